@@ -1,0 +1,66 @@
+//! `cargo xtask`: the commands that a fresh clone needs.
+//!
+//! This crate starts cargo and says what happens; it holds no logic of the product and depends on the
+//! standard library, clap and anyhow alone, so that it builds in seconds. The programs that it starts (the
+//! demo, the roster generator) live in the crate `e2e`.
+
+mod run;
+mod test;
+mod tools;
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::run::Cargo;
+
+/// The commands of the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check everything: tools, format, lints, build, docs, tests. Stops at the first failure
+    Test,
+    /// Tell the story from a staff file to a wiped phone, against a real server
+    Demo {
+        /// End after the story instead of leaving the server running
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Write a believable staff file: --seed N --rows N --year Y --encoding cp932|utf-8|utf-8-bom OUT
+    #[command(disable_help_flag = true)]
+    Roster {
+        /// Given to the roster generator as they are; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Task::Test => test::all(),
+        Task::Demo { exit } => demo(exit),
+        Task::Roster { args } => roster(&args),
+    }
+}
+
+/// The demo starts `mdm-server`, `mdmctl` and `phone` from the folder that it lies in, so all are built first.
+fn demo(exit: bool) -> Result<()> {
+    tools::compiler()?;
+    Cargo::new(["build", "--locked", "--package", "mdm-server", "--package", "e2e", "--bins"]).run()?;
+    let flag = exit.then_some("--exit");
+    Cargo::new(["run", "--quiet", "--locked", "--package", "e2e", "--bin", "demo", "--"]).args(flag).replace()
+}
+
+fn roster(args: &[OsString]) -> Result<()> {
+    Cargo::new(["run", "--quiet", "--locked", "--package", "e2e", "--bin", "roster", "--"])
+        .args(args)
+        .in_callers_folder()
+        .replace()
+}

@@ -1,0 +1,67 @@
+//! `cargo xtask test`: every check, one after the other. None can be skipped, here or in CI: what is missing is
+//! installed or named.
+
+use std::io::{Write as _, stdout};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::run::Cargo;
+use crate::tools;
+
+type Step = (&'static str, fn() -> Result<()>);
+
+/// In the order of cost, the tests last: what stands at the end of the output is cargo's own count of them.
+const STEPS: [Step; 7] = [
+    ("tools: strace, C compiler, rustfmt, clippy", tools::all),
+    ("fetch: every locked package", fetch),
+    ("format", format),
+    ("lints", lints),
+    ("build: the programs that the tests start", build),
+    ("docs", docs),
+    ("tests: unit, conformance, edges and licenses, end to end", tests),
+];
+
+/// Runs all steps and stops at the first that fails.
+pub(crate) fn all() -> Result<()> {
+    let start = Instant::now();
+    for (number, (name, step)) in (1..).zip(STEPS) {
+        println!("[{number}/{} {}] {name}", STEPS.len(), clock(start.elapsed()));
+        stdout().flush()?;
+        step().with_context(|| {
+            format!("step {number} of {} failed after {}: {name}", STEPS.len(), clock(start.elapsed()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Also the packages of other platforms: the license and edge test reads the whole graph.
+fn fetch() -> Result<()> {
+    Cargo::new(["fetch", "--locked", "--quiet"]).run()
+}
+
+fn format() -> Result<()> {
+    Cargo::new(["fmt", "--all", "--check"]).run()
+}
+
+fn lints() -> Result<()> {
+    Cargo::new(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]).run()
+}
+
+fn build() -> Result<()> {
+    Cargo::new(["build", "--workspace", "--bins", "--locked"]).run()
+}
+
+fn docs() -> Result<()> {
+    Cargo::new(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+fn tests() -> Result<()> {
+    Cargo::new(["test", "--workspace", "--locked"]).run()
+}
+
+/// Minutes and seconds, as on a stopwatch.
+fn clock(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
