@@ -1,0 +1,118 @@
+//! AES-256-GCM (NIST SP 800-38D), HKDF-SHA-256 (RFC 5869) and HMAC-SHA-256 (RFC 2104) by ring, with nothing chosen for
+//! the caller. A nonce used twice under one key gives both away: use [`super::safe`] unless a file format says otherwise.
+
+use ring::{aead, digest, hkdf, hmac};
+use zeroize::Zeroizing;
+
+use super::Secret;
+
+/// Bytes of an AES-256-GCM nonce.
+pub const NONCE_LEN: usize = aead::NONCE_LEN;
+/// Bytes of an AES-256-GCM tag.
+pub const TAG_LEN: usize = 16;
+
+/// The ciphertext, nonce, key and associated data do not belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("authenticated decryption failed")]
+pub struct AuthenticationFailed;
+
+fn aead_key(key: &Secret<32>) -> aead::LessSafeKey {
+    let unbound = aead::UnboundKey::new(&aead::AES_256_GCM, key.expose()).expect("AES-256 takes 32 bytes");
+    aead::LessSafeKey::new(unbound)
+}
+
+/// Ciphertext followed by the tag.
+pub fn seal(key: &Secret<32>, nonce: [u8; NONCE_LEN], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(plaintext.len() + TAG_LEN);
+    buffer.extend_from_slice(plaintext);
+    let nonce = aead::Nonce::assume_unique_for_key(nonce);
+    aead_key(key)
+        .seal_in_place_append_tag(nonce, aead::Aad::from(aad), &mut buffer)
+        .expect("a buffer in memory is shorter than the 64 GiB that GCM can seal");
+    buffer
+}
+
+/// The plaintext of `sealed` (ciphertext ‖ tag).
+pub fn open(
+    key: &Secret<32>,
+    nonce: [u8; NONCE_LEN],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, AuthenticationFailed> {
+    let mut buffer = Zeroizing::new(sealed.to_vec());
+    let nonce = aead::Nonce::assume_unique_for_key(nonce);
+    let length = aead_key(key)
+        .open_in_place(nonce, aead::Aad::from(aad), &mut buffer)
+        .map_err(|_| AuthenticationFailed)?
+        .len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+struct OutputLength<const N: usize>;
+
+impl<const N: usize> hkdf::KeyType for OutputLength<N> {
+    fn len(&self) -> usize {
+        N
+    }
+}
+
+/// HKDF-SHA-256: extract with `salt` from the concatenation of `ikm`, expand with the concatenation of `info`.
+pub fn derive_hkdf<const N: usize>(salt: &[u8], ikm: &[&[u8]], info: &[&[u8]]) -> Secret<N> {
+    let ikm = Zeroizing::new(ikm.concat());
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&ikm);
+    let mut output = Zeroizing::new([0; N]);
+    prk.expand(info, OutputLength::<N>)
+        .and_then(|okm| okm.fill(output.as_mut()))
+        .expect("HKDF-SHA-256 gives up to 8160 bytes");
+    Secret::from_bytes(*output)
+}
+
+/// HMAC-SHA-256 over the concatenation of `parts`.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    for part in parts {
+        context.update(part);
+    }
+    context.sign().as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes")
+}
+
+/// SHA-256 over the concatenation of `parts`.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    context.finish().as_ref().try_into().expect("SHA-256 gives 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data_encoding::HEXLOWER_PERMISSIVE as HEX;
+
+    #[test]
+    fn hkdf_matches_test_case_1_of_rfc_5869() {
+        let okm: Secret<42> = derive_hkdf(
+            &HEX.decode(b"000102030405060708090a0b0c").unwrap(),
+            &[&[0x0b; 22]],
+            &[&HEX.decode(b"f0f1f2f3f4f5f6f7f8f9").unwrap()],
+        );
+        assert_eq!(
+            HEX.encode(okm.expose()),
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
+        );
+    }
+
+    #[test]
+    fn aes_256_gcm_matches_test_case_14_of_the_gcm_specification() {
+        let sealed = seal(&Secret::from_bytes([0; 32]), [0; 12], &[], &[0; 16]);
+        assert_eq!(HEX.encode(&sealed), "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+    }
+
+    #[test]
+    fn hmac_matches_test_case_2_of_rfc_4231() {
+        let tag = hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
+        assert_eq!(HEX.encode(&tag), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+}

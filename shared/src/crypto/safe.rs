@@ -1,0 +1,162 @@
+//! Keys that can be used for one thing only.
+//!
+//! Every key comes from [`Purpose::derive_sealing_key`] or [`Purpose::derive_mac_key`], whose HKDF info is
+//! `tbk/1/<purpose>/` followed by a context (an enrolment id, an epoch): two purposes or contexts never share a key.
+
+use rand::{CryptoRng, RngCore};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{Secret, hazmat};
+
+/// What a derived key is for. The names are part of the format: they never change meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// Finds an activation code without knowing it: what the client shows before the server has proved itself.
+    EnrolLookup,
+    /// Proves possession of an activation code over the TLS exporter.
+    EnrolProof,
+    /// The server's index over activation codes.
+    CodeIndex,
+    /// Seals an activation code in the server's database until it is used.
+    CodeSeal,
+    /// Seals the server's long-term secrets under the master key.
+    ServerSecrets,
+    /// The client's OPAQUE input, from PIN and device secret.
+    OpaqueInput,
+    /// Wraps the vault key in the online slot.
+    OnlineSlot,
+    /// Wraps the vault key in the offline slot.
+    OfflineSlot,
+    /// Turns record names into opaque keys of the vault.
+    VaultNames,
+    /// Seals records of the vault.
+    VaultRecords,
+    /// Seals the sorted list of names of the vault.
+    VaultIndex,
+}
+
+impl Purpose {
+    fn label(self) -> &'static str {
+        match self {
+            Self::EnrolLookup => "enrol-lookup",
+            Self::EnrolProof => "enrol-proof",
+            Self::CodeIndex => "code-index",
+            Self::CodeSeal => "code-seal",
+            Self::ServerSecrets => "server-secrets",
+            Self::OpaqueInput => "opaque-input",
+            Self::OnlineSlot => "slot-online",
+            Self::OfflineSlot => "slot-offline",
+            Self::VaultNames => "vault-names",
+            Self::VaultRecords => "vault-records",
+            Self::VaultIndex => "vault-index",
+        }
+    }
+
+    /// `N` bytes for this purpose from `ikm` (concatenated), bound to `context`.
+    ///
+    /// Where more than one secret goes in, each has a fixed length or is last, so that no two inputs run together.
+    pub fn derive_bytes<const N: usize>(self, ikm: &[&[u8]], context: &[u8]) -> Secret<N> {
+        hazmat::derive_hkdf(&[], ikm, &[b"tbk/1/", self.label().as_bytes(), b"/", context])
+    }
+
+    /// A key that seals and opens.
+    pub fn derive_sealing_key(self, ikm: &[&[u8]], context: &[u8]) -> SealingKey {
+        SealingKey(self.derive_bytes(ikm, context))
+    }
+
+    /// A key that authenticates.
+    pub fn derive_mac_key(self, ikm: &[&[u8]], context: &[u8]) -> MacKey {
+        MacKey(self.derive_bytes(ikm, context))
+    }
+}
+
+/// Sealed bytes could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Fewer bytes than a nonce and a tag.
+    #[error("sealed bytes are too short")]
+    TooShort,
+    /// Wrong key, wrong associated data, or changed bytes; which of them cannot be known.
+    #[error("sealed bytes do not open with this key and associated data")]
+    Authentication,
+}
+
+/// AES-256-GCM under a random 96-bit nonce. At most 2²⁸ seals per key keep a repeated nonce below 2⁻⁴⁰.
+#[derive(Clone)]
+pub struct SealingKey(Secret<32>);
+
+impl SealingKey {
+    /// Nonce ‖ ciphertext ‖ tag, bound to `aad`.
+    pub fn seal(&self, aad: &[u8], plaintext: &[u8], rng: &mut (impl RngCore + CryptoRng)) -> Vec<u8> {
+        let mut nonce = [0; hazmat::NONCE_LEN];
+        rng.fill_bytes(&mut nonce);
+        let mut sealed = nonce.to_vec();
+        sealed.extend(hazmat::seal(&self.0, nonce, aad, plaintext));
+        sealed
+    }
+
+    /// What [`SealingKey::seal`] was given, if `aad` is the same.
+    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let (nonce, ciphertext) = sealed.split_first_chunk().ok_or(OpenError::TooShort)?;
+        if ciphertext.len() < hazmat::TAG_LEN {
+            return Err(OpenError::TooShort);
+        }
+        hazmat::open(&self.0, *nonce, aad, ciphertext).map_err(|_| OpenError::Authentication)
+    }
+}
+
+/// HMAC-SHA-256 for one purpose.
+#[derive(Clone)]
+pub struct MacKey(Secret<32>);
+
+impl MacKey {
+    /// The tag over the concatenation of `parts`.
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hazmat::hmac_sha256(self.0.expose(), parts)
+    }
+
+    /// Whether `tag` is the tag over `parts`, in constant time.
+    pub fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.tag(parts).ct_eq(tag).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+
+    fn key(purpose: Purpose, context: &[u8]) -> SealingKey {
+        purpose.derive_sealing_key(&[&[7; 32]], context)
+    }
+
+    proptest! {
+        #[test]
+        fn opens_only_what_it_sealed(plaintext: Vec<u8>, aad: Vec<u8>, flip: prop::sample::Index, seed: u64) {
+            let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
+            let key = key(Purpose::VaultRecords, b"a");
+            let mut sealed = key.seal(&aad, &plaintext, &mut rng);
+            let opened = key.open(&aad, &sealed).unwrap();
+            prop_assert_eq!(&*opened, &plaintext);
+
+            let at = flip.index(sealed.len());
+            sealed[at] ^= 1;
+            prop_assert_eq!(key.open(&aad, &sealed).err(), Some(OpenError::Authentication));
+        }
+    }
+
+    #[test]
+    fn purposes_and_contexts_do_not_share_a_key() {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let sealed = key(Purpose::VaultRecords, b"a").seal(b"", b"smoke", &mut rng);
+        assert!(key(Purpose::VaultRecords, b"b").open(b"", &sealed).is_err());
+        assert!(key(Purpose::VaultIndex, b"a").open(b"", &sealed).is_err());
+        assert_eq!(
+            key(Purpose::VaultRecords, b"a").open(b"", &sealed[..27]).err(),
+            Some(OpenError::TooShort)
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! The wire: frames of length-prefixed CBOR, one message a frame, one exchange a QUIC stream.
+//!
+//! A frame is `u32 length ‖ [version, kind, body: bstr]`. The kind is looked up, and its limit applied, before the body is
+//! decoded. Unknown map keys are ignored unless they stand under `critical`. `docs/formats/wire.md` has the exchanges.
+
+mod enrol;
+mod frame;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use enrol::{
+    DeviceDescription, EnrolDone, EnrolGrant, EnrolProof, EnrolRegister, EnrolStart, KeyLevel, PinRequest,
+    PinResponse, PinUpload, Prover, ServerKeys,
+};
+pub use frame::{DecodeError, Frame, Kind, MAX_FRAME, Message, PREFIX_LEN, body_length};
+pub use session::{
+    CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, ReceiptAck, ReceiptMessage,
+    RefusalReason, Refused, Renew, Renewed, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart,
+    Unsupported,
+};
+
+/// ALPN of the enrolment port of call: server certificate only, one exchange.
+pub const ALPN_ENROL: &[u8] = b"tbk-enrol/1";
+/// ALPN of enrolled devices: a device certificate is required.
+pub const ALPN_DEVICE: &[u8] = b"tbk/1";
+/// Label of the TLS exporter (RFC 8446 section 7.5) that enrolment proofs are bound to; 32 bytes, empty context.
+pub const EXPORTER_LABEL_ENROL: &[u8] = b"EXPORTER-tbk-enrol";

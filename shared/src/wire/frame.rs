@@ -1,0 +1,205 @@
+//! Frames: how long a message may be, which it is, and when it is refused.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The version of the frame format.
+const VERSION: u8 = 1;
+/// Bytes of the length before a frame, big-endian.
+pub const PREFIX_LEN: usize = 4;
+/// No frame is longer, in bytes after the prefix: the largest body and the frame around it.
+pub const MAX_FRAME: usize = 16 * 1024 + 16;
+
+/// Why bytes are no acceptable message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The length before the frame is over [`MAX_FRAME`].
+    #[error("a frame of {0} bytes is over the limit of {MAX_FRAME}")]
+    FrameTooLong(usize),
+    /// Not `[version, kind, body]`.
+    #[error("not a frame")]
+    NotAFrame,
+    /// Another version of the frame format.
+    #[error("frame version {0} is not supported")]
+    Version(u8),
+    /// A kind that this side does not know. To be answered with [`super::Unsupported`]; the stream lives on.
+    #[error("message kind {0} is not supported")]
+    UnknownKind(u16),
+    /// A body over the limit of its kind.
+    #[error("a {kind:?} of {length} bytes is over the limit of {limit}")]
+    BodyTooLong {
+        /// Which message.
+        kind: Kind,
+        /// Its length in bytes.
+        length: usize,
+        /// What would have been accepted.
+        limit: usize,
+    },
+    /// Another message than the exchange expects here.
+    #[error("{0:?} was not expected here")]
+    Unexpected(Kind),
+    /// A body that is not its kind's map.
+    #[error("the body of a {0:?} does not decode")]
+    Body(Kind),
+    /// The sender demands that a key be understood, and it is not.
+    #[error("a {kind:?} demands that `{key}` be understood")]
+    Critical {
+        /// Which message.
+        kind: Kind,
+        /// The first key under `critical` that is not known.
+        key: String,
+    },
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, at most $limit:literal;)*) => {
+        /// Which message a frame holds.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Kind] = &[$(Kind::$name),*];
+
+            /// The number on the wire.
+            pub fn number(self) -> u16 {
+                match self { $(Kind::$name => $number,)* }
+            }
+
+            /// The longest body accepted, in bytes.
+            pub fn limit(self) -> usize {
+                match self { $(Kind::$name => $limit,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Client: which code, and that it knows it.
+    EnrolStart = 1, at most 256;
+    /// Server: that it knows the code too.
+    EnrolProof = 2, at most 256;
+    /// Client: its device key.
+    EnrolRegister = 3, at most 1024;
+    /// Server: the enrolment, its certificate and keys.
+    EnrolGrant = 4, at most 8192;
+    /// Client: begins the registration of a PIN.
+    PinRequest = 5, at most 128;
+    /// Server: answers it.
+    PinResponse = 6, at most 256;
+    /// Client: ends it.
+    PinUpload = 7, at most 512;
+    /// Server: the record is stored and the device enrolled.
+    EnrolDone = 8, at most 64;
+    /// Client: where it stands.
+    Hello = 10, at most 4096;
+    /// Server: where the enrolment stands, and what is to be done.
+    HelloReply = 11, at most 16384;
+    /// Client: KE1.
+    UnlockStart = 20, at most 512;
+    /// Server: KE2, one attempt having been charged.
+    UnlockChallenge = 21, at most 1024;
+    /// Client: KE3.
+    UnlockFinish = 22, at most 256;
+    /// Server: KE3 was right.
+    UnlockGranted = 23, at most 4096;
+    /// Server: a signed command.
+    Command = 30, at most 4096;
+    /// Client: what became of a block or unblock.
+    CommandResult = 31, at most 256;
+    /// Client: a signed receipt.
+    Receipt = 40, at most 4096;
+    /// Server: the receipt is stored.
+    ReceiptAck = 41, at most 128;
+    /// Client: asks for a new certificate for its key.
+    Renew = 50, at most 64;
+    /// Server: the new certificate.
+    Renewed = 51, at most 4096;
+    /// Either: why the exchange ends here.
+    Refused = 90, at most 512;
+    /// Either: a kind that is not known.
+    Unsupported = 91, at most 64;
+}
+
+impl Kind {
+    /// The kind with this number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.number() == number)
+    }
+}
+
+/// A message: a map with text keys that travels as the body of one kind of frame.
+pub trait Message: Serialize + DeserializeOwned {
+    /// Its kind.
+    const KIND: Kind;
+
+    /// The whole frame, prefix included.
+    fn to_frame(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        ciborium::into_writer(self, &mut body).expect("a message in memory encodes into a vector");
+        debug_assert!(body.len() <= Self::KIND.limit(), "{:?}: {} bytes", Self::KIND, body.len());
+        let frame = (VERSION, Self::KIND.number(), serde_bytes::Bytes::new(&body));
+        let mut bytes = vec![0; PREFIX_LEN];
+        ciborium::into_writer(&frame, &mut bytes).expect("a frame in memory encodes into a vector");
+        let length = u32::try_from(bytes.len() - PREFIX_LEN).expect("bodies are far below 4 GiB");
+        bytes[..PREFIX_LEN].copy_from_slice(&length.to_be_bytes());
+        bytes
+    }
+}
+
+/// How many bytes follow a prefix; refused before they are read if they are too many.
+pub fn body_length(prefix: [u8; PREFIX_LEN]) -> Result<usize, DecodeError> {
+    let length = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
+    if length > MAX_FRAME { Err(DecodeError::FrameTooLong(length)) } else { Ok(length) }
+}
+
+/// A frame whose kind is known and whose body keeps its limit, not yet decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    kind: Kind,
+    body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct CriticalKeys {
+    #[serde(default)]
+    critical: std::collections::BTreeMap<String, ciborium::Value>,
+}
+
+impl Frame {
+    /// Reads what follows a prefix.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > MAX_FRAME {
+            return Err(DecodeError::FrameTooLong(bytes.len()));
+        }
+        let (version, number, body): (u8, u16, serde_bytes::ByteBuf) =
+            ciborium::from_reader(bytes).map_err(|_| DecodeError::NotAFrame)?;
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        let kind = Kind::from_number(number).ok_or(DecodeError::UnknownKind(number))?;
+        let (length, limit) = (body.len(), kind.limit());
+        if length > limit {
+            return Err(DecodeError::BodyTooLong { kind, length, limit });
+        }
+        Ok(Self { kind, body: body.into_vec() })
+    }
+
+    /// Which message it holds.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The message, if it is an `M`.
+    pub fn decode<M: Message>(&self) -> Result<M, DecodeError> {
+        if self.kind != M::KIND {
+            return Err(DecodeError::Unexpected(self.kind));
+        }
+        let critical: CriticalKeys =
+            ciborium::from_reader(self.body.as_slice()).map_err(|_| DecodeError::Body(self.kind))?;
+        if let Some(key) = critical.critical.into_keys().next() {
+            return Err(DecodeError::Critical { kind: self.kind, key });
+        }
+        ciborium::from_reader(self.body.as_slice()).map_err(|_| DecodeError::Body(self.kind))
+    }
+}
