@@ -1,0 +1,3 @@
+//! What the end-to-end tests, the demo and the benches share: each module says what it holds.
+
+pub mod roster;
