@@ -1,0 +1,416 @@
+//! The phone's session: what it may do now, and what every message, PIN and tick of the clock changes.
+//!
+//! Methods take what happened and return [`Effect`]s, to be executed in their order before anything else is asked.
+//! One session lives as long as the process; what must survive is in [`Progress`] and, for a durable lease, in
+//! [`crate::lease::StoredLease`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared::cose::{PublicKey, VerifyError};
+use shared::ids::EnrolmentId;
+use shared::policy::{LeaseMode, Policy};
+use shared::signed::Order;
+use shared::wire::UnlockGranted;
+
+use crate::clock::{BootTime, Moment};
+use crate::command::{Accepted, VerifiedCommand, WipeAuthorised};
+use crate::lease::{RunningLease, VerifiedLease};
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// Where the session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No enrolment yet.
+    Unenrolled,
+    /// The vault is closed.
+    Locked,
+    /// A PIN is being tested.
+    Unlocking,
+    /// The vault is open.
+    Open,
+    /// The server blocks this device; only its unblock ends that.
+    Blocked,
+    /// A wipe is being obeyed: nothing else is done any more.
+    Wiping,
+    /// Erased, and the receipt acknowledged.
+    Gone,
+}
+
+/// Whose phone it is and which keys it believes.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The enrolment.
+    pub enrolment: EnrolmentId,
+    /// Signs commands.
+    pub command_key: PublicKey,
+    /// Signs leases.
+    pub lease_key: PublicKey,
+}
+
+/// What commands have changed; durable before it is reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The last block or unblock applied.
+    pub last_applied: Option<Order>,
+    /// Whether it was a block.
+    pub blocked: bool,
+}
+
+/// What the driver does, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Forget the vault key and close the vault.
+    CloseVault,
+    /// Forget the lease secret, destroy the offline slot and what a durable lease has stored.
+    DropOfflineSlot,
+    /// Keep this durably.
+    Store(Progress),
+    /// Begin the erase.
+    Erase(WipeAuthorised),
+    /// Tell whoever watches.
+    Notify(Notice),
+}
+
+/// What is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// The vault is open.
+    Unlocked,
+    /// The vault is closed.
+    Locked,
+    /// A block took effect.
+    Blocked,
+    /// A block ended.
+    Unblocked,
+    /// A wipe began.
+    Wiping,
+}
+
+/// Why no unlock begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnlockRefusal {
+    /// Nothing to unlock.
+    #[error("this device is not enrolled: enrol it with the code from the letter")]
+    Unenrolled,
+    /// One PIN at a time.
+    #[error("another unlock is running: wait for it to end")]
+    Busy,
+    /// The vault is open already.
+    #[error("the vault is open already")]
+    Open,
+    /// Blocked by the server.
+    #[error("this device is blocked: ask the helpdesk")]
+    Blocked,
+    /// Wiped by the server.
+    #[error("this device was wiped: nothing is left to unlock")]
+    Wiped,
+    /// No lease runs, so only the server can help.
+    #[error("no offline use is granted now: unlock again when the server can be reached")]
+    NoLease,
+}
+
+/// Why a command has no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// A command to a device without enrolment.
+    #[error("a command for a device that is not enrolled")]
+    Unenrolled,
+    /// Not the server's, not for this device, or changed.
+    #[error("a command that does not verify: {0}")]
+    Unverified(#[from] VerifyError),
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    identity: Option<Identity>,
+    policy: Policy,
+    progress: Progress,
+    lease: Option<RunningLease>,
+    last_contact: Option<BootTime>,
+}
+
+impl Session {
+    /// The session of a device that is not enrolled.
+    pub fn unenrolled() -> Self {
+        Self::without_identity(State::Unenrolled)
+    }
+
+    /// The session of a device that has nothing left.
+    pub fn erased() -> Self {
+        Self::without_identity(State::Gone)
+    }
+
+    fn without_identity(state: State) -> Self {
+        let (identity, lease, last_contact) = (None, None, None);
+        Self {
+            state,
+            identity,
+            policy: Policy::default(),
+            progress: Progress::default(),
+            lease,
+            last_contact,
+        }
+    }
+
+    /// The session of an enrolled device at the start of the process. `lease` is a durable one that still runs.
+    pub fn enrolled(
+        identity: Identity,
+        policy: Policy,
+        progress: Progress,
+        lease: Option<RunningLease>,
+    ) -> Self {
+        let state = if progress.blocked { State::Blocked } else { State::Locked };
+        let lease = lease.filter(|_| !progress.blocked);
+        Self { state, identity: Some(identity), policy, progress, lease, last_contact: None }
+    }
+
+    /// The session of a process that goes on with an erase.
+    pub fn wiping(identity: Identity, _wipe: &WipeAuthorised) -> Self {
+        Self { identity: Some(identity), ..Self::without_identity(State::Wiping) }
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whose it is.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// What commands have changed.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// What is allowed.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The lease that runs.
+    pub fn lease(&self, boot: BootTime) -> Option<&RunningLease> {
+        self.lease.as_ref().filter(|lease| lease.runs(boot))
+    }
+
+    /// When the open vault closes by itself, or the lease ends: the driver calls [`Session::tick`] then.
+    pub fn next_deadline(&self) -> Option<BootTime> {
+        let lease_end = self.lease.as_ref().map(RunningLease::ends);
+        match self.state {
+            State::Open => lease_end.into_iter().chain(self.open_until()).min(),
+            State::Locked | State::Unlocking => lease_end,
+            _ => None,
+        }
+    }
+
+    /// Until when an open vault may stay open: the lease's end, or `max_open` after the last contact if that is later.
+    pub fn open_until(&self) -> Option<BootTime> {
+        let max_open = Duration::from_secs(self.policy.max_open_seconds.into());
+        let by_contact = self.last_contact.map(|contact| contact.after(max_open));
+        by_contact.max(self.lease.as_ref().map(RunningLease::ends))
+    }
+
+    /// The same as a civil time, while the vault is open.
+    pub fn open_until_at(&self, moment: Moment) -> Option<Timestamp> {
+        let until = self.open_until().filter(|_| self.state == State::Open)?;
+        moment.now.checked_add(moment.boot.until(until)).ok()
+    }
+
+    fn may_unlock(&self) -> Result<(), UnlockRefusal> {
+        match self.state {
+            State::Locked => Ok(()),
+            State::Unenrolled => Err(UnlockRefusal::Unenrolled),
+            State::Unlocking => Err(UnlockRefusal::Busy),
+            State::Open => Err(UnlockRefusal::Open),
+            State::Blocked => Err(UnlockRefusal::Blocked),
+            State::Wiping | State::Gone => Err(UnlockRefusal::Wiped),
+        }
+    }
+
+    /// Before KE1 is sent.
+    pub fn begin_online_unlock(&mut self) -> Result<(), UnlockRefusal> {
+        self.may_unlock()?;
+        self.state = State::Unlocking;
+        Ok(())
+    }
+
+    /// Before a PIN is tested against the offline slot. Charges one of the lease's tries: the driver stores a durable
+    /// lease again before it goes on.
+    pub fn begin_offline_unlock(&mut self, moment: Moment) -> Result<(), UnlockRefusal> {
+        self.may_unlock()?;
+        let lease = self.lease.as_mut().filter(|lease| lease.runs(moment.boot));
+        lease.ok_or(UnlockRefusal::NoLease)?.charge();
+        self.state = State::Unlocking;
+        Ok(())
+    }
+
+    /// Checks the lease in the server's answer to KE3. The policy holds from now; the session is still unlocking.
+    pub fn granted(&mut self, granted: &UnlockGranted) -> Result<Option<VerifiedLease>, VerifyError> {
+        let Some(identity) = &self.identity else { return Ok(None) };
+        let verify = |bytes: &serde_bytes::ByteBuf| {
+            VerifiedLease::verify(bytes, identity.enrolment, &identity.lease_key)
+        };
+        let lease = granted.lease.as_ref().map(verify).transpose()?.flatten();
+        self.policy = granted.policy.clone();
+        Ok(lease)
+    }
+
+    /// The vault was opened with the online slot, `lease` having been granted and its offline slot written. If a block
+    /// or wipe came meanwhile, the effects undo both.
+    pub fn opened_online(&mut self, moment: Moment, lease: Option<&VerifiedLease>) -> Vec<Effect> {
+        let ended = self.lease.take();
+        if self.state != State::Unlocking {
+            return vec![Effect::CloseVault, Effect::DropOfflineSlot];
+        }
+        self.last_contact = Some(moment.boot);
+        self.lease = lease.map(|lease| lease.start(moment));
+        self.state = State::Open;
+        let leftover = ended.filter(|_| self.lease.is_none()).map(|_| Effect::DropOfflineSlot);
+        leftover.into_iter().chain([Effect::Notify(Notice::Unlocked)]).collect()
+    }
+
+    /// The vault was opened with the offline slot.
+    pub fn opened_offline(&mut self, moment: Moment) -> Vec<Effect> {
+        match self.lease.as_mut().filter(|lease| lease.ends() > moment.boot) {
+            Some(lease) if self.state == State::Unlocking => {
+                lease.refund();
+                self.state = State::Open;
+                vec![Effect::Notify(Notice::Unlocked)]
+            }
+            _ => {
+                self.unlock_failed(moment);
+                self.lease = None;
+                vec![Effect::CloseVault, Effect::DropOfflineSlot]
+            }
+        }
+    }
+
+    /// The PIN was wrong, the server refused, or the network failed.
+    pub fn unlock_failed(&mut self, moment: Moment) -> Vec<Effect> {
+        if self.state == State::Unlocking {
+            self.state = State::Locked;
+        }
+        self.end_lease_unless_running(moment.boot)
+    }
+
+    /// The user locks, or the app goes away. The lease goes on; an unlock on its way opens nothing.
+    pub fn lock(&mut self) -> Vec<Effect> {
+        match self.state {
+            State::Open => {
+                self.state = State::Locked;
+                vec![Effect::CloseVault, Effect::Notify(Notice::Locked)]
+            }
+            State::Unlocking => {
+                self.state = State::Locked;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, moment: Moment) -> Vec<Effect> {
+        let past = self.open_until().is_none_or(|until| until <= moment.boot);
+        let mut effects = if self.state == State::Open && past { self.lock() } else { Vec::new() };
+        effects.extend(self.end_lease_unless_running(moment.boot));
+        effects
+    }
+
+    /// An authenticated answer of the server came that extends `max_open`.
+    pub fn heard_from_server(&mut self, moment: Moment) {
+        self.last_contact = Some(moment.boot);
+    }
+
+    /// The policy in a hello's answer. A lease of a mode that it does not allow any more ends.
+    pub fn policy_received(&mut self, policy: &Policy) -> Vec<Effect> {
+        self.policy = policy.clone();
+        let allowed = match (policy.lease_mode, self.lease.as_ref().map(RunningLease::mode)) {
+            (_, None) | (LeaseMode::Durable, _) => true,
+            (LeaseMode::Volatile, Some(mode)) => mode == LeaseMode::Volatile,
+            (LeaseMode::None, Some(_)) => false,
+        };
+        if allowed { Vec::new() } else { self.end_lease() }
+    }
+
+    /// The server says, without a command, that it withholds unlock: a suspended account, for example. The vault closes and
+    /// the lease ends; unlike after a block, the next unlock asks the server again.
+    pub fn help_withheld(&mut self) -> Vec<Effect> {
+        let mut effects = self.lock();
+        effects.extend(self.end_lease());
+        effects
+    }
+
+    /// A command as it came from the network. Old or repeated ones have no effect, except a wipe, which begins an erase
+    /// unless one is running or done.
+    pub fn handle_command(&mut self, bytes: &[u8]) -> Result<Vec<Effect>, CommandError> {
+        let identity = self.identity.as_ref().ok_or(CommandError::Unenrolled)?;
+        let verified = VerifiedCommand::verify(bytes, identity.enrolment, &identity.command_key)?;
+        let accepted = verified.accept(self.progress.last_applied);
+        if matches!(self.state, State::Wiping | State::Gone) {
+            return Ok(Vec::new());
+        }
+        Ok(match accepted {
+            Accepted::Repeated => Vec::new(),
+            Accepted::Block(order) => self.block(order),
+            Accepted::Unblock(order) => self.unblock(order),
+            Accepted::Wipe(wipe) => self.wipe(wipe),
+        })
+    }
+
+    fn block(&mut self, order: Order) -> Vec<Effect> {
+        self.progress = Progress { last_applied: Some(order), blocked: true };
+        self.state = State::Blocked;
+        self.lease = None;
+        vec![
+            Effect::CloseVault,
+            Effect::DropOfflineSlot,
+            Effect::Store(self.progress),
+            Effect::Notify(Notice::Blocked),
+        ]
+    }
+
+    fn unblock(&mut self, order: Order) -> Vec<Effect> {
+        self.progress = Progress { last_applied: Some(order), blocked: false };
+        if self.state != State::Blocked {
+            return vec![Effect::Store(self.progress)];
+        }
+        self.state = State::Locked;
+        vec![Effect::Store(self.progress), Effect::Notify(Notice::Unblocked)]
+    }
+
+    fn wipe(&mut self, wipe: WipeAuthorised) -> Vec<Effect> {
+        self.state = State::Wiping;
+        self.lease = None;
+        vec![Effect::Notify(Notice::Wiping), Effect::Erase(wipe)]
+    }
+
+    /// The erase has ended: receipt acknowledged, identity deleted.
+    pub fn erase_finished(&mut self) {
+        if self.state == State::Wiping {
+            *self = Self::erased();
+        }
+    }
+
+    fn end_lease_unless_running(&mut self, boot: BootTime) -> Vec<Effect> {
+        match &self.lease {
+            Some(lease) if !lease.runs(boot) && self.state != State::Unlocking => self.end_lease(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn end_lease(&mut self) -> Vec<Effect> {
+        match self.lease.take() {
+            Some(_) => vec![Effect::DropOfflineSlot],
+            None => Vec::new(),
+        }
+    }
+}
