@@ -9,6 +9,7 @@ mod test;
 mod tools;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -42,11 +43,20 @@ enum Task {
     },
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
         Task::Test => test::all(),
         Task::Demo { exit } => demo(exit),
         Task::Roster { args } => roster(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The causes alone: where in xtask it was noticed helps nobody, and would bury them in CI's log.
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            eprintln!("\nerror: {}", causes.join("\n  "));
+            ExitCode::FAILURE
+        }
     }
 }
 
