@@ -184,6 +184,8 @@ reasons! {
     CodeBound = 15;
     /// A proof did not verify.
     ProofFailed = 16;
+    /// The account has as many devices as it may have.
+    DeviceLimit = 17;
     /// The device key of this connection is not registered.
     DeviceUnknown = 20;
     /// The enrolment is not complete.
@@ -208,6 +210,9 @@ impl fmt::Display for RefusalReason {
             Self::CodeUsed => "the activation code was already used or replaced; ask for a new one",
             Self::CodeDead => "the activation code was tried too often; ask for a new one",
             Self::CodeBound => "the activation code was already used on another device; ask for a new one",
+            Self::DeviceLimit => {
+                "this person already has a device; ask for the old one to be wiped, then for a new code"
+            }
             Self::ProofFailed => "the proof did not verify",
             Self::DeviceUnknown => "this device is not registered",
             Self::NotEnrolled => "the enrolment of this device is not complete; enrol again",

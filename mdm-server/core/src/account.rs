@@ -1,0 +1,177 @@
+//! Accounts: one a person. What is known of them is dated, so that a batch can be read back and undone.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use shared::ids::AccountId;
+
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident, at most $max:literal characters, else $error:ident $message:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        #[doc = concat!("A text that cannot be a [`", stringify!($name), "`].")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+        #[error($message)]
+        pub struct $error;
+
+        impl $name {
+            /// Takes the text without the blanks around it.
+            pub fn new(text: &str) -> Result<Self, $error> {
+                let text = text.trim();
+                let acceptable = !text.is_empty()
+                    && text.chars().count() <= $max
+                    && !text.chars().any(char::is_control);
+                if acceptable { Ok(Self(text.to_owned())) } else { Err($error) }
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $error;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(word: $name) -> Self {
+                word.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+word!(
+    /// 職員番号: how the personnel authority names a person. Letters and digits as they were written.
+    StaffNumber, at most 32 characters, else InvalidStaffNumber
+    "a staff number has 1 to 32 characters, none of them a control character"
+);
+word!(
+    /// 名簿区分: the personnel authority or list that an account comes from.
+    SourceName, at most 64 characters, else InvalidSourceName
+    "a source has a name of 1 to 64 characters"
+);
+
+/// A value and the time from which it held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dated<T> {
+    /// From when.
+    pub from: Timestamp,
+    /// What.
+    pub value: T,
+}
+
+/// 所属: one post of a person.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Department {
+    /// Name as written, parts of a split name joined by a blank.
+    pub name: String,
+    /// Code, where the roster has one.
+    pub code: Option<String>,
+    /// 本務, not 兼務.
+    pub main: bool,
+}
+
+/// What a roster says of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// 職員番号.
+    pub staff_number: StaffNumber,
+    /// 氏名, exactly as written.
+    pub name: String,
+    /// フリガナ.
+    pub kana: Option<String>,
+    /// メールアドレス, lower case.
+    pub mail: Option<String>,
+    /// 職名.
+    pub title: Option<String>,
+    /// 任用区分.
+    pub employment: Option<String>,
+    /// 任期満了日.
+    pub term_ends: Option<Date>,
+    /// 所属, the main post first.
+    pub departments: Vec<Department>,
+}
+
+/// Where an account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// 仮登録: registered, never signed in.
+    Provisional,
+    /// Has signed in.
+    Active,
+    /// Left or on leave: devices blocked, nothing lost yet.
+    Suspended,
+    /// Gone for good: devices wiped.
+    Closed,
+}
+
+/// A seat of the pool in the hands of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// Since when.
+    pub assigned_at: Timestamp,
+}
+
+/// One person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The key. A staff number may change or return; this never does.
+    pub id: AccountId,
+    /// Which list the account comes from.
+    pub source: SourceName,
+    /// What was said of the person and from when, oldest first, never empty.
+    pub history: Vec<Dated<Attributes>>,
+    /// Where the account stands.
+    pub state: AccountState,
+    /// Since when.
+    pub state_since: Timestamp,
+    /// 利用希望: asks for a seat. Without, the account is 対象外 and never counts as unused.
+    pub wishes_seat: bool,
+    /// The seat, if one is assigned.
+    pub seat: Option<Seat>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// First successful online unlock, if there was one.
+    pub signed_in_at: Option<Timestamp>,
+    /// When a code was last issued.
+    pub code_issued_at: Option<Timestamp>,
+}
+
+impl Account {
+    /// What holds now: the newest attributes.
+    pub fn current(&self) -> &Attributes {
+        &self.history.last().expect("an account is made with attributes and they are only added to").value
+    }
+
+    /// Whether devices of the account may be unlocked and enrolled.
+    pub fn may_work(&self) -> bool {
+        matches!(self.state, AccountState::Provisional | AccountState::Active)
+    }
+}
+
+/// The version of a source's roster: what a plan is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    /// Which list.
+    pub source: SourceName,
+    /// Rises with each applied batch.
+    pub version: u64,
+}

@@ -1,0 +1,251 @@
+//! Personnel batches as they are stored: what was uploaded, what it would do, and whether it was done.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared::ids::{AccountId, BatchId};
+
+use crate::account::{Attributes, SourceName};
+use crate::audit::Actor;
+
+/// How a file is compared with the accounts of its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// All of the source: who is absent leaves.
+    Roster,
+    /// Some of the source: nobody leaves.
+    Upsert,
+}
+
+/// Where a batch stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchState {
+    /// Uploaded and planned.
+    Planned,
+    /// In force.
+    Applied {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// Why a row is not accepted, for the person who mends the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The column's header as written, at most [`SHOWN`] characters of it.
+    pub column: String,
+    /// The cell as read, at most [`SHOWN`] characters of it.
+    pub value: String,
+    /// What is wrong with it.
+    pub problem: RowProblem,
+}
+
+impl Rejection {
+    /// A problem of a cell. Keeps at most [`SHOWN`] characters of header and value.
+    pub fn new(column: &str, value: &str, problem: RowProblem) -> Self {
+        Self { column: shown(column), value: shown(value), problem }
+    }
+
+    /// What is wrong, where, and what to do. Holds the cell's text: for the person who mends the file, not for logs.
+    pub fn describe(&self, row: u32) -> String {
+        format!("row {row}, column {:?}, {:?}: {}", self.column, self.value, self.problem)
+    }
+}
+
+/// How many characters of a header or a cell are repeated to the person who mends the file.
+pub const SHOWN: usize = 40;
+
+/// The first [`SHOWN`] characters.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// What can be wrong with a row. The text says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowProblem {
+    /// A cell that must be filled is empty.
+    #[error("the cell is empty but must be filled; fill it in")]
+    Missing,
+    /// Longer than the column allows, or with a line break or invisible characters.
+    #[error("too long, or with a line break or an invisible character inside; type the value again, in one line")]
+    NotAcceptable,
+    /// Another row has the same staff number.
+    #[error("another row has the same staff number; leave one row a person, or correct the number")]
+    DuplicateStaffNumber,
+    /// Differs from a known staff number by zeros in front only, and the known one is not in the file.
+    #[error(
+        "a known staff number is the same but for zeros in front, which a spreadsheet removes; \
+         format the column as text and type the zeros again"
+    )]
+    LeadingZeros,
+    /// Begins like a formula: a spreadsheet would run it.
+    #[error("begins like a formula; replace it by its result (copy, then paste as values)")]
+    Formula,
+    /// A character was lost before the file reached us: `?`, `〓` or U+FFFD inside a name.
+    #[error(
+        "a character was lost before the file was made; write it again, and save the file as UTF-8, \
+         which has all characters"
+    )]
+    LostCharacter,
+    /// Not a mail address.
+    #[error("not a mail address; write it like taro@example.lg.jp")]
+    Mail,
+    /// Not a date.
+    #[error("not a date; write it like 2027/4/1, 2027-04-01, 令和9年4月1日 or R9.4.1")]
+    Date,
+    /// Neither a yes nor a no.
+    #[error("neither a yes nor a no; write ○ or 1 for yes, × or 0 or nothing for no")]
+    YesNo,
+    /// More or fewer cells than the header.
+    #[error("the row has more or fewer cells than the header; look for a missing or extra delimiter or quotation mark")]
+    CellCount,
+}
+
+/// 外字: a private-use character, kept as it is. Only the organisation that made it knows what it looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrivateUse {
+    /// Row of the file, the header being row 1.
+    pub row: u32,
+    /// The column's header, at most [`SHOWN`] characters of it.
+    pub column: String,
+    /// The character's code point.
+    pub code: u32,
+}
+
+/// What the batch does to one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanKind {
+    /// 新規: a new account.
+    Join {
+        /// As the row says.
+        attributes: Attributes,
+        /// Asks for a seat.
+        wishes_seat: bool,
+    },
+    /// 異動: other departments, and whatever else changed.
+    Move {
+        /// As the row says.
+        attributes: Attributes,
+        /// Asks for a seat.
+        wishes_seat: bool,
+    },
+    /// 変更: name, mail, title or wish, not the departments.
+    Change {
+        /// As the row says.
+        attributes: Attributes,
+        /// Asks for a seat.
+        wishes_seat: bool,
+    },
+    /// 復帰: a suspended or closed account is back.
+    Return {
+        /// As the row says.
+        attributes: Attributes,
+        /// Asks for a seat.
+        wishes_seat: bool,
+    },
+    /// 退職等: absent from the file.
+    Leave,
+    /// The row says what is known.
+    Unchanged,
+    /// The row cannot be accepted. It still counts as present.
+    Rejected(Vec<Rejection>),
+}
+
+/// One line of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanItem {
+    /// Row of the file, the header being row 1; none for leavers.
+    pub row: Option<u32>,
+    /// The account: the new one's id for a join.
+    pub account: Option<AccountId>,
+    /// What happens.
+    pub kind: PlanKind,
+}
+
+/// Counts of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// Rows of the file without its header.
+    pub rows: u32,
+    /// New accounts.
+    pub join: u32,
+    /// Other departments.
+    pub moved: u32,
+    /// Other attributes.
+    pub change: u32,
+    /// Back again.
+    pub returned: u32,
+    /// Absent.
+    pub leave: u32,
+    /// As before.
+    pub unchanged: u32,
+    /// Not acceptable.
+    pub rejected: u32,
+    /// Leavers that are held back because a row's staff number cannot be read.
+    pub leavers_held_back: bool,
+    /// Seats that the batch newly asks for.
+    pub seats_wished: u32,
+    /// Seats that the batch gives back: leavers, and wishes withdrawn before the first sign-in.
+    pub seats_freed: u32,
+    /// Seats free before the batch.
+    pub seats_free: u32,
+}
+
+/// One uploaded file and its plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The key.
+    pub id: BatchId,
+    /// Which list it is compared with.
+    pub source: SourceName,
+    /// How.
+    pub mode: Mode,
+    /// When it came.
+    pub uploaded_at: Timestamp,
+    /// Who brought it.
+    pub uploaded_by: Actor,
+    /// SHA-256 of the file.
+    #[serde(with = "serde_bytes")]
+    pub digest: [u8; 32],
+    /// The encoding that was found: `UTF-8`, `UTF-8 with BOM`, `CP932`, `UTF-16`.
+    pub encoding: String,
+    /// The delimiter that was found: `comma`, `tab`, `semicolon`.
+    pub delimiter: String,
+    /// Headers of columns that were not used, at most [`SHOWN`] characters of each.
+    pub unused_columns: Vec<String>,
+    /// 外字: the first [`LISTED`] private-use characters.
+    pub private_use: Vec<PrivateUse>,
+    /// How many there are.
+    pub private_use_total: u32,
+    /// The first [`LISTED`] rows whose staff number was written in full-width letters or digits.
+    pub normalised_rows: Vec<u32>,
+    /// How many there are.
+    pub normalised_total: u32,
+    /// The roster's version that the plan was made against.
+    pub roster_version: u64,
+    /// Where it stands.
+    pub state: BatchState,
+    /// Counts.
+    pub summary: PlanSummary,
+    /// How many [`PlanChunk`]s hold the plan.
+    pub chunks: u32,
+}
+
+/// A part of a plan that fits a stored value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanChunk {
+    /// Of which batch.
+    pub batch: BatchId,
+    /// Which part, from 0.
+    pub number: u32,
+    /// The lines, in the order of the file; leavers last.
+    pub items: Vec<PlanItem>,
+}
+
+/// Lines in one [`PlanChunk`]: so many of the longest rows stay below 64 KiB.
+pub const ITEMS_PER_CHUNK: usize = 32;
+/// How many remarks on a file are stored with its batch, so that it stays below 64 KiB.
+pub const LISTED: usize = 100;

@@ -1,0 +1,133 @@
+//! The one door for writes: what a rule wants stored, with the versions it saw.
+
+use serde::{Deserialize, Serialize};
+use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
+
+use crate::account::{Account, Roster, SourceName};
+use crate::audit::AuditEvent;
+use crate::batch::{Batch, PlanChunk};
+use crate::code::{CodeIndex, CodeRecord};
+use crate::command::CommandRecord;
+use crate::device::Device;
+use crate::license::{Pool, WaitingEntry};
+use crate::operator::Operator;
+
+/// How often a record was written; 0 = not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Version(pub u64);
+
+/// A record as it was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// The version that a change of it must name.
+    pub version: Version,
+    /// The record.
+    pub value: T,
+}
+
+/// Names a record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Key {
+    /// [`Account`].
+    Account(AccountId),
+    /// [`Roster`].
+    Roster(SourceName),
+    /// [`Pool`]; there is one.
+    Pool,
+    /// [`WaitingEntry`].
+    Waiting(AccountId),
+    /// [`CodeRecord`].
+    Code(CodeIndex),
+    /// [`Device`].
+    Device(EnrolmentId),
+    /// [`CommandRecord`].
+    Command(CommandId),
+    /// [`Batch`].
+    Batch(BatchId),
+    /// [`PlanChunk`], counted from 0.
+    PlanChunk(BatchId, u32),
+    /// [`Operator`].
+    Operator(OperatorId),
+}
+
+/// A record to store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each variant is the record it names")]
+pub enum Record {
+    Account(Account),
+    Roster(Roster),
+    Pool(Pool),
+    Waiting(WaitingEntry),
+    Code(CodeRecord),
+    Device(Device),
+    Command(CommandRecord),
+    Batch(Batch),
+    PlanChunk(PlanChunk),
+    Operator(Operator),
+}
+
+impl Record {
+    /// The record's name.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Account(account) => Key::Account(account.id),
+            Self::Roster(roster) => Key::Roster(roster.source.clone()),
+            Self::Pool(_) => Key::Pool,
+            Self::Waiting(entry) => Key::Waiting(entry.account),
+            Self::Code(code) => Key::Code(code.index),
+            Self::Device(device) => Key::Device(device.enrolment),
+            Self::Command(command) => Key::Command(command.id),
+            Self::Batch(batch) => Key::Batch(batch.id),
+            Self::PlanChunk(chunk) => Key::PlanChunk(chunk.batch, chunk.number),
+            Self::Operator(operator) => Key::Operator(operator.id),
+        }
+    }
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// Which record.
+    pub key: Key,
+    /// The version that must be stored now.
+    pub expected: Version,
+    /// What to store; `None` deletes.
+    pub record: Option<Record>,
+}
+
+/// What becomes true together, or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changeset {
+    /// At most one write a key.
+    pub writes: Vec<Write>,
+    /// What the audit journal says of it. The store gives sequence and hash, inside its write lock.
+    pub events: Vec<AuditEvent>,
+}
+
+impl Changeset {
+    /// Stores a record that is not there yet.
+    pub fn insert(&mut self, record: Record) {
+        self.writes.push(Write { key: record.key(), expected: Version(0), record: Some(record) });
+    }
+
+    /// Stores a record over the version that was loaded.
+    pub fn update(&mut self, expected: Version, record: Record) {
+        self.writes.push(Write { key: record.key(), expected, record: Some(record) });
+    }
+
+    /// Deletes a record at the version that was loaded.
+    pub fn delete(&mut self, expected: Version, key: Key) {
+        self.writes.push(Write { key, expected, record: None });
+    }
+
+    /// Notes an event.
+    pub fn note(&mut self, event: AuditEvent) {
+        self.events.push(event);
+    }
+
+    /// Both as one.
+    pub fn extend(&mut self, other: Changeset) {
+        self.writes.extend(other.writes);
+        self.events.extend(other.events);
+    }
+}

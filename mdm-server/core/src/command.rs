@@ -1,0 +1,270 @@
+//! Commands to devices: block, unblock, wipe; and what becomes of a receipt.
+
+use jiff::Timestamp;
+use rand::{CryptoRng, RngCore};
+use serde::{Deserialize, Serialize};
+use shared::cose::{self, SignError, Signer, VerifyError};
+use shared::crypto::hazmat::sha256;
+use shared::ids::{CommandId, EnrolmentId};
+use shared::signed::{Action, Command, Order, Receipt};
+
+use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
+use crate::change::{Changeset, Record, Stored};
+use crate::code::{CodeRecord, CodeState};
+use crate::device::{Device, DeviceState, StoredReceipt, Wipe};
+
+#[cfg(test)]
+mod tests;
+
+/// A signed command, as it was and will be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// The key.
+    pub id: CommandId,
+    /// To whom.
+    pub enrolment: EnrolmentId,
+    /// Its place among the commands to this enrolment.
+    pub order: Order,
+    /// What it demands.
+    pub action: Action,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// COSE_Sign1 of [`Command`].
+    #[serde(with = "serde_bytes")]
+    pub signed: Vec<u8>,
+}
+
+/// Why a command is not issued.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The enrolment is wiped; nothing follows a wipe.
+    #[error("the device is already wiped")]
+    AlreadyWiped,
+    /// It is blocked already.
+    #[error("the device is already blocked")]
+    AlreadyBlocked,
+    /// It is not blocked.
+    #[error("the device is not blocked")]
+    NotBlocked,
+    /// Its account is suspended or closed.
+    #[error("the account of the device is suspended or closed")]
+    AccountMayNotWork,
+    /// A command says why it was given.
+    #[error("a reason of 1 to 500 characters is needed")]
+    Reason,
+    /// The command key did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+/// Who orders a command, why, and when.
+#[derive(Debug, Clone)]
+pub struct Instruction<'a> {
+    /// Who.
+    pub actor: Actor,
+    /// Why, in words for the audit journal.
+    pub reason: &'a str,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A command that is to be committed, then sent.
+#[derive(Debug)]
+pub struct Issued {
+    /// To be committed whole.
+    pub changes: Changeset,
+    /// To be sent when it is.
+    pub signed: Vec<u8>,
+}
+
+/// 利用停止: withholds the server's help until [`unblock`].
+pub fn block(
+    device: Stored<Device>,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    match device.value.state {
+        DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
+        DeviceState::Blocked => Err(CommandError::AlreadyBlocked),
+        DeviceState::Enrolling | DeviceState::Live => {
+            issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)
+        }
+    }
+}
+
+/// 停止解除. `account_may_work`: a device of somebody who left stays blocked.
+pub fn unblock(
+    device: Stored<Device>,
+    account_may_work: bool,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    match device.value.state {
+        DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
+        DeviceState::Enrolling | DeviceState::Live => Err(CommandError::NotBlocked),
+        DeviceState::Blocked if !account_may_work => Err(CommandError::AccountMayNotWork),
+        DeviceState::Blocked => issue(device, Action::Unblock, DeviceState::Live, instruction, signer, rng),
+    }
+}
+
+/// 遠隔消去: the tombstone, the command, and the end of every code that could still touch the enrolment, in one commit.
+/// The key file's page is destroyed after it, and only then is [`sealed`] committed.
+pub fn wipe(
+    device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    if device.value.wipe().is_some() {
+        return Err(CommandError::AlreadyWiped);
+    }
+    let id = CommandId::make(instruction.now, rng);
+    let enrolment = device.value.enrolment;
+    let tombstone = DeviceState::Wiped(Wipe {
+        command: id,
+        ordered_at: instruction.now,
+        sealed_at: None,
+        receipt: None,
+        further_receipts: 0,
+    });
+    let mut issued = issue_as(id, device, Action::Wipe, tombstone, instruction, signer, rng)?;
+    for mut code in codes {
+        if code.value.is_usable() && code.value.state == CodeState::Bound(enrolment) {
+            code.value.end(CodeState::Replaced);
+            issued.changes.update(code.version, Record::Code(code.value));
+        }
+    }
+    Ok(issued)
+}
+
+fn issue(
+    device: Stored<Device>,
+    action: Action,
+    state: DeviceState,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    issue_as(CommandId::make(instruction.now, rng), device, action, state, instruction, signer, rng)
+}
+
+fn issue_as(
+    id: CommandId,
+    mut device: Stored<Device>,
+    action: Action,
+    state: DeviceState,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    let reason = instruction.reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 {
+        return Err(CommandError::Reason);
+    }
+    let last = device.value.last_command;
+    let order = Order { epoch: last.epoch, counter: last.counter + 1 };
+    let command = Command { id, order, action, issued_at: instruction.now };
+    let enrolment = device.value.enrolment;
+    let signed = cose::sign(&command, enrolment.as_bytes(), signer)?;
+
+    device.value.last_command = order;
+    device.value.state = state;
+    let subject = Subject { command: Some(id), ..Subject::device(&device.value) };
+    let mut changes = Changeset::default();
+    changes.insert(Record::Command(CommandRecord {
+        id,
+        enrolment,
+        order,
+        action,
+        issued_at: instruction.now,
+        signed: signed.clone(),
+    }));
+    changes.update(device.version, Record::Device(device.value));
+    changes.note(
+        AuditEvent::new(instruction.now, instruction.actor, happening(action), subject)
+            .fact("order", format_args!("{}.{}", order.epoch, order.counter))
+            .personal(PersonalValue::make("reason", reason, rng)),
+    );
+    Ok(Issued { changes, signed })
+}
+
+fn happening(action: Action) -> Happening {
+    match action {
+        Action::Block => Happening::DeviceBlocked,
+        Action::Unblock => Happening::DeviceUnblocked,
+        Action::Wipe => Happening::DeviceWiped,
+    }
+}
+
+/// 鍵破棄済: notes that the server's part of the key is destroyed. `None` if that is noted already or nothing was wiped.
+pub fn sealed(mut device: Stored<Device>, now: Timestamp) -> Option<Changeset> {
+    let subject = Subject::device(&device.value);
+    let DeviceState::Wiped(wipe) = &mut device.value.state else { return None };
+    if wipe.sealed_at.is_some() {
+        return None;
+    }
+    wipe.sealed_at = Some(now);
+    let subject = Subject { command: Some(wipe.command), ..subject };
+    let mut changes = Changeset::default();
+    changes.note(AuditEvent::new(now, Actor::Server, Happening::DeviceSealed, subject));
+    changes.update(device.version, Record::Device(device.value));
+    Some(changes)
+}
+
+/// Why a receipt is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptError {
+    /// The enrolment was never wiped.
+    #[error("no wipe was ordered for this device")]
+    NotWiped,
+    /// It speaks of another command.
+    #[error("the receipt is for another command")]
+    OtherCommand,
+    /// It is not this device's.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+}
+
+/// 消去確認済: verifies a receipt. The same bytes again change nothing; other bytes, rightly signed, count as a possible
+/// copy of the device.
+pub fn receipt(
+    mut device: Stored<Device>,
+    bytes: &[u8],
+    now: Timestamp,
+) -> Result<Option<Changeset>, ReceiptError> {
+    let receipt: Receipt = cose::verify(bytes, device.value.enrolment.as_bytes(), &device.value.key)?;
+    let subject = Subject::device(&device.value);
+    let actor = Actor::Device(device.value.enrolment);
+    let DeviceState::Wiped(wipe) = &mut device.value.state else { return Err(ReceiptError::NotWiped) };
+    if receipt.command != wipe.command {
+        return Err(ReceiptError::OtherCommand);
+    }
+    let subject = Subject { command: Some(wipe.command), ..subject };
+    let what = match &wipe.receipt {
+        Some(stored) if stored.bytes == bytes => return Ok(None),
+        Some(_) => {
+            wipe.further_receipts += 1;
+            Happening::ReceiptAgain
+        }
+        None => {
+            wipe.receipt =
+                Some(StoredReceipt { bytes: bytes.to_vec(), received_at: now, erased_at: receipt.erased_at });
+            Happening::DeviceErased
+        }
+    };
+    let mut event = AuditEvent::new(now, actor, what, subject).fact("receipt-sha256", hex(&sha256(&[bytes])));
+    if let Some(seen) = &receipt.checkpoint {
+        event = event.fact("countersigned", format_args!("{}:{}", seen.sequence, hex(&seen.hash)));
+    }
+    let mut changes = Changeset::default();
+    changes.note(event);
+    changes.update(device.version, Record::Device(device.value));
+    Ok(Some(changes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}

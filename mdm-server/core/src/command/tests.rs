@@ -1,0 +1,134 @@
+//! Commands and receipts: what is issued, what is refused, and what happens once only.
+
+use super::*;
+use crate::testing::{
+    account, code, device, noon, public_key, rng, software_key, stored, written_code, written_device,
+};
+use shared::cose::SoftwareKey;
+use shared::signed::ErasureStep;
+
+fn instruction() -> Instruction<'static> {
+    Instruction { actor: Actor::Server, reason: "left in a taxi", now: noon() }
+}
+
+fn live() -> Device {
+    device(&account(), public_key(), DeviceState::Live)
+}
+
+fn wiped(key: &SoftwareKey, signer: &SoftwareKey) -> Device {
+    let device = device(&account(), key.public_key().clone(), DeviceState::Live);
+    let issued = wipe(stored(device), vec![], &instruction(), signer, &mut rng()).unwrap();
+    written_device(&issued.changes)
+}
+
+fn signed_receipt(device: &Device, key: &SoftwareKey, steps: Vec<ErasureStep>) -> Vec<u8> {
+    let command = device.wipe().unwrap().command;
+    let receipt = Receipt { command, erased_at: noon(), steps, checkpoint: None };
+    cose::sign(&receipt, device.enrolment.as_bytes(), key).unwrap()
+}
+
+#[test]
+fn commands_are_signed_for_one_device_and_counted() {
+    let signer = software_key();
+    let issued = block(stored(live()), &instruction(), &signer, &mut rng()).unwrap();
+    let blocked = written_device(&issued.changes);
+    let command: Command =
+        cose::verify(&issued.signed, blocked.enrolment.as_bytes(), signer.public_key()).unwrap();
+    assert_eq!((command.action, command.order.counter), (Action::Block, 1));
+
+    let issued = unblock(stored(blocked), true, &instruction(), &signer, &mut rng()).unwrap();
+    let live = written_device(&issued.changes);
+    assert_eq!((live.state, live.last_command.counter), (DeviceState::Live, 2));
+}
+
+#[test]
+fn a_device_of_somebody_who_left_stays_blocked() {
+    let blocked = device(&account(), public_key(), DeviceState::Blocked);
+    let refused = unblock(stored(blocked), false, &instruction(), &software_key(), &mut rng());
+    assert!(matches!(refused, Err(CommandError::AccountMayNotWork)));
+}
+
+#[test]
+fn nothing_follows_a_wipe() {
+    let signer = software_key();
+    let wiped = wiped(&software_key(), &signer);
+    let again = wipe(stored(wiped.clone()), vec![], &instruction(), &signer, &mut rng());
+    assert!(matches!(again, Err(CommandError::AlreadyWiped)));
+    let blocked = block(stored(wiped.clone()), &instruction(), &signer, &mut rng());
+    assert!(matches!(blocked, Err(CommandError::AlreadyWiped)));
+    let unblocked = unblock(stored(wiped), true, &instruction(), &signer, &mut rng());
+    assert!(matches!(unblocked, Err(CommandError::AlreadyWiped)));
+}
+
+#[test]
+fn a_wipe_kills_the_code_that_is_bound_to_the_device_and_no_other() {
+    let device = live();
+    let mut bound = code(&account());
+    bound.state = CodeState::Bound(device.enrolment);
+    let open = code(&account());
+    let codes = vec![stored(bound), stored(open)];
+    let issued = wipe(stored(device), codes, &instruction(), &software_key(), &mut rng()).unwrap();
+    let ended = written_code(&issued.changes).unwrap();
+    assert_eq!((ended.state, ended.sealed.len()), (CodeState::Replaced, 0));
+    let codes = issued.changes.writes.iter().filter(|w| matches!(w.record, Some(Record::Code(_)))).count();
+    assert_eq!(codes, 1);
+}
+
+#[test]
+fn a_command_needs_a_reason_which_stays_out_of_the_chain() {
+    let mut silent = instruction();
+    silent.reason = "  ";
+    let refused = block(stored(live()), &silent, &software_key(), &mut rng());
+    assert!(matches!(refused, Err(CommandError::Reason)));
+
+    let issued = block(stored(live()), &instruction(), &software_key(), &mut rng()).unwrap();
+    let entry = crate::audit::link(&crate::audit::GENESIS, &issued.changes.events[0]);
+    assert_eq!(entry.personal[0].value, "left in a taxi");
+    assert!(!entry.bytes.windows(4).any(|window| window == b"taxi"));
+}
+
+#[test]
+fn sealed_is_noted_once_and_only_after_a_wipe() {
+    let wiped = wiped(&software_key(), &software_key());
+    let changes = sealed(stored(wiped), noon()).unwrap();
+    assert_eq!(changes.events[0].what, Happening::DeviceSealed);
+    assert!(sealed(stored(written_device(&changes)), noon()).is_none());
+    assert!(sealed(stored(live()), noon()).is_none());
+}
+
+#[test]
+fn the_first_receipt_confirms_the_same_bytes_change_nothing_others_alert() {
+    let (key, signer) = (software_key(), software_key());
+    let wiped = wiped(&key, &signer);
+    let bytes = signed_receipt(&wiped, &key, vec![ErasureStep::KeysDestroyed]);
+    let changes = receipt(stored(wiped), &bytes, noon()).unwrap().unwrap();
+    assert_eq!(changes.events[0].what, Happening::DeviceErased);
+    let erased = written_device(&changes);
+    assert_eq!(receipt(stored(erased.clone()), &bytes, noon()), Ok(None));
+
+    let other = signed_receipt(&erased, &key, vec![]);
+    let changes = receipt(stored(erased), &other, noon()).unwrap().unwrap();
+    assert_eq!(changes.events[0].what, Happening::ReceiptAgain);
+    assert_eq!(written_device(&changes).wipe().unwrap().further_receipts, 1);
+}
+
+#[test]
+fn a_receipt_is_refused_from_another_key_for_another_command_or_without_a_wipe() {
+    let (key, signer) = (software_key(), software_key());
+    let wiped = wiped(&key, &signer);
+    let forged = signed_receipt(&wiped, &signer, vec![]);
+    assert_eq!(
+        receipt(stored(wiped.clone()), &forged, noon()),
+        Err(ReceiptError::Verify(VerifyError::WrongKey))
+    );
+
+    let mut elsewhere = wiped.clone();
+    let DeviceState::Wiped(wipe) = &mut elsewhere.state else { panic!("not wiped") };
+    wipe.command = CommandId::from_bytes([1; 16]);
+    let other = signed_receipt(&elsewhere, &key, vec![]);
+    assert_eq!(receipt(stored(wiped.clone()), &other, noon()), Err(ReceiptError::OtherCommand));
+
+    let live = Device { state: DeviceState::Live, ..wiped.clone() };
+    let early = signed_receipt(&wiped, &key, vec![]);
+    assert_eq!(receipt(stored(live), &early, noon()), Err(ReceiptError::NotWiped));
+}

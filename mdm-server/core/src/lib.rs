@@ -1,0 +1,20 @@
+//! The rules of the MDM server: accounts, seats, personnel batches, enrolment, commands and the audit chain.
+//!
+//! Pure: no IO, no clock, no randomness of its own. The shell (`mdm-server`) loads what a rule needs, the rule answers
+//! with a [`change::Changeset`], and `mdm-store` commits it, whole or not at all.
+
+pub mod account;
+pub mod audit;
+pub mod batch;
+pub mod change;
+pub mod code;
+pub mod command;
+pub mod device;
+pub mod enrol;
+pub mod hello;
+pub mod license;
+pub mod operator;
+pub mod unlock;
+
+#[cfg(test)]
+mod testing;
