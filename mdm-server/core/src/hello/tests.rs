@@ -1,0 +1,72 @@
+//! What a calling device is told.
+
+use super::*;
+use crate::testing::{account, device, noon, public_key, stored, written_device};
+use shared::ids::CommandId;
+use shared::signed::Order;
+
+fn hello(last_applied: Option<Order>) -> Hello {
+    Hello {
+        app_version: "0.2.0".to_owned(),
+        last_applied,
+        vault_epoch: 0,
+        checkpoint: None,
+        not_enforced: vec![],
+    }
+}
+
+fn order(counter: u32) -> Order {
+    Order { epoch: 0, counter }
+}
+
+fn command(device: &Device, counter: u32, action: Action) -> CommandRecord {
+    CommandRecord {
+        id: CommandId::from_bytes([counter as u8; 16]),
+        enrolment: device.enrolment,
+        order: order(counter),
+        action,
+        issued_at: noon(),
+        signed: vec![counter as u8],
+    }
+}
+
+#[test]
+fn a_device_is_sent_what_it_has_not_applied() {
+    let device = device(&account(), public_key(), DeviceState::Live);
+    let commands = [command(&device, 1, Action::Block), command(&device, 2, Action::Unblock)];
+    let sent =
+        |last| greet(stored(device.clone()), &account(), &commands, &hello(last), noon()).unwrap().commands;
+    assert_eq!(sent(None), [[1], [2]]);
+    assert_eq!(sent(Some(order(1))), [[2]]);
+    assert!(sent(Some(order(2))).is_empty());
+}
+
+#[test]
+fn somebody_without_a_seat_is_told_blocked() {
+    let device = device(&account(), public_key(), DeviceState::Live);
+    let mut reclaimed = account();
+    reclaimed.seat = None;
+    let greeting = greet(stored(device), &reclaimed, &[], &hello(None), noon()).unwrap();
+    assert_eq!(greeting.standing, EnrolmentStanding::Blocked);
+}
+
+#[test]
+fn a_certificate_is_renewed_in_its_last_thirty_days() {
+    let device = device(&account(), public_key(), DeviceState::Live);
+    let renew = |now| greet(stored(device.clone()), &account(), &[], &hello(None), now).unwrap().renew;
+    let last_month = device.certificate_until - RENEW_BEFORE;
+    assert!(!renew(last_month));
+    assert!(renew(last_month + SignedDuration::from_secs(1)));
+    assert!(renew(device.certificate_until + SignedDuration::from_hours(365 * 24)), "long expired");
+}
+
+#[test]
+fn what_was_applied_never_goes_back_nor_past_what_was_issued() {
+    let mut device = device(&account(), public_key(), DeviceState::Live);
+    device.last_command = order(3);
+    let device = written_device(&applied(stored(device), order(2), noon()));
+    let device = written_device(&applied(stored(device), order(1), noon()));
+    assert_eq!(device.last_applied, Some(order(2)));
+    let device = written_device(&applied(stored(device), order(9), noon()));
+    assert_eq!(device.last_applied, Some(order(3)));
+}

@@ -1,0 +1,112 @@
+//! What the tests of the rules begin with: an account with a seat, its code and its device.
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use shared::cose::{PublicKey, Signer, SoftwareKey};
+use shared::crypto::Secret;
+use shared::ids::{AccountId, EnrolmentId};
+use shared::signed::Order;
+use shared::wire::{DeviceDescription, KeyLevel};
+
+use crate::account::{Account, AccountState, Attributes, Dated, Seat, SourceName, StaffNumber};
+use crate::change::{Changeset, Record, Stored, Version};
+use crate::code::{CodeKeys, CodeRecord};
+use crate::device::{Device, DeviceState};
+
+pub(crate) fn rng() -> StdRng {
+    StdRng::seed_from_u64(11)
+}
+
+pub(crate) fn noon() -> Timestamp {
+    "2027-04-01T03:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn software_key() -> SoftwareKey {
+    SoftwareKey::from_pkcs8(&SoftwareKey::make_pkcs8().unwrap()).unwrap()
+}
+
+pub(crate) fn public_key() -> PublicKey {
+    software_key().public_key().clone()
+}
+
+pub(crate) fn stored<T>(value: T) -> Stored<T> {
+    Stored { version: Version(1), value }
+}
+
+pub(crate) fn account() -> Account {
+    let attributes = Attributes {
+        staff_number: StaffNumber::new("001234").unwrap(),
+        name: "濵田 﨑子".to_owned(),
+        kana: None,
+        mail: None,
+        title: None,
+        employment: None,
+        term_ends: None,
+        departments: Vec::new(),
+    };
+    Account {
+        id: AccountId::make(noon(), &mut rng()),
+        source: SourceName::new("知事部局").unwrap(),
+        history: vec![Dated { from: noon(), value: attributes }],
+        state: AccountState::Provisional,
+        state_since: noon(),
+        wishes_seat: true,
+        seat: Some(Seat { assigned_at: noon() }),
+        created_at: noon(),
+        signed_in_at: None,
+        code_issued_at: None,
+    }
+}
+
+pub(crate) fn code(account: &Account) -> CodeRecord {
+    let mut rng = rng();
+    CodeKeys::derive(&Secret::make(&mut rng)).issue(account.id, noon(), noon(), &mut rng)
+}
+
+pub(crate) fn description() -> DeviceDescription {
+    DeviceDescription {
+        model: "test".to_owned(),
+        platform: "Linux".to_owned(),
+        app_version: "0.1.0".to_owned(),
+        key_level: KeyLevel::Software,
+    }
+}
+
+pub(crate) fn device(account: &Account, key: PublicKey, state: DeviceState) -> Device {
+    Device {
+        enrolment: EnrolmentId::make(noon(), &mut rng()),
+        account: account.id,
+        key,
+        description: description(),
+        state,
+        enrolled_at: noon(),
+        last_contact: None,
+        last_unlock: None,
+        vault_epoch: 0,
+        may_be_open_until: None,
+        certificate_until: crate::hello::certificate_until(noon()),
+        last_command: Order::default(),
+        last_applied: None,
+    }
+}
+
+/// The device that a changeset stores.
+pub(crate) fn written_device(changes: &Changeset) -> Device {
+    changes
+        .writes
+        .iter()
+        .find_map(|write| match &write.record {
+            Some(Record::Device(device)) => Some(device.clone()),
+            _ => None,
+        })
+        .expect("the changeset stores a device")
+}
+
+/// The code that a changeset stores.
+pub(crate) fn written_code(changes: &Changeset) -> Option<CodeRecord> {
+    changes.writes.iter().find_map(|write| match &write.record {
+        Some(Record::Code(code)) => Some(code.clone()),
+        _ => None,
+    })
+}
