@@ -1,0 +1,30 @@
+//! Persistence of the MDM server: narrow traits to read by, one door to write through, and the key file.
+//!
+//! - [`Store`] is all of the reading traits and [`Store::commit`]. `MemoryStore` is for tests, `SledStore` is the
+//!   default of a server. Both run the same code over a small ordered key-value engine.
+//! - [`UnlockRecords`] holds what must be destroyable: OPAQUE records, credential ids and attempt counters. They never
+//!   enter the database, in which a removed value stays readable for megabytes of further writes. `KeyFile` is its
+//!   file, `MemoryKeyFile` for tests.
+//!
+//! The rules that decide what is written stand in `mdm-core`; nothing here judges a change beyond its versions and
+//! unique indexes.
+
+mod error;
+mod traits;
+
+pub use error::{CommitError, Conflict, IoProblem, OpenError, ReadError, Unique};
+pub use traits::{
+    Accounts, Attempts, Audit, Batches, BoxFuture, Charge, Charged, Codes, Commands, Committed, Devices,
+    LargeChange, Licenses, Operators, Read, Rosters, Store, UnlockRecords, UnlockRecordsError, UsableAfter,
+    WaitingAfter,
+};
+
+/// The most rows that a page of a scan holds, whatever was asked for.
+pub const MAX_PAGE: usize = 1_000;
+
+/// The most puts and deletes, index entries and audit entries included, in one atomic write. More go by
+/// [`Store::commit_large`].
+pub const MAX_PUTS: usize = 2_000;
+
+/// The most bytes of one stored value.
+pub const MAX_VALUE: usize = 64 * 1024;

@@ -1,0 +1,67 @@
+//! The one door for writes.
+
+use mdm_core::change::{Changeset, Key};
+use shared::ids::BatchId;
+use shared::signed::JournalHead;
+
+use super::{Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Licenses, Operators, Rosters};
+use crate::error::CommitError;
+
+/// A change is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Where the audit journal ends after this change.
+    pub head: JournalHead,
+}
+
+/// A change of more puts than one atomic write takes: a personnel batch in force.
+#[derive(Debug, Clone)]
+pub struct LargeChange {
+    /// Whose change it is, for the log and for recovery.
+    pub batch: BatchId,
+    /// The bulk. Its versions are checked while it is staged; a later commit to one of its records ends the change
+    /// with a conflict.
+    pub staged: Changeset,
+    /// Becomes true in the very write that makes the whole change true, its events after those of `staged`: the batch's
+    /// state, the roster's version, the pool. At most [`crate::MAX_PUTS`] puts. Records that others write often belong
+    /// here, since their versions are checked last.
+    pub last: Changeset,
+}
+
+impl LargeChange {
+    /// Splits one changeset: batch, roster and pool come last, all events stay in their order.
+    pub fn split(batch: BatchId, changes: Changeset) -> Self {
+        let (last, staged) = changes
+            .writes
+            .into_iter()
+            .partition(|write| matches!(write.key, Key::Batch(_) | Key::Roster(_) | Key::Pool));
+        Self {
+            batch,
+            staged: Changeset { writes: staged, events: changes.events },
+            last: Changeset { writes: last, events: Vec::new() },
+        }
+    }
+}
+
+/// Everything the server stores besides unlock records.
+pub trait Store:
+    Accounts + Audit + Batches + Codes + Commands + Devices + Licenses + Operators + Rosters
+{
+    /// Stores all of a change or nothing.
+    ///
+    /// Every write must meet the version it expects ([`mdm_core::change::Version`] 0: the record is not there), and
+    /// unique values must stay unique ([`crate::Unique`]), counted after the whole change: two accounts may exchange
+    /// their staff numbers in one. The events are linked to the journal in the order of commits. Answers when the change
+    /// is durable (on a disk: after `fdatasync`); readers see it from then on and not before. Once called, the change
+    /// may take effect even if the future is dropped.
+    fn commit(&self, changes: Changeset) -> BoxFuture<'_, Result<Committed, CommitError>>;
+
+    /// The same for a change of any size.
+    ///
+    /// The bulk is staged in chunks of at most [`crate::MAX_PUTS`] puts that no reader sees; one last write then makes
+    /// all of it true at once, journal entries included. Answers when that write is durable; moving the staged records
+    /// into place goes on behind the answer and, after a crash, before the store opens again. Other commits go between
+    /// the chunks: to a record that is still staged they win (this change ends with a conflict), to one that is already
+    /// true they are ordinary changes of it. Large changes run one after the other.
+    fn commit_large(&self, change: LargeChange) -> BoxFuture<'_, Result<Committed, CommitError>>;
+}

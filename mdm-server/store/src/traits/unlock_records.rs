@@ -1,0 +1,106 @@
+//! The records that a wipe destroys, and the count of attempts.
+
+use shared::ids::EnrolmentId;
+use shared::opaque::{CredentialId, Record, VerifiedLogin};
+
+use super::BoxFuture;
+use crate::error::IoProblem;
+
+/// What one attempt may use.
+pub struct Charged {
+    /// The OPAQUE record.
+    pub record: Record,
+    /// The name under which it was registered.
+    pub credential: CredentialId,
+    /// How many further attempts there are.
+    pub attempts_left: u16,
+}
+
+/// The answer to a charge.
+pub enum Charge {
+    /// The attempt is paid for, durably.
+    Charged(Charged),
+    /// No attempts are left. Nothing was charged.
+    Exhausted,
+    /// There is no record: never registered, or destroyed.
+    Missing,
+}
+
+/// How many attempts an enrolment has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempts {
+    /// Charged since the last verified login.
+    pub used: u16,
+    /// How many may be.
+    pub limit: u16,
+}
+
+impl Attempts {
+    /// How many are left.
+    pub fn left(self) -> u16 {
+        self.limit.saturating_sub(self.used)
+    }
+}
+
+/// Why an operation on unlock records failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum UnlockRecordsError {
+    /// A record whose owner has signed in is not replaced by a registration.
+    #[error("the enrolment has already signed in with its PIN: its record is not replaced")]
+    AlreadySignedIn,
+    /// There is no record of this enrolment.
+    #[error("there is no unlock record of this enrolment")]
+    Missing,
+    /// The proof is of another enrolment.
+    #[error("the verified login is of another enrolment")]
+    OtherEnrolment,
+    /// The disk did not take the change. An attempt that was being charged stays charged.
+    #[error(
+        "the key file could not be read or written ({0}): check the disk of the key file and the server's log"
+    )]
+    Io(IoProblem),
+    /// The page is not what was written.
+    #[error("page {page} of the key file is damaged: restore the key file from its backup")]
+    Damaged {
+        /// Which page, from 0.
+        page: u64,
+    },
+    /// The key file is closing.
+    #[error("the key file is closed: restart the server")]
+    Closed,
+}
+
+/// OPAQUE records, credential ids and attempt counters (RFC 9807), one record an enrolment. What is destroyed here is
+/// gone from the disk, and no restart, restore of the database or crash gives an attempt back.
+pub trait UnlockRecords: Send + Sync {
+    /// Stores the record of a registration with all `limit` attempts. A repeated registration before the first verified
+    /// login replaces the record, and the old one is gone; after it the call is refused.
+    fn put(
+        &self,
+        enrolment: EnrolmentId,
+        credential: CredentialId,
+        record: Record,
+        limit: u16,
+    ) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// Takes one attempt and gives the record for it. The attempt is durable before this answers; between two credits at
+    /// most `limit` calls are answered with a record, however many run at once and whatever restarts.
+    fn charge(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<Charge, UnlockRecordsError>>;
+
+    /// Gives all attempts back. Only a verified KE3 does.
+    fn credit(
+        &self,
+        enrolment: EnrolmentId,
+        login: &VerifiedLogin,
+    ) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// The count of attempts; `None` without a record.
+    fn attempts(&self, enrolment: EnrolmentId)
+    -> BoxFuture<'_, Result<Option<Attempts>, UnlockRecordsError>>;
+
+    /// Overwrites the record, the credential id and the counter with zeros, durably. Idempotent: no record is no error.
+    fn destroy(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// All enrolments that have a record, in order.
+    fn list(&self) -> BoxFuture<'_, Result<Vec<EnrolmentId>, UnlockRecordsError>>;
+}
