@@ -14,6 +14,7 @@ pub mod enrol;
 pub mod hello;
 pub mod license;
 pub mod operator;
+pub mod sheet;
 pub mod unlock;
 
 #[cfg(test)]

@@ -1,0 +1,142 @@
+//! Encodings: which one a file is in, and where the first byte is that it does not have.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use encoding_rs::{DecoderResult, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
+use serde::{Deserialize, Serialize};
+
+use super::{Delimiter, Place, SheetError, columns, quoting};
+
+/// How a file's characters are written as bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// RFC 3629.
+    Utf8,
+    /// The same after the bytes EF BB BF, as Excel writes it.
+    Utf8Bom,
+    /// Windows code page 932 with the extensions of NEC and IBM: `Shift_JIS` of the WHATWG Encoding Standard.
+    Cp932,
+    /// Either byte order, told by its mark (RFC 2781 section 3.2).
+    Utf16,
+}
+
+/// Not the name of an encoding that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an encoding that is read here: write utf-8, utf-8-bom, cp932 or utf-16")]
+pub struct UnknownEncoding;
+
+impl Encoding {
+    /// As shown and stored: `UTF-8`, `UTF-8 with BOM`, `CP932`, `UTF-16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf8Bom => "UTF-8 with BOM",
+            Self::Cp932 => "CP932",
+            Self::Utf16 => "UTF-16",
+        }
+    }
+
+    pub(super) fn cure(self) -> &'static str {
+        match self {
+            Self::Utf8 | Self::Utf8Bom => {
+                "if Excel saved the file as plain CSV, declare cp932, or leave the encoding out; otherwise export it again"
+            }
+            Self::Cp932 => {
+                "save the file as \"CSV UTF-8\" and upload it again, without declaring an encoding"
+            }
+            Self::Utf16 => "the file is cut off or damaged; export it again, best as \"CSV UTF-8\"",
+        }
+    }
+
+    pub(super) fn same_text(self, other: Self) -> bool {
+        let plain = |encoding| if encoding == Self::Utf8Bom { Self::Utf8 } else { encoding };
+        plain(self) == plain(other)
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Encoding {
+    type Err = UnknownEncoding;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEncoding> {
+        match text.to_ascii_lowercase().replace('_', "-").as_str() {
+            "utf-8" | "utf8" => Ok(Self::Utf8),
+            "utf-8-bom" | "utf-8 with bom" => Ok(Self::Utf8Bom),
+            "cp932" | "ms932" | "windows-31j" | "shift-jis" | "sjis" => Ok(Self::Cp932),
+            "utf-16" | "utf16" => Ok(Self::Utf16),
+            _ => Err(UnknownEncoding),
+        }
+    }
+}
+
+/// Finds the encoding: by its mark, else UTF-8 if that fits, else CP932. Of a file that neither fits, the one that
+/// reads further is named.
+pub(super) fn decode(bytes: &[u8]) -> Result<(Encoding, Cow<'_, str>), SheetError> {
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return decode_as(Encoding::Utf16, bytes);
+    }
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return decode_as(Encoding::Utf8, bytes);
+    }
+    let utf8 = match decode_as(Encoding::Utf8, bytes) {
+        Err(error) => error,
+        decoded => return decoded,
+    };
+    decode_as(Encoding::Cp932, bytes).map_err(|cp932| match (&utf8, &cp932) {
+        (SheetError::Undecodable { offset: far, .. }, SheetError::Undecodable { offset: near, .. })
+            if far > near =>
+        {
+            utf8
+        }
+        _ => cp932,
+    })
+}
+
+/// Reads the file in one encoding.
+pub(super) fn decode_as(declared: Encoding, bytes: &[u8]) -> Result<(Encoding, Cow<'_, str>), SheetError> {
+    let mark = |mark: &[u8]| bytes.strip_prefix(mark);
+    let (encoding, codec, skipped) = match declared {
+        Encoding::Utf8 | Encoding::Utf8Bom => match mark(b"\xEF\xBB\xBF") {
+            Some(_) => (Encoding::Utf8Bom, UTF_8, 3),
+            None => (Encoding::Utf8, UTF_8, 0),
+        },
+        Encoding::Cp932 => (Encoding::Cp932, SHIFT_JIS, 0),
+        Encoding::Utf16 if mark(b"\xFF\xFE").is_some() => (Encoding::Utf16, UTF_16LE, 2),
+        Encoding::Utf16 if mark(b"\xFE\xFF").is_some() => (Encoding::Utf16, UTF_16BE, 2),
+        Encoding::Utf16 => return Err(SheetError::NoMark),
+    };
+    let body = &bytes[skipped..];
+    match codec.decode_without_bom_handling_and_without_replacement(body) {
+        Some(text) => Ok((encoding, text)),
+        None => Err(undecodable(encoding, codec, body, skipped)),
+    }
+}
+
+fn undecodable(
+    encoding: Encoding,
+    codec: &'static encoding_rs::Encoding,
+    body: &[u8],
+    skipped: usize,
+) -> SheetError {
+    let mut decoder = codec.new_decoder_without_bom_handling();
+    let room = decoder.max_utf8_buffer_length_without_replacement(body.len()).unwrap_or(body.len());
+    let mut before = String::with_capacity(room);
+    let (result, read) = decoder.decode_to_string_without_replacement(body, &mut before, true);
+    let behind = match result {
+        DecoderResult::Malformed(length, further) => usize::from(length) + usize::from(further),
+        DecoderResult::InputEmpty | DecoderResult::OutputFull => 0,
+    };
+    let at = read.saturating_sub(behind);
+    let delimiter: Delimiter = columns::find_delimiter(&before);
+    let place: Place = quoting::end(&before, delimiter);
+    let byte = body.get(at).copied().unwrap_or_default();
+    SheetError::Undecodable { encoding, at: place, offset: at + skipped, byte }
+}
