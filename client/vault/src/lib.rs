@@ -1,0 +1,34 @@
+//! The encrypted store on the phone: key slots, sealed records and files over sled, and what an erase removes.
+//!
+//! When a slot may be opened, and when everything is erased, is decided in `client-core`; talking to the server is
+//! `client-agent`'s part. Nothing here checks a lease or a clock: whoever has the secrets can open slots and read
+//! records, which is what the security tests do with a copied home.
+//!
+//! | file under the home | holds |
+//! |---|---|
+//! | `vault/store/` | sled: sealed records, names only as HMAC |
+//! | `vault/slots/online`, `offline` | the vault key, wrapped |
+//! | `vault/slots/lease`, `lease-secret` | a durable lease, while one runs |
+//! | `device/secret`, `key`, `state`, `receipt` | device secret, device key (PKCS#8), enrolment state, signed receipt |
+//! | `wipe-intent` | zeros, or the signed wipe that is being obeyed |
+//! | `gone` | after an acknowledged erase: the id of the command, nothing else |
+
+mod content;
+pub mod erase;
+mod error;
+pub mod files;
+mod home;
+mod index;
+pub mod intent;
+mod records;
+mod slots;
+mod store;
+
+pub use content::{CHUNK_LEN, FileReader, FileWriter, MAX_FILE};
+pub use error::{Damage, VaultError};
+pub use files::FileError;
+pub use home::{Home, HomeError, HomeLock};
+pub use index::SealBudgetSpent;
+pub use records::{EntryInfo, Vault};
+pub use slots::{DurableLease, LoadSlotError, Slot, SlotError, SlotHeader, SlotKind, VaultKey};
+pub use store::StoreError;
