@@ -7,7 +7,7 @@ mod chain;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{ChainError, Entry, GENESIS, Verified, link, verify};
+pub use chain::{ChainError, Entry, GENESIS, Verified, Walk, link, verify};
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};

@@ -93,23 +93,45 @@ pub struct Verified {
     pub personal_deleted: u64,
 }
 
-/// Walks a journal from its first entry. Without `anchor` the result says only that the journal agrees with itself:
-/// whoever can write all of it can also compute it anew.
+/// A walk over a journal from its first entry, one entry at a time: for journals that do not fit into memory.
+#[derive(Debug, Clone)]
+pub struct Walk(Verified);
+
+impl Walk {
+    /// Before the first entry.
+    pub fn begin() -> Self {
+        Self(Verified { head: GENESIS, personal_deleted: 0 })
+    }
+
+    /// Verifies the next entry. After an error the walk stands where it stood.
+    pub fn step(&mut self, entry: &Entry) -> Result<(), ChainError> {
+        let expected = self.0.head.sequence + 1;
+        self.0.personal_deleted += verify_entry(entry, expected, &self.0.head.hash)?;
+        self.0.head = entry.head();
+        Ok(())
+    }
+
+    /// What was found so far.
+    pub fn verified(&self) -> &Verified {
+        &self.0
+    }
+}
+
+/// Walks a whole journal. Without `anchor` the result says only that the journal agrees with itself: whoever can write
+/// all of it can also compute it anew.
 pub fn verify<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     anchor: Option<&JournalHead>,
 ) -> Result<Verified, ChainError> {
-    let mut verified = Verified { head: GENESIS, personal_deleted: 0 };
+    let mut walk = Walk::begin();
     let mut anchored = anchor.is_none_or(|anchor| *anchor == GENESIS);
     for entry in entries {
-        let expected = verified.head.sequence + 1;
-        verified.personal_deleted += verify_entry(entry, expected, &verified.head.hash)?;
-        verified.head = entry.head();
-        anchored |= anchor == Some(&verified.head);
+        walk.step(entry)?;
+        anchored |= anchor == Some(&walk.0.head);
     }
     match anchor {
         Some(anchor) if !anchored => Err(ChainError::Anchor(anchor.sequence)),
-        _ => Ok(verified),
+        _ => Ok(walk.0),
     }
 }
 
