@@ -137,7 +137,7 @@ pub struct Account {
     pub id: AccountId,
     /// Which list the account comes from.
     pub source: SourceName,
-    /// What was said of the person and from when, oldest first, never empty.
+    /// What was said of the person and from when, oldest first, never empty, at most [`MAX_HISTORY`].
     pub history: Vec<Dated<Attributes>>,
     /// Where the account stands.
     pub state: AccountState,
@@ -149,13 +149,25 @@ pub struct Account {
     pub seat: Option<Seat>,
     /// When the account was made.
     pub created_at: Timestamp,
-    /// First successful online unlock, if there was one.
+    /// First successful online unlock since the account was made or last returned, if there was one.
     pub signed_in_at: Option<Timestamp>,
     /// When a code was last issued.
     pub code_issued_at: Option<Timestamp>,
 }
 
+/// How many dated attributes an account keeps, so that it stays below 64 KiB. The audit journal knows of the others.
+pub const MAX_HISTORY: usize = 24;
+
 impl Account {
+    /// Adds what a roster says from `now` on, if that is anything new. The oldest entry goes when there are too many.
+    pub fn learn(&mut self, now: Timestamp, attributes: Attributes) {
+        if *self.current() != attributes {
+            self.history.push(Dated { from: now, value: attributes });
+            let surplus = self.history.len().saturating_sub(MAX_HISTORY);
+            self.history.drain(..surplus);
+        }
+    }
+
     /// What holds now: the newest attributes.
     pub fn current(&self) -> &Attributes {
         &self.history.last().expect("an account is made with attributes and they are only added to").value

@@ -4,6 +4,7 @@
 //! with a [`change::Changeset`], and `mdm-store` commits it, whole or not at all.
 
 pub mod account;
+pub mod apply;
 pub mod audit;
 pub mod batch;
 pub mod change;
@@ -14,6 +15,8 @@ pub mod enrol;
 pub mod hello;
 pub mod license;
 pub mod operator;
+pub mod plan;
+pub mod seats;
 pub mod sheet;
 pub mod unlock;
 

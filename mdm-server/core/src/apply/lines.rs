@@ -1,0 +1,114 @@
+//! One line of a plan.
+
+use shared::ids::AccountId;
+
+use crate::account::{Account, AccountState, Attributes, Dated, SourceName};
+use crate::audit::Happening;
+use crate::batch::{PlanItem, PlanKind};
+use crate::plan::{asks_for_seat, gives_seat_back};
+use crate::seats::{Acting, Ledger, NotLoaded};
+
+/// Applies a line. The answer is an account that keeps a seat it no longer wishes.
+pub(super) fn apply(
+    item: PlanItem,
+    source: &SourceName,
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+) -> Result<Option<AccountId>, NotLoaded> {
+    let Some(id) = item.account else { return Ok(None) };
+    let place = item.row.unwrap_or(0);
+    match item.kind {
+        PlanKind::Join { attributes, wishes_seat } => {
+            ledger.add_account(joined(id, source, attributes, wishes_seat, acting));
+            ledger.happened(Happening::AccountJoined, id, &[]);
+            if wishes_seat {
+                ledger.ask(id, place);
+            }
+        }
+        PlanKind::Return { .. } => {
+            let asks = asks_for_seat(&item.kind, Some(ledger.account(id)?));
+            come_back(item.kind, ledger.account(id)?, acting);
+            ledger.happened(Happening::AccountReturned, id, &[]);
+            if asks {
+                ledger.ask(id, place);
+            }
+        }
+        PlanKind::Move { .. } => return change(id, item.kind, "move", place, ledger, acting),
+        PlanKind::Change { .. } => return change(id, item.kind, "change", place, ledger, acting),
+        PlanKind::Leave => leave(id, ledger, acting)?,
+        PlanKind::Unchanged | PlanKind::Rejected(_) => {}
+    }
+    Ok(None)
+}
+
+fn joined(
+    id: AccountId,
+    source: &SourceName,
+    attributes: Attributes,
+    wishes_seat: bool,
+    acting: Acting<'_>,
+) -> Account {
+    Account {
+        id,
+        source: source.clone(),
+        history: vec![Dated { from: acting.now, value: attributes }],
+        state: AccountState::Provisional,
+        state_since: acting.now,
+        wishes_seat,
+        seat: None,
+        created_at: acting.now,
+        signed_in_at: None,
+        code_issued_at: None,
+    }
+}
+
+fn come_back(kind: PlanKind, account: &mut Account, acting: Acting<'_>) {
+    if let PlanKind::Return { attributes, wishes_seat } = kind {
+        account.learn(acting.now, attributes);
+        account.wishes_seat = wishes_seat;
+        account.state = AccountState::Provisional;
+        account.state_since = acting.now;
+        account.signed_in_at = None;
+    }
+}
+
+fn change(
+    id: AccountId,
+    kind: PlanKind,
+    word: &str,
+    place: u32,
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+) -> Result<Option<AccountId>, NotLoaded> {
+    let account = ledger.account(id)?;
+    let asks = asks_for_seat(&kind, Some(account));
+    let gives_back = gives_seat_back(&kind, Some(account));
+    let (PlanKind::Move { attributes, wishes_seat } | PlanKind::Change { attributes, wishes_seat }) = kind
+    else {
+        return Ok(None);
+    };
+    let withdrawn = account.wishes_seat && !wishes_seat;
+    let keeps = withdrawn && !gives_back && account.seat.is_some();
+    account.learn(acting.now, attributes);
+    account.wishes_seat = wishes_seat;
+    ledger.happened(Happening::AccountChanged, id, &[("kind", word)]);
+    if withdrawn {
+        ledger.stop_waiting(id);
+    }
+    if gives_back {
+        ledger.take_seat(id, "wish-withdrawn")?;
+    }
+    if asks {
+        ledger.ask(id, place);
+    }
+    Ok(keeps.then_some(id))
+}
+
+fn leave(id: AccountId, ledger: &mut Ledger<'_>, acting: Acting<'_>) -> Result<(), NotLoaded> {
+    let account = ledger.account(id)?;
+    account.state = AccountState::Suspended;
+    account.state_since = acting.now;
+    ledger.happened(Happening::AccountLeft, id, &[]);
+    ledger.stop_waiting(id);
+    ledger.take_seat(id, "left")
+}

@@ -1,0 +1,175 @@
+//! The plan: what a staff file would do to the accounts of its source. Nothing is changed by it; `apply` does exactly
+//! what it says. The shell loads the accounts and stores [`Plan::changes`].
+
+mod compare;
+mod known;
+
+use jiff::Timestamp;
+use rand::RngCore;
+use shared::ids::BatchId;
+
+use crate::account::{Account, SourceName};
+use crate::audit::{Actor, AuditEvent, Happening, Subject};
+use crate::batch::{
+    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, Mode, PlanChunk, PlanItem, PlanKind, PlanSummary,
+};
+use crate::change::{Changeset, Record, Stored};
+use crate::license::Pool;
+use crate::sheet::{Sheet, SheetError};
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct PlanInput<'a> {
+    /// Which list the file is.
+    pub source: SourceName,
+    /// How it is compared.
+    pub mode: Mode,
+    /// The file.
+    pub sheet: &'a Sheet,
+    /// All accounts of the source, whatever their state. Those of other sources are passed over.
+    pub accounts: &'a [Stored<Account>],
+    /// The roster's version; 0 if there is none yet.
+    pub roster_version: u64,
+    /// The pool, to show seats asked against free.
+    pub pool: &'a Pool,
+    /// Who uploads.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A batch and all lines of its plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What is stored of the batch itself.
+    pub batch: Batch,
+    /// In the order of the file; leavers last.
+    pub items: Vec<PlanItem>,
+}
+
+/// Compares a file with the accounts of its source. The same input and the same random numbers give the same plan.
+pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
+    let id = BatchId::make(input.now, rng);
+    let items = compare::compare(input, rng);
+    let summary = summary(input, &items);
+    let sheet = input.sheet;
+    let batch = Batch {
+        id,
+        source: input.source.clone(),
+        mode: input.mode,
+        uploaded_at: input.now,
+        uploaded_by: input.actor,
+        digest: sheet.digest,
+        encoding: sheet.encoding.name().to_owned(),
+        delimiter: sheet.delimiter.name().to_owned(),
+        unused_columns: sheet.unused_columns.clone(),
+        private_use: sheet.private_use.iter().take(LISTED).cloned().collect(),
+        private_use_total: count(sheet.private_use.len()),
+        normalised_rows: sheet.normalised.iter().take(LISTED).copied().collect(),
+        normalised_total: count(sheet.normalised.len()),
+        roster_version: input.roster_version,
+        state: BatchState::Planned,
+        summary,
+        chunks: count(items.len().div_ceil(ITEMS_PER_CHUNK)),
+    };
+    Plan { batch, items }
+}
+
+impl Plan {
+    /// Stores the batch with its plan and notes the upload: one put for the batch, one for each [`ITEMS_PER_CHUNK`]
+    /// lines.
+    pub fn changes(self) -> Changeset {
+        let Self { batch, items } = self;
+        let mut changes = Changeset::default();
+        let summary = &batch.summary;
+        changes.note(
+            AuditEvent::new(
+                batch.uploaded_at,
+                batch.uploaded_by,
+                Happening::BatchUploaded,
+                Subject::batch(batch.id),
+            )
+            .fact("file-sha256", data_encoding::HEXLOWER.encode(&batch.digest))
+            .fact("source", &batch.source)
+            .fact("rows", summary.rows)
+            .fact("join", summary.join)
+            .fact("move", summary.moved)
+            .fact("change", summary.change)
+            .fact("return", summary.returned)
+            .fact("leave", summary.leave)
+            .fact("unchanged", summary.unchanged)
+            .fact("rejected", summary.rejected),
+        );
+        for (number, items) in (0..).zip(items.chunks(ITEMS_PER_CHUNK)) {
+            changes.insert(Record::PlanChunk(PlanChunk { batch: batch.id, number, items: items.to_vec() }));
+        }
+        changes.insert(Record::Batch(batch));
+        changes
+    }
+}
+
+/// Notes that a file was not read. Nothing else is stored of it.
+pub fn refused(source: &SourceName, error: &SheetError, actor: Actor, now: Timestamp) -> Changeset {
+    let mut changes = Changeset::default();
+    changes.note(
+        AuditEvent::new(now, actor, Happening::BatchRefused, Subject::default())
+            .fact("source", source)
+            .fact("error", error.code()),
+    );
+    changes
+}
+
+fn summary(input: &PlanInput<'_>, items: &[PlanItem]) -> PlanSummary {
+    let mut summary = PlanSummary {
+        rows: count(input.sheet.rows.len()),
+        leavers_held_back: compare::holds_leavers_back(input),
+        seats_free: input.pool.free(),
+        ..PlanSummary::default()
+    };
+    let known = known::Known::new(input);
+    for item in items {
+        let account = item.account.and_then(|id| known.by_id(id));
+        *match &item.kind {
+            PlanKind::Join { .. } => &mut summary.join,
+            PlanKind::Move { .. } => &mut summary.moved,
+            PlanKind::Change { .. } => &mut summary.change,
+            PlanKind::Return { .. } => &mut summary.returned,
+            PlanKind::Leave => &mut summary.leave,
+            PlanKind::Unchanged => &mut summary.unchanged,
+            PlanKind::Rejected(_) => &mut summary.rejected,
+        } += 1;
+        summary.seats_wished += u32::from(asks_for_seat(&item.kind, account));
+        summary.seats_freed += u32::from(gives_seat_back(&item.kind, account));
+    }
+    summary
+}
+
+/// Whether a line newly asks for a seat. A wish that was known before has been answered or waits.
+pub(crate) fn asks_for_seat(kind: &PlanKind, account: Option<&Account>) -> bool {
+    match kind {
+        PlanKind::Join { wishes_seat, .. } => *wishes_seat,
+        PlanKind::Return { wishes_seat, .. } => {
+            *wishes_seat && account.is_none_or(|account| account.seat.is_none())
+        }
+        PlanKind::Move { wishes_seat, .. } | PlanKind::Change { wishes_seat, .. } => {
+            *wishes_seat && account.is_some_and(|account| !account.wishes_seat && account.seat.is_none())
+        }
+        PlanKind::Leave | PlanKind::Unchanged | PlanKind::Rejected(_) => false,
+    }
+}
+
+/// Whether a line gives a seat back: a leaver's, or one that was never used and is no longer wished for.
+pub(crate) fn gives_seat_back(kind: &PlanKind, account: Option<&Account>) -> bool {
+    let Some(account) = account.filter(|account| account.seat.is_some()) else { return false };
+    match kind {
+        PlanKind::Leave => true,
+        PlanKind::Move { wishes_seat, .. } | PlanKind::Change { wishes_seat, .. } => {
+            !wishes_seat && account.wishes_seat && account.signed_in_at.is_none()
+        }
+        _ => false,
+    }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

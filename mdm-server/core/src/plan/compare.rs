@@ -1,0 +1,126 @@
+//! One line for each row, and one for each person who is absent.
+
+use std::collections::{HashMap, HashSet};
+
+use rand::RngCore;
+use shared::ids::AccountId;
+
+use super::PlanInput;
+use super::known::Known;
+use crate::account::{Account, Attributes, Department};
+use crate::batch::{Mode, PlanItem, PlanKind, Rejection, RowProblem};
+use crate::sheet::{Column, Person, Row, Sheet};
+
+/// Whether the file cannot say who is absent: a row stands for somebody, but not for whom.
+pub(super) fn holds_leavers_back(input: &PlanInput<'_>) -> bool {
+    input.mode == Mode::Roster && input.sheet.rows.iter().any(|row| row.staff_number.is_none())
+}
+
+/// The lines, in the order of the file; leavers last, by staff number.
+pub(super) fn compare(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Vec<PlanItem> {
+    let known = Known::new(input);
+    let mut times: HashMap<&str, u32> = HashMap::new();
+    for number in numbers(input.sheet) {
+        *times.entry(number).or_default() += 1;
+    }
+    let in_file: HashSet<&str> = times.keys().copied().collect();
+    // Known people whose number lost its zeros: they are in the file, under another number.
+    let mut mistaken: HashSet<AccountId> = HashSet::new();
+    let mut items = Vec::with_capacity(input.sheet.rows.len());
+    for row in &input.sheet.rows {
+        let number = row.staff_number.as_ref().map(|number| number.as_str());
+        let account = number.and_then(|number| known.by_number(number));
+        let eaten = number.filter(|_| account.is_none()).and_then(|n| known.but_for_zeros(n, &in_file));
+        mistaken.extend(eaten.map(|account| account.id));
+        let twice = number.is_some_and(|number| times.get(number).is_some_and(|times| *times > 1));
+        let kind = kind(row, account, twice, eaten.is_some(), input.sheet);
+        let account = match kind {
+            PlanKind::Join { .. } => Some(AccountId::make(input.now, rng)),
+            _ => account.or(eaten).map(|account| account.id),
+        };
+        items.push(PlanItem { row: Some(row.number), account, kind });
+    }
+    if input.mode == Mode::Roster && !holds_leavers_back(input) {
+        let absent = |account: &&Account| {
+            !in_file.contains(account.current().staff_number.as_str()) && !mistaken.contains(&account.id)
+        };
+        let mut leavers: Vec<&Account> = known.working().filter(absent).collect();
+        leavers.sort_by_key(|account| (&account.current().staff_number, account.id));
+        let leave =
+            |account: &Account| PlanItem { row: None, account: Some(account.id), kind: PlanKind::Leave };
+        items.extend(leavers.into_iter().map(leave));
+    }
+    items
+}
+
+fn numbers(sheet: &Sheet) -> impl Iterator<Item = &str> {
+    sheet.rows.iter().filter_map(|row| row.staff_number.as_ref()).map(|number| number.as_str())
+}
+
+fn kind(row: &Row, account: Option<&Account>, twice: bool, eaten: bool, sheet: &Sheet) -> PlanKind {
+    let of_number = |problem| {
+        let number = row.staff_number.as_ref().map_or("", |number| number.as_str());
+        PlanKind::Rejected(vec![Rejection::new(&sheet.staff_number_header, number, problem)])
+    };
+    match &row.person {
+        _ if twice => of_number(RowProblem::DuplicateStaffNumber),
+        Err(rejections) => PlanKind::Rejected(rejections.clone()),
+        Ok(_) if eaten => of_number(RowProblem::LeadingZeros),
+        Ok(person) => match account {
+            None => join(person),
+            Some(account) => difference(person, account, sheet),
+        },
+    }
+}
+
+fn join(person: &Person) -> PlanKind {
+    let wishes_seat = person.wishes_seat.unwrap_or(false);
+    PlanKind::Join { attributes: person.attributes.clone(), wishes_seat }
+}
+
+fn difference(person: &Person, account: &Account, sheet: &Sheet) -> PlanKind {
+    let before = account.current();
+    let attributes = completed(&person.attributes, before, sheet);
+    let wishes_seat = person.wishes_seat.unwrap_or(account.wishes_seat);
+    if !account.may_work() {
+        PlanKind::Return { attributes, wishes_seat }
+    } else if attributes.departments != before.departments {
+        PlanKind::Move { attributes, wishes_seat }
+    } else if attributes != *before || wishes_seat != account.wishes_seat {
+        PlanKind::Change { attributes, wishes_seat }
+    } else {
+        PlanKind::Unchanged
+    }
+}
+
+/// What the row says, and what is known where the file has no such column.
+fn completed(row: &Attributes, before: &Attributes, sheet: &Sheet) -> Attributes {
+    let has = |column| sheet.columns.contains(&column);
+    let text = |column, row: &Option<String>, before: &Option<String>| {
+        if has(column) { row.clone() } else { before.clone() }
+    };
+    Attributes {
+        staff_number: row.staff_number.clone(),
+        name: row.name.clone(),
+        kana: text(Column::Kana, &row.kana, &before.kana),
+        mail: text(Column::Mail, &row.mail, &before.mail),
+        title: text(Column::Title, &row.title, &before.title),
+        employment: text(Column::Employment, &row.employment, &before.employment),
+        term_ends: if has(Column::TermEnds) { row.term_ends } else { before.term_ends },
+        departments: row.departments.iter().map(|post| known_post(post, before, sheet)).collect(),
+    }
+}
+
+/// A post that is known by its name keeps its code where the file has no codes, and the other way round.
+fn known_post(post: &Department, before: &Attributes, sheet: &Sheet) -> Department {
+    let has_code = sheet.columns.contains(&Column::DepartmentCode);
+    let names = [Column::Department, Column::Bureau, Column::Division, Column::Section];
+    let has_name = names.iter().any(|column| sheet.columns.contains(column));
+    let same = |known: &&Department| match (has_name, has_code) {
+        (true, false) => known.name == post.name,
+        (false, true) => known.code == post.code,
+        _ => false,
+    };
+    let known = before.departments.iter().find(same);
+    known.map_or_else(|| post.clone(), |known| Department { main: post.main, ..known.clone() })
+}

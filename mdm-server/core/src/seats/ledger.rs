@@ -1,0 +1,216 @@
+//! Seats changing hands in memory: every rule goes through here, so that the count of the pool, the seats on accounts,
+//! codes and the waiting list cannot come apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use rand::{CryptoRng, RngCore};
+use shared::ids::{AccountId, BatchId};
+
+use super::codes::issue;
+use super::{Acting, Holdings, NotLoaded, SeatChange, is_helped};
+use crate::account::{Account, Seat};
+use crate::audit::{AuditEvent, Happening, Subject};
+use crate::change::{Changeset, Key, Record, Stored, Version};
+use crate::code::{CodeRecord, CodeState};
+use crate::device::Device;
+use crate::license::{Pool, WaitingEntry};
+
+/// A record as it was loaded and as it is to be.
+struct Tracked<T> {
+    version: Version,
+    before: Option<T>,
+    now: Option<T>,
+}
+
+impl<T: Clone + PartialEq> Tracked<T> {
+    fn loaded(stored: Stored<T>) -> Self {
+        Self { version: stored.version, before: Some(stored.value.clone()), now: Some(stored.value) }
+    }
+
+    fn fresh(value: T) -> Self {
+        Self { version: Version(0), before: None, now: Some(value) }
+    }
+
+    fn write(self, changes: &mut Changeset, key: Key, record: impl FnOnce(T) -> Record) {
+        match self.now {
+            now if now == self.before => {}
+            Some(value) => changes.update(self.version, record(value)),
+            None => changes.delete(self.version, key),
+        }
+    }
+}
+
+/// The state of all seats during one change.
+pub(crate) struct Ledger<'a> {
+    acting: Acting<'a>,
+    batch: Option<BatchId>,
+    pool: Tracked<Pool>,
+    seats: Pool,
+    accounts: BTreeMap<AccountId, Tracked<Account>>,
+    waiting: BTreeMap<AccountId, Tracked<WaitingEntry>>,
+    /// The waiting list in its order.
+    queue: BTreeSet<(Timestamp, u32, AccountId)>,
+    codes: BTreeMap<AccountId, Vec<Tracked<CodeRecord>>>,
+    devices: BTreeMap<AccountId, Vec<Device>>,
+    outcome: SeatChange,
+}
+
+impl<'a> Ledger<'a> {
+    pub(crate) fn open(holdings: Holdings, acting: Acting<'a>) -> Self {
+        let Holdings { pool, accounts, waiting, codes, devices } = holdings;
+        let entry = |stored: &Stored<WaitingEntry>| {
+            let WaitingEntry { since, place, account } = stored.value;
+            (since, place, account)
+        };
+        let mut ledger = Self {
+            acting,
+            batch: None,
+            seats: pool.value.clone(),
+            pool: Tracked::loaded(pool),
+            accounts: accounts.into_iter().map(|stored| (stored.value.id, Tracked::loaded(stored))).collect(),
+            queue: waiting.iter().map(entry).collect(),
+            waiting: waiting
+                .into_iter()
+                .map(|stored| (stored.value.account, Tracked::loaded(stored)))
+                .collect(),
+            codes: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            outcome: SeatChange::default(),
+        };
+        for code in codes {
+            ledger.codes.entry(code.value.account).or_default().push(Tracked::loaded(code));
+        }
+        for device in devices {
+            ledger.devices.entry(device.account).or_default().push(device);
+        }
+        ledger
+    }
+
+    /// Events from now on name the batch they come from.
+    pub(crate) fn for_batch(mut self, batch: BatchId) -> Self {
+        self.batch = Some(batch);
+        self
+    }
+
+    pub(crate) fn note(&mut self, event: AuditEvent) {
+        self.outcome.changes.note(event);
+    }
+
+    /// Notes that something happened to an account.
+    pub(crate) fn happened(&mut self, what: Happening, account: AccountId, facts: &[(&str, &str)]) {
+        let subject = Subject { batch: self.batch, ..Subject::account(account) };
+        let event = AuditEvent::new(self.acting.now, self.acting.actor, what, subject);
+        let event = facts.iter().fold(event, |event, (name, value)| event.fact(name, value));
+        self.note(event);
+    }
+
+    pub(crate) fn account(&mut self, id: AccountId) -> Result<&mut Account, NotLoaded> {
+        self.accounts.get_mut(&id).and_then(|tracked| tracked.now.as_mut()).ok_or(NotLoaded(id))
+    }
+
+    pub(super) fn all_accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values().filter_map(|tracked| tracked.now.as_ref())
+    }
+
+    pub(crate) fn add_account(&mut self, account: Account) {
+        self.accounts.insert(account.id, Tracked::fresh(account));
+    }
+
+    pub(super) fn set_size(&mut self, size: u32) {
+        self.seats.size = size;
+    }
+
+    pub(super) fn waits(&self, account: AccountId) -> bool {
+        self.waiting.get(&account).is_some_and(|tracked| tracked.now.is_some())
+    }
+
+    /// Puts an account at the end of the waiting list. [`Ledger::settle`] says whether it must stay there.
+    pub(crate) fn ask(&mut self, account: AccountId, place: u32) {
+        if !self.waits(account) {
+            let entry = WaitingEntry { account, since: self.acting.now, place };
+            self.queue.insert((entry.since, place, account));
+            self.waiting
+                .entry(account)
+                .or_insert(Tracked { version: Version(0), before: None, now: None })
+                .now = Some(entry);
+        }
+    }
+
+    /// Takes an account from the waiting list.
+    pub(crate) fn stop_waiting(&mut self, account: AccountId) {
+        if let Some(entry) = self.waiting.get_mut(&account).and_then(|tracked| tracked.now.take()) {
+            self.queue.remove(&(entry.since, entry.place, account));
+        }
+    }
+
+    /// Frees an account's seat, ends its codes and lists its devices to be blocked. Without a seat only the last two.
+    pub(crate) fn take_seat(&mut self, id: AccountId, why: &str) -> Result<(), NotLoaded> {
+        let seat = self.account(id)?.seat.take();
+        for code in self.codes.get_mut(&id).into_iter().flatten() {
+            if let Some(code) = code.now.as_mut().filter(|code| code.is_usable()) {
+                code.end(CodeState::Replaced);
+            }
+        }
+        let helped = self.devices.get(&id).into_iter().flatten().filter(|device| is_helped(device));
+        self.outcome.block.extend(helped.map(|device| device.enrolment));
+        if seat.is_some() {
+            self.seats.assigned = self.seats.assigned.saturating_sub(1);
+            self.outcome.freed.push(id);
+            self.happened(Happening::SeatReclaimed, id, &[("why", why)]);
+        }
+        Ok(())
+    }
+
+    /// Gives free seats to the waiting list in order, each with a code.
+    pub(crate) fn settle(&mut self, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
+        while self.seats.free() > 0 {
+            let Some((_, _, next)) = self.queue.first().copied() else { break };
+            let account = self.account(next)?;
+            let entitled = account.may_work() && account.seat.is_none();
+            self.stop_waiting(next);
+            if entitled {
+                self.give(next, rng)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, id: AccountId, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
+        let acting = self.acting;
+        let account = self.account(id)?;
+        account.seat = Some(Seat { assigned_at: acting.now });
+        let (code, mut event) = issue(account, acting, rng);
+        event.subject.batch = self.batch;
+        self.seats.assigned += 1;
+        self.outcome.given.push(id);
+        self.happened(Happening::SeatAssigned, id, &[]);
+        self.note(event);
+        self.codes.entry(id).or_default().push(Tracked::fresh(code));
+        Ok(())
+    }
+
+    /// What is to be written: only what differs from what was loaded.
+    pub(crate) fn finish(mut self) -> SeatChange {
+        for (_, _, id) in std::mem::take(&mut self.queue) {
+            if self.waiting.get(&id).is_some_and(|tracked| tracked.before.is_none()) {
+                self.outcome.waiting.push(id);
+                self.happened(Happening::WaitingAdded, id, &[]);
+            }
+        }
+        let changes = &mut self.outcome.changes;
+        self.pool.now = Some(self.seats);
+        self.pool.write(changes, Key::Pool, Record::Pool);
+        for (id, tracked) in self.waiting {
+            tracked.write(changes, Key::Waiting(id), Record::Waiting);
+        }
+        for (id, tracked) in self.accounts {
+            tracked.write(changes, Key::Account(id), Record::Account);
+        }
+        for tracked in self.codes.into_values().flatten() {
+            let Some(index) = tracked.now.as_ref().map(|code| code.index) else { continue };
+            tracked.write(changes, Key::Code(index), Record::Code);
+        }
+        self.outcome
+    }
+}

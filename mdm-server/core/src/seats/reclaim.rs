@@ -1,0 +1,54 @@
+//! 回収: seats of people who never signed in.
+
+use jiff::{SignedDuration, Timestamp};
+use rand::{CryptoRng, RngCore};
+use shared::ids::AccountId;
+
+use super::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
+use crate::account::Account;
+
+/// A seat that would be reclaimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unused {
+    /// Whose.
+    pub account: AccountId,
+    /// Since when it counts as unused: the latest of code issue, effective time and seat assignment.
+    pub since: Timestamp,
+    /// Whole days from then.
+    pub days: u32,
+}
+
+/// Seats of accounts that wished one and never signed in for at least `days` days, longest unused first. Accounts
+/// without a wish are never unused.
+pub fn unused<'a>(accounts: impl IntoIterator<Item = &'a Account>, days: u16, now: Timestamp) -> Vec<Unused> {
+    let found = accounts.into_iter().filter_map(|account| since_unused(account, now));
+    let mut found: Vec<Unused> = found.filter(|unused| unused.days >= u32::from(days)).collect();
+    found.sort_by_key(|unused| (unused.since, unused.account));
+    found
+}
+
+fn since_unused(account: &Account, now: Timestamp) -> Option<Unused> {
+    let seat = account.seat?;
+    if !account.wishes_seat || account.signed_in_at.is_some() || !account.may_work() {
+        return None;
+    }
+    let effective = account.created_at.max(account.state_since);
+    let since = seat.assigned_at.max(effective).max(account.code_issued_at.unwrap_or(effective));
+    let passed = now.duration_since(since).as_secs() / SignedDuration::from_hours(24).as_secs();
+    Some(Unused { account: account.id, since, days: u32::try_from(passed).ok()? })
+}
+
+/// Takes back the seats that [`unused`] lists and gives them to the waiting list, with codes, in the same changeset.
+pub fn reclaim(
+    holdings: Holdings,
+    days: u16,
+    acting: Acting<'_>,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<SeatChange, NotLoaded> {
+    let mut ledger = Ledger::open(holdings, acting);
+    for unused in unused(ledger.all_accounts(), days, acting.now) {
+        ledger.take_seat(unused.account, "never-signed-in")?;
+    }
+    ledger.settle(rng)?;
+    Ok(ledger.finish())
+}
