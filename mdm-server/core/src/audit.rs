@@ -133,7 +133,7 @@ impl Subject {
 }
 
 /// An event before it has a place in the chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEvent {
     /// When.
     pub at: Timestamp,

@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::license::{Pool, WaitingEntry};
 use crate::operator::Operator;
 
-/// How often a record was written; 0 = not there.
+/// Rises with each write of a record, also over its deletion, by any step; 0 = not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version(pub u64);
 
