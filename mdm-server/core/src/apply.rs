@@ -6,6 +6,8 @@
 
 mod leave;
 mod lines;
+#[cfg(test)]
+mod tests;
 
 pub use leave::{CloseError, UNDO_WINDOW, close, due_for_wipe};
 

@@ -3,6 +3,8 @@
 
 mod compare;
 mod known;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use rand::RngCore;

@@ -7,6 +7,8 @@
 mod codes;
 mod ledger;
 mod reclaim;
+#[cfg(test)]
+mod tests;
 
 pub use codes::{ReissueError, expire, reissue};
 pub(crate) use ledger::Ledger;

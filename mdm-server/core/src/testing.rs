@@ -1,5 +1,7 @@
 //! What the tests of the rules begin with: an account with a seat, its code and its device.
 
+pub(crate) mod book;
+
 use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -1,0 +1,215 @@
+//! A store in a map: takes changesets as the real one must, and checks what must hold of seats after each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use shared::crypto::Secret;
+use shared::ids::{AccountId, BatchId};
+
+use crate::account::{Account, SourceName};
+use crate::apply::{Applied, ApplyError, ApplyInput, apply};
+use crate::audit::{Actor, AuditEvent, Happening};
+use crate::batch::Mode;
+use crate::change::{Changeset, Key, Record, Stored, Version};
+use crate::code::{CodeKeys, CodeRecord};
+use crate::device::Device;
+use crate::license::Pool;
+use crate::plan::{Plan, PlanInput, plan};
+use crate::seats::{Acting, Holdings};
+use crate::sheet;
+
+/// Records with their versions, and the events so far.
+#[derive(Default)]
+pub(crate) struct Book {
+    records: BTreeMap<Key, (Version, Record)>,
+    pub(crate) events: Vec<AuditEvent>,
+}
+
+macro_rules! all {
+    ($book:expr, $variant:ident) => {
+        $book.records.values().filter_map(|(version, record)| match record {
+            Record::$variant(value) => Some(Stored { version: *version, value: value.clone() }),
+            _ => None,
+        })
+    };
+}
+
+impl Book {
+    /// Takes all of it, or panics: no key twice, every expected version as stored.
+    pub(crate) fn commit(&mut self, changes: Changeset) {
+        let keys: BTreeSet<&Key> = changes.writes.iter().map(|write| &write.key).collect();
+        assert_eq!(keys.len(), changes.writes.len(), "at most one write a key");
+        for write in changes.writes {
+            let stored = self.records.get(&write.key).map_or(Version(0), |(version, _)| *version);
+            assert_eq!(stored, write.expected, "{:?}", write.key);
+            match write.record {
+                Some(record) => {
+                    assert_eq!(record.key(), write.key);
+                    self.records.insert(write.key, (Version(stored.0 + 1), record));
+                }
+                None => _ = self.records.remove(&write.key).expect("only what is there is deleted"),
+            }
+        }
+        self.events.extend(changes.events);
+    }
+
+    pub(crate) fn accounts(&self) -> Vec<Stored<Account>> {
+        all!(self, Account).collect()
+    }
+
+    pub(crate) fn account(&self, id: AccountId) -> Stored<Account> {
+        self.accounts().into_iter().find(|stored| stored.value.id == id).unwrap()
+    }
+
+    pub(crate) fn by_number(&self, number: &str) -> Account {
+        let accounts = self.accounts().into_iter().map(|stored| stored.value);
+        accounts.into_iter().find(|account| account.current().staff_number.as_str() == number).unwrap()
+    }
+
+    pub(crate) fn change_account(&mut self, id: AccountId, change: impl FnOnce(&mut Account)) {
+        let Stored { version, mut value } = self.account(id);
+        change(&mut value);
+        let mut changes = Changeset::default();
+        changes.update(version, Record::Account(value));
+        self.commit(changes);
+    }
+
+    pub(crate) fn insert(&mut self, record: Record) {
+        let mut changes = Changeset::default();
+        changes.insert(record);
+        self.commit(changes);
+    }
+
+    pub(crate) fn pool(&self) -> Stored<Pool> {
+        all!(self, Pool).next().unwrap_or(Stored { version: Version(0), value: Pool::default() })
+    }
+
+    pub(crate) fn codes(&self) -> Vec<Stored<CodeRecord>> {
+        all!(self, Code).collect()
+    }
+
+    pub(crate) fn usable_codes(&self, account: AccountId) -> usize {
+        self.codes().iter().filter(|code| code.value.account == account && code.value.is_usable()).count()
+    }
+
+    pub(crate) fn devices(&self) -> Vec<Device> {
+        all!(self, Device).map(|stored| stored.value).collect()
+    }
+
+    /// The waiting list in its order.
+    pub(crate) fn waiting(&self) -> Vec<AccountId> {
+        let mut entries: Vec<_> = all!(self, Waiting).map(|stored| stored.value).collect();
+        entries.sort_by_key(|entry| (entry.since, entry.place, entry.account));
+        entries.into_iter().map(|entry| entry.account).collect()
+    }
+
+    pub(crate) fn holdings(&self) -> Holdings {
+        Holdings {
+            pool: self.pool(),
+            accounts: self.accounts(),
+            waiting: all!(self, Waiting).collect(),
+            codes: self.codes(),
+            devices: self.devices(),
+        }
+    }
+
+    pub(crate) fn set_pool(&mut self, size: u32) {
+        let Stored { version, value } = self.pool();
+        let mut changes = Changeset::default();
+        changes.update(version, Record::Pool(Pool { size, ..value }));
+        self.commit(changes);
+    }
+
+    /// Reads and plans a file without storing anything.
+    pub(crate) fn plan(&self, file: &str, mode: Mode, now: Timestamp, rng: &mut StdRng) -> Plan {
+        let sheet = sheet::read(file.as_bytes(), None).unwrap();
+        let input = PlanInput {
+            source: source(),
+            mode,
+            sheet: &sheet,
+            accounts: &self.accounts(),
+            roster_version: all!(self, Roster).next().map_or(0, |roster| roster.value.version),
+            pool: &self.pool().value,
+            actor: Actor::Server,
+            now,
+        };
+        plan(&input, rng)
+    }
+
+    pub(crate) fn try_apply(
+        &mut self,
+        batch: BatchId,
+        now: Timestamp,
+        rng: &mut StdRng,
+    ) -> Result<Applied, ApplyError> {
+        let input = ApplyInput {
+            batch: all!(self, Batch).find(|stored| stored.value.id == batch).unwrap(),
+            chunks: all!(self, PlanChunk).map(|c| c.value).filter(|chunk| chunk.batch == batch).collect(),
+            roster: all!(self, Roster).next(),
+            holdings: self.holdings(),
+        };
+        let mut applied = apply(input, acting(&code_keys(), now), rng)?;
+        self.commit(std::mem::take(&mut applied.changes));
+        Ok(applied)
+    }
+
+    /// Plans, stores and applies a file.
+    pub(crate) fn upload(
+        &mut self,
+        file: &str,
+        mode: Mode,
+        now: Timestamp,
+        rng: &mut StdRng,
+    ) -> (Plan, Applied) {
+        let plan = self.plan(file, mode, now, rng);
+        self.commit(plan.clone().changes());
+        let applied = self.try_apply(plan.batch.id, now, rng).unwrap();
+        (plan, applied)
+    }
+
+    pub(crate) fn happened(&self, what: Happening, account: AccountId) -> usize {
+        self.events
+            .iter()
+            .filter(|event| event.what == what && event.subject.account == Some(account))
+            .count()
+    }
+
+    /// What must hold of seats, codes and the waiting list after every commit.
+    pub(crate) fn check(&self) {
+        let pool = self.pool().value;
+        let accounts = self.accounts();
+        let seated = accounts.iter().filter(|account| account.value.seat.is_some());
+        assert_eq!(u32::try_from(seated.count()).unwrap(), pool.assigned, "the pool counts the seats");
+        assert!(pool.assigned <= pool.size, "no more seats than the pool has");
+        let waiting = self.waiting();
+        assert!(pool.free() == 0 || waiting.is_empty(), "nobody waits while a seat is free");
+        for Stored { value: account, .. } in &accounts {
+            let waits = waiting.contains(&account.id);
+            let entitled = account.may_work() && account.wishes_seat && account.seat.is_none();
+            assert!(!waits || entitled, "only who works, wishes and has no seat waits");
+            assert!(account.may_work() || account.seat.is_none(), "who left holds no seat");
+            let codes = self.usable_codes(account.id);
+            assert!(codes <= usize::from(account.seat.is_some()), "a code stands for a seat");
+        }
+        for code in self.codes() {
+            assert_eq!(
+                code.value.is_usable(),
+                !code.value.sealed.is_empty(),
+                "an ended code's text is forgotten"
+            );
+        }
+    }
+}
+
+pub(crate) fn source() -> SourceName {
+    SourceName::new("知事部局").unwrap()
+}
+
+pub(crate) fn code_keys() -> CodeKeys {
+    CodeKeys::derive(&Secret::from_bytes([7; 32]))
+}
+
+pub(crate) fn acting(keys: &CodeKeys, now: Timestamp) -> Acting<'_> {
+    Acting { actor: Actor::Server, now, keys }
+}
