@@ -87,10 +87,14 @@ pub enum CommitError {
         problem: &'static str,
     },
     /// More puts than one atomic write takes.
-    #[error("the change has {puts} puts, more than {}: commit it as a large change", crate::MAX_PUTS)]
+    #[error(
+        "the change has {puts} puts of {bytes} bytes, more than one write takes: commit it as a large change"
+    )]
     TooMany {
         /// How many it has, index and audit entries included.
         puts: usize,
+        /// How large they are together.
+        bytes: usize,
     },
     /// A value beyond [`crate::MAX_VALUE`].
     #[error("{what} has {bytes} bytes, more than the {} that a stored value may have", crate::MAX_VALUE)]

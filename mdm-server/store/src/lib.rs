@@ -1,7 +1,6 @@
 //! Persistence of the MDM server: narrow traits to read by, one door to write through, and the key file.
 //!
-//! - [`Store`] is all of the reading traits and [`Store::commit`]. `MemoryStore` is for tests, `SledStore` is the
-//!   default of a server. Both run the same code over a small ordered key-value engine.
+//! - [`Store`] is all of the reading traits and [`Store::commit`]. [`memory`] is for tests, [`mod@sled`] is the default of a server. Both run the same code over a small ordered key-value engine.
 //! - [`UnlockRecords`] holds what must be destroyable: OPAQUE records, credential ids and attempt counters. They never
 //!   enter the database, in which a removed value stays readable for megabytes of further writes. `KeyFile` is its
 //!   file, `MemoryKeyFile` for tests.
@@ -9,7 +8,12 @@
 //! The rules that decide what is written stand in `mdm-core`; nothing here judges a change beyond its versions and
 //! unique indexes.
 
+#[cfg(test)]
+mod conformance;
 mod error;
+mod keyed;
+pub mod memory;
+pub mod sled;
 mod traits;
 
 pub use error::{CommitError, Conflict, IoProblem, OpenError, ReadError, Unique};
@@ -22,9 +26,12 @@ pub use traits::{
 /// The most rows that a page of a scan holds, whatever was asked for.
 pub const MAX_PAGE: usize = 1_000;
 
-/// The most puts and deletes, index entries and audit entries included, in one atomic write. More go by
-/// [`Store::commit_large`].
+/// The most puts and deletes, index entries and audit entries included, in one atomic write. More, or more than
+/// [`MAX_BYTES`], go by [`Store::commit_large`].
 pub const MAX_PUTS: usize = 2_000;
+
+/// The most bytes in one atomic write.
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most bytes of one stored value.
 pub const MAX_VALUE: usize = 64 * 1024;

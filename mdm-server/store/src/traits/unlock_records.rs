@@ -19,7 +19,7 @@ pub struct Charged {
 /// The answer to a charge.
 pub enum Charge {
     /// The attempt is paid for, durably.
-    Charged(Charged),
+    Charged(Box<Charged>),
     /// No attempts are left. Nothing was charged.
     Exhausted,
     /// There is no record: never registered, or destroyed.

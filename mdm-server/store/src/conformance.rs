@@ -1,0 +1,76 @@
+//! One suite for all stores: what the traits promise, run on each backend, and the same for unlock records.
+//!
+//! A backend says how it is opened ([`Place`]); [`store_suite`] makes one test of each promise.
+
+pub(crate) mod atomicity;
+pub(crate) mod journal;
+pub(crate) mod large;
+pub(crate) mod model;
+pub(crate) mod reopening;
+pub(crate) mod samples;
+pub(crate) mod scans;
+pub(crate) mod versions;
+
+use std::sync::Arc;
+
+use crate::traits::Store;
+
+/// Somewhere a store can be opened, closed (dropped) and opened again.
+pub(crate) trait Place {
+    /// The store with all that was acknowledged there before.
+    fn open(&self) -> Arc<dyn Store>;
+}
+
+/// The tests of a store; `$place` makes an empty place.
+macro_rules! store_suite {
+    ($place:expr => $($module:ident :: { $($test:ident),+ $(,)? }),+ $(,)?) => {$($(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            $crate::conformance::$module::$test(&$place).await;
+        }
+    )+)+};
+    ($place:expr) => {
+        $crate::conformance::store_suite!($place =>
+            versions::{
+                a_write_needs_the_version_that_is_stored,
+                a_version_never_comes_back,
+                a_malformed_change_is_refused,
+            },
+            atomicity::{
+                one_bad_write_refuses_the_whole_change,
+                a_staff_number_belongs_to_one_open_account_of_a_source,
+                two_accounts_may_exchange_their_staff_numbers,
+                a_device_key_and_a_token_belong_to_one_record,
+                of_two_commits_from_one_version_one_wins,
+                a_change_beyond_the_limits_is_refused_by_name,
+            },
+            journal::{
+                events_are_linked_in_the_order_of_commits,
+                parallel_commits_leave_one_chain,
+                an_empty_journal_has_its_head,
+            },
+            scans::{
+                pages_hold_every_record_once_in_order,
+                a_record_is_found_by_each_of_its_values,
+                the_waiting_list_is_in_turn,
+                usable_codes_are_in_order_of_expiry,
+                commands_are_in_their_order,
+                batches_come_newest_first,
+            },
+            large::{
+                a_large_change_is_seen_as_a_whole,
+                a_conflict_in_a_large_change_leaves_nothing_of_it,
+                a_commit_on_a_staged_record_wins,
+                a_commit_on_a_moving_record_wins,
+                large_changes_run_one_after_the_other,
+            },
+            model::{random_changes_do_what_a_simple_map_does},
+            reopening::{
+                all_that_was_acknowledged_is_there_again,
+                a_large_change_is_there_again,
+                large_values_are_there_again,
+            },
+        );
+    };
+}
+pub(crate) use store_suite;

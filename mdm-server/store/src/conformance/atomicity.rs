@@ -1,0 +1,133 @@
+//! All or nothing, and what must stay unique.
+
+use mdm_core::account::{Account, AccountState};
+use mdm_core::audit::GENESIS;
+use mdm_core::change::{Changeset, Record};
+use mdm_core::operator::Operator;
+use shared::ids::OperatorId;
+
+use super::{Place, samples};
+use crate::error::{CommitError, Conflict, Unique};
+
+fn is_taken(result: &Result<crate::Committed, CommitError>, expected: Unique) -> bool {
+    matches!(result, Err(CommitError::Conflict(Conflict::Taken { unique, .. })) if *unique == expected)
+}
+
+pub(crate) async fn one_bad_write_refuses_the_whole_change(place: &impl Place) {
+    let store = place.open();
+    store.commit(samples::inserts([Record::Account(samples::account(3))])).await.unwrap();
+    let mut changes = samples::inserts((1..=3).map(|number| Record::Account(samples::account(number))));
+    changes.note(samples::event(1));
+    assert!(store.commit(changes).await.unwrap_err().is_conflict());
+    assert_eq!(store.accounts(None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.journal_head().await.unwrap(), GENESIS);
+    let number = samples::staff_number(1);
+    assert_eq!(store.account_by_staff_number(&samples::source("市長部局"), &number).await.unwrap(), None);
+}
+
+pub(crate) async fn a_staff_number_belongs_to_one_open_account_of_a_source(place: &impl Place) {
+    let store = place.open();
+    let first = samples::account(1);
+    store.commit(samples::inserts([Record::Account(first.clone())])).await.unwrap();
+    let mut second = samples::account(2);
+    second.history[0].value.staff_number = samples::staff_number(1);
+    let taken = store.commit(samples::inserts([Record::Account(second.clone())])).await;
+    assert!(is_taken(&taken, Unique::StaffNumber));
+
+    let mut elsewhere = second.clone();
+    elsewhere.source = samples::source("教育委員会");
+    store.commit(samples::inserts([Record::Account(elsewhere.clone())])).await.unwrap();
+
+    let mut third = samples::account(3);
+    third.history[0].value.staff_number = samples::staff_number(1);
+    let mut fourth = third.clone();
+    fourth.id = samples::account_id(4);
+    third.source = samples::source("消防");
+    fourth.source = samples::source("消防");
+    let both = store.commit(samples::inserts([Record::Account(third), Record::Account(fourth)])).await;
+    assert!(is_taken(&both, Unique::StaffNumber));
+
+    // A closed account leaves its number to the next.
+    let stored = store.account(first.id).await.unwrap().unwrap();
+    let mut changes = Changeset::default();
+    changes.update(stored.version, Record::Account(Account { state: AccountState::Closed, ..first.clone() }));
+    second.id = samples::account_id(5);
+    changes.insert(Record::Account(second.clone()));
+    store.commit(changes).await.unwrap();
+    let found = store.account_by_staff_number(&first.source, &samples::staff_number(1)).await.unwrap();
+    assert_eq!(found.unwrap().value, second);
+
+    // And does not get it back while that one has it.
+    let closed = store.account(first.id).await.unwrap().unwrap();
+    let mut changes = Changeset::default();
+    changes.update(closed.version, Record::Account(first));
+    assert!(is_taken(&store.commit(changes).await, Unique::StaffNumber));
+}
+
+pub(crate) async fn two_accounts_may_exchange_their_staff_numbers(place: &impl Place) {
+    let store = place.open();
+    let (mut first, mut second) = (samples::account(1), samples::account(2));
+    store
+        .commit(samples::inserts([Record::Account(first.clone()), Record::Account(second.clone())]))
+        .await
+        .unwrap();
+    std::mem::swap(&mut first.history, &mut second.history);
+    let mut changes = Changeset::default();
+    for account in [first, second.clone()] {
+        let stored = store.account(account.id).await.unwrap().unwrap();
+        changes.update(stored.version, Record::Account(account));
+    }
+    store.commit(changes).await.unwrap();
+    let found = store.account_by_staff_number(&second.source, &samples::staff_number(1)).await.unwrap();
+    assert_eq!(found.unwrap().value, second);
+}
+
+pub(crate) async fn a_device_key_and_a_token_belong_to_one_record(place: &impl Place) {
+    let store = place.open();
+    let device = samples::device(1, 1);
+    store.commit(samples::inserts([Record::Device(device.clone())])).await.unwrap();
+    let mut other = samples::device(2, 2);
+    other.key = device.key;
+    assert!(is_taken(&store.commit(samples::inserts([Record::Device(other)])).await, Unique::DeviceKey));
+
+    store.commit(samples::inserts([Record::Operator(samples::operator(1))])).await.unwrap();
+    let other = Operator { id: OperatorId::from_bytes([9; 16]), ..samples::operator(1) };
+    assert!(is_taken(
+        &store.commit(samples::inserts([Record::Operator(other)])).await,
+        Unique::OperatorToken
+    ));
+}
+
+pub(crate) async fn of_two_commits_from_one_version_one_wins(place: &impl Place) {
+    let store = place.open();
+    store.commit(samples::inserts([Record::Account(samples::account(1))])).await.unwrap();
+    let version = store.account(samples::account_id(1)).await.unwrap().unwrap().version;
+    let mut tasks = tokio::task::JoinSet::new();
+    for title in 0..20 {
+        let store = std::sync::Arc::clone(&store);
+        tasks.spawn(async move {
+            let mut account = samples::account(1);
+            account.history[0].value.title = Some(title.to_string());
+            let mut changes = Changeset::default();
+            changes.update(version, Record::Account(account));
+            changes.note(samples::event(title));
+            store.commit(changes).await.is_ok()
+        });
+    }
+    let won = tasks.join_all().await.into_iter().filter(|won| *won).count();
+    assert_eq!(won, 1);
+    assert_eq!(store.journal_head().await.unwrap().sequence, 1);
+}
+
+pub(crate) async fn a_change_beyond_the_limits_is_refused_by_name(place: &impl Place) {
+    let store = place.open();
+    let many = samples::inserts((0..1_000).map(|number| Record::Account(samples::account(number))));
+    assert!(matches!(store.commit(many).await, Err(CommitError::TooMany { puts: 3_000, .. })));
+    let large = Record::PlanChunk(samples::plan_chunk(1, 0, 1_000));
+    assert!(matches!(store.commit(samples::inserts([large])).await, Err(CommitError::TooLarge { .. })));
+    let heavy =
+        samples::inserts((0..200).map(|number| Record::PlanChunk(samples::plan_chunk(1, number, 300))));
+    assert!(matches!(store.commit(heavy).await, Err(CommitError::TooMany { puts: 200, .. })));
+    assert_eq!(store.accounts(None, 10).await.unwrap(), []);
+    assert_eq!(store.plan_chunk(samples::batch_id(1), 0).await.unwrap(), None);
+}

@@ -1,0 +1,195 @@
+//! Records to store. A number makes each one different and the same again.
+
+use jiff::Timestamp;
+use mdm_core::account::{Account, AccountState, Attributes, Dated, Roster, SourceName, StaffNumber};
+use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
+use mdm_core::batch::{Batch, BatchState, Mode, PlanChunk, PlanItem, PlanKind, PlanSummary};
+use mdm_core::change::{Changeset, Record};
+use mdm_core::code::{CodeIndex, CodeRecord, CodeState};
+use mdm_core::command::CommandRecord;
+use mdm_core::device::{Device, DeviceState};
+use mdm_core::license::WaitingEntry;
+use mdm_core::operator::{Operator, Role, TokenHash};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use shared::cose::{PublicKey, Signer, SoftwareKey};
+use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
+use shared::signed::{Action, Order};
+use shared::wire::{DeviceDescription, KeyLevel};
+
+pub(crate) fn bytes<const N: usize>(number: u32) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes[N - 4..].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(crate) fn account_id(number: u32) -> AccountId {
+    AccountId::from_bytes(bytes(number))
+}
+
+pub(crate) fn enrolment(number: u32) -> EnrolmentId {
+    EnrolmentId::from_bytes(bytes(number))
+}
+
+pub(crate) fn batch_id(number: u32) -> BatchId {
+    BatchId::from_bytes(bytes(number))
+}
+
+pub(crate) fn source(name: &str) -> SourceName {
+    SourceName::new(name).unwrap()
+}
+
+pub(crate) fn staff_number(number: u32) -> StaffNumber {
+    StaffNumber::new(&format!("{number:06}")).unwrap()
+}
+
+pub(crate) fn account(number: u32) -> Account {
+    Account {
+        id: account_id(number),
+        source: source("市長部局"),
+        history: vec![Dated { from: at(0), value: attributes(number) }],
+        state: AccountState::Provisional,
+        state_since: at(0),
+        wishes_seat: true,
+        seat: None,
+        created_at: at(0),
+        signed_in_at: None,
+        code_issued_at: None,
+    }
+}
+
+pub(crate) fn attributes(number: u32) -> Attributes {
+    Attributes {
+        staff_number: staff_number(number),
+        name: format!("髙橋 {number}"),
+        kana: Some("タカハシ".to_owned()),
+        mail: None,
+        title: Some("主査".to_owned()),
+        employment: None,
+        term_ends: None,
+        departments: Vec::new(),
+    }
+}
+
+pub(crate) fn device_key(number: u32) -> PublicKey {
+    // Any point will do: a store verifies no signature.
+    let pkcs8 = SoftwareKey::make_pkcs8().unwrap();
+    let mut der = SoftwareKey::from_pkcs8(&pkcs8).unwrap().public_key().spki_der().to_vec();
+    let point = der.len() - 64;
+    der[point..].copy_from_slice(&bytes::<64>(number));
+    PublicKey::from_spki_der(&der).unwrap()
+}
+
+pub(crate) fn device(number: u32, account: u32) -> Device {
+    Device {
+        enrolment: enrolment(number),
+        account: account_id(account),
+        key: device_key(number),
+        description: DeviceDescription {
+            model: "Phone".to_owned(),
+            platform: "Linux".to_owned(),
+            app_version: "0.1.0".to_owned(),
+            key_level: KeyLevel::Software,
+        },
+        state: DeviceState::Live,
+        enrolled_at: at(0),
+        last_contact: None,
+        last_unlock: None,
+        vault_epoch: 0,
+        may_be_open_until: None,
+        certificate_until: at(1_000_000),
+        last_command: Order::default(),
+        last_applied: None,
+    }
+}
+
+pub(crate) fn code(number: u32, account: u32, expires: i64) -> CodeRecord {
+    CodeRecord {
+        index: CodeIndex(bytes(number)),
+        account: account_id(account),
+        sealed: vec![1; 60],
+        issued_at: at(i64::from(number)),
+        valid_from: at(0),
+        expires_at: at(expires),
+        tries: 0,
+        state: CodeState::Open,
+    }
+}
+
+pub(crate) fn command(number: u32, device: u32, counter: u32) -> CommandRecord {
+    CommandRecord {
+        id: CommandId::from_bytes(bytes(number)),
+        enrolment: enrolment(device),
+        order: Order { epoch: 0, counter },
+        action: Action::Block,
+        issued_at: at(0),
+        signed: vec![2; 150],
+    }
+}
+
+pub(crate) fn waiting(number: u32, since: i64, place: u32) -> WaitingEntry {
+    WaitingEntry { account: account_id(number), since: at(since), place }
+}
+
+pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
+    Batch {
+        id: batch_id(number),
+        source: source("市長部局"),
+        mode: Mode::Roster,
+        uploaded_at: at(0),
+        uploaded_by: Actor::Server,
+        digest: [3; 32],
+        encoding: "CP932".to_owned(),
+        delimiter: "comma".to_owned(),
+        unused_columns: Vec::new(),
+        private_use: Vec::new(),
+        private_use_total: 0,
+        normalised_rows: Vec::new(),
+        normalised_total: 0,
+        roster_version: 0,
+        state,
+        summary: PlanSummary::default(),
+        chunks: 0,
+    }
+}
+
+pub(crate) fn plan_chunk(batch: u32, number: u32, items: usize) -> PlanChunk {
+    let item = |row: usize| PlanItem {
+        row: u32::try_from(row).ok(),
+        account: Some(account_id(7)),
+        kind: PlanKind::Move { attributes: attributes(7), wishes_seat: true },
+    };
+    PlanChunk { batch: batch_id(batch), number, items: (0..items).map(item).collect() }
+}
+
+pub(crate) fn operator(number: u32) -> Operator {
+    Operator {
+        id: OperatorId::from_bytes(bytes(number)),
+        name: "admin".to_owned(),
+        role: Role::Owner,
+        token: TokenHash(bytes(number)),
+        created_at: at(0),
+    }
+}
+
+pub(crate) fn roster(name: &str, version: u64) -> Roster {
+    Roster { source: source(name), version }
+}
+
+pub(crate) fn event(number: u32) -> AuditEvent {
+    let mut rng = StdRng::seed_from_u64(number.into());
+    AuditEvent::new(at(1), Actor::Server, Happening::AccountJoined, Subject::account(account_id(number)))
+        .fact("number", number)
+        .personal(PersonalValue::make("name", "髙橋", &mut rng))
+}
+
+/// Inserts records that are not there yet.
+pub(crate) fn inserts(records: impl IntoIterator<Item = Record>) -> Changeset {
+    let mut changes = Changeset::default();
+    records.into_iter().for_each(|record| changes.insert(record));
+    changes
+}

@@ -1,0 +1,150 @@
+//! Pages, orders and indexes.
+
+use jiff::SignedDuration;
+use mdm_core::batch::BatchState;
+use mdm_core::change::{Changeset, Record};
+use mdm_core::code::CodeState;
+use mdm_core::license::Pool;
+
+use super::{Place, samples};
+
+pub(crate) async fn pages_hold_every_record_once_in_order(place: &impl Place) {
+    let store = place.open();
+    let numbers = [5, 3, 9, 1, 7, 200, 2, 0];
+    let accounts = numbers.map(|number| {
+        let mut account = samples::account(number);
+        if number % 2 == 1 {
+            account.source = samples::source("教育委員会");
+        }
+        Record::Account(account)
+    });
+    store.commit(samples::inserts(accounts)).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let page = store.accounts(seen.last().copied(), 3).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 3);
+        seen.extend(page.iter().map(|account| account.value.id));
+    }
+    assert_eq!(seen, [0, 1, 2, 3, 5, 7, 9, 200].map(samples::account_id));
+
+    let schools = samples::source("教育委員会");
+    let first = store.accounts_of_source(&schools, None, 2).await.unwrap();
+    let rest = store.accounts_of_source(&schools, Some(first[1].value.id), 10).await.unwrap();
+    let ids: Vec<_> = first.iter().chain(&rest).map(|account| account.value.id).collect();
+    assert_eq!(ids, [1, 3, 5, 7, 9].map(samples::account_id));
+    assert_eq!(store.accounts_of_source(&samples::source("教育"), None, 10).await.unwrap(), []);
+    assert_eq!(store.accounts(None, 0).await.unwrap(), []);
+}
+
+pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) {
+    let store = place.open();
+    assert_eq!(store.pool().await.unwrap().value, Pool::default());
+    let device = samples::device(1, 7);
+    store
+        .commit(samples::inserts([
+            Record::Device(device.clone()),
+            Record::Device(samples::device(2, 7)),
+            Record::Device(samples::device(3, 8)),
+            Record::Code(samples::code(1, 7, 10)),
+            Record::Operator(samples::operator(4)),
+            Record::Roster(samples::roster("市長部局", 3)),
+            Record::Roster(samples::roster("消防", 1)),
+            Record::Pool(Pool { size: 700, reserved: 20, assigned: 0 }),
+            Record::PlanChunk(samples::plan_chunk(1, 2, 3)),
+        ]))
+        .await
+        .unwrap();
+    assert_eq!(store.device(device.enrolment).await.unwrap().unwrap().value, device);
+    assert_eq!(store.device_by_key(&device.key).await.unwrap().unwrap().value, device);
+    assert_eq!(store.device_by_key(&samples::device_key(99)).await.unwrap(), None);
+    let of_account = store.devices_of_account(samples::account_id(7)).await.unwrap();
+    assert_eq!(
+        of_account.iter().map(|d| d.value.enrolment).collect::<Vec<_>>(),
+        [1, 2].map(samples::enrolment)
+    );
+    assert_eq!(store.devices(Some(device.enrolment), 10).await.unwrap().len(), 2);
+    let code = samples::code(1, 7, 10);
+    assert_eq!(store.code(code.index).await.unwrap().unwrap().value, code);
+    assert_eq!(store.codes_of_account(code.account).await.unwrap()[0].value, code);
+    let operator = samples::operator(4);
+    assert_eq!(store.operator(operator.id).await.unwrap().unwrap().value, operator);
+    assert_eq!(store.operator_by_token(operator.token).await.unwrap().unwrap().value, operator);
+    assert_eq!(store.operators().await.unwrap().len(), 1);
+    let roster = store.roster(&samples::source("市長部局")).await.unwrap().unwrap();
+    assert_eq!(roster.value.version, 3);
+    assert_eq!(store.rosters().await.unwrap().len(), 2);
+    assert_eq!(store.pool().await.unwrap().value.size, 700);
+    let chunk = store.plan_chunk(samples::batch_id(1), 2).await.unwrap().unwrap();
+    assert_eq!(chunk.value, samples::plan_chunk(1, 2, 3));
+}
+
+pub(crate) async fn the_waiting_list_is_in_turn(place: &impl Place) {
+    let store = place.open();
+    let entries = [(1, 20, 0), (2, 10, 5), (3, 10, 2), (4, -5, 9), (5, 10, 2)];
+    let records = entries.map(|(number, since, turn)| Record::Waiting(samples::waiting(number, since, turn)));
+    store.commit(samples::inserts(records)).await.unwrap();
+    let list = store.waiting_list(None, 10).await.unwrap();
+    let order: Vec<_> = list.iter().map(|entry| entry.value.account).collect();
+    assert_eq!(order, [4, 3, 5, 2, 1].map(samples::account_id));
+
+    // Whoever moves in the list is in it once.
+    let mut changes = Changeset::default();
+    changes.update(list[0].version, Record::Waiting(samples::waiting(4, 30, 0)));
+    store.commit(changes).await.unwrap();
+    let seen = &list[2].value;
+    let rest = store.waiting_list(Some((seen.since, seen.place, seen.account)), 10).await.unwrap();
+    let order: Vec<_> = rest.iter().map(|entry| entry.value.account).collect();
+    assert_eq!(order, [2, 1, 4].map(samples::account_id));
+}
+
+pub(crate) async fn usable_codes_are_in_order_of_expiry(place: &impl Place) {
+    let store = place.open();
+    let codes = [(1, 30), (2, 10), (3, 20), (4, 10)];
+    let records = codes.map(|(number, expires)| Record::Code(samples::code(number, 1, expires)));
+    store.commit(samples::inserts(records)).await.unwrap();
+    let page = store.usable_codes(None, 2).await.unwrap();
+    assert_eq!(
+        page.iter().map(|c| c.value.index).collect::<Vec<_>>(),
+        [2, 4].map(|n| samples::code(n, 1, 0).index)
+    );
+    let after = page[1].value.expires_at + SignedDuration::ZERO;
+    let rest = store.usable_codes(Some((after, page[1].value.index)), 10).await.unwrap();
+    assert_eq!(rest.len(), 2);
+
+    let mut expired = page[0].value.clone();
+    expired.end(CodeState::Expired);
+    let mut changes = Changeset::default();
+    changes.update(page[0].version, Record::Code(expired));
+    store.commit(changes).await.unwrap();
+    assert_eq!(store.usable_codes(None, 10).await.unwrap().len(), 3);
+    let all = store.codes_of_account(samples::account_id(1)).await.unwrap();
+    assert!(all.is_sorted_by_key(|code| code.value.issued_at) && all.len() == 4);
+}
+
+pub(crate) async fn commands_are_in_their_order(place: &impl Place) {
+    let store = place.open();
+    let mut later_epoch = samples::command(1, 5, 1);
+    later_epoch.order.epoch = 1;
+    let records =
+        [later_epoch, samples::command(2, 5, 3), samples::command(3, 5, 2), samples::command(4, 6, 1)];
+    store.commit(samples::inserts(records.clone().map(Record::Command))).await.unwrap();
+    let commands = store.commands_of(samples::enrolment(5)).await.unwrap();
+    assert_eq!(commands.len(), 3);
+    assert!(commands.is_sorted_by_key(|command| command.value.order));
+    let found = store.command(records[3].id).await.unwrap().unwrap();
+    assert_eq!(found.value, records[3]);
+}
+
+pub(crate) async fn batches_come_newest_first(place: &impl Place) {
+    let store = place.open();
+    let records = [3, 1, 2].map(|number| Record::Batch(samples::batch(number, BatchState::Planned)));
+    store.commit(samples::inserts(records)).await.unwrap();
+    let first = store.batches(None, 2).await.unwrap();
+    let rest = store.batches(Some(first[1].value.id), 2).await.unwrap();
+    let ids: Vec<_> = first.iter().chain(&rest).map(|batch| batch.value.id).collect();
+    assert_eq!(ids, [3, 2, 1].map(samples::batch_id));
+    assert_eq!(store.batch(samples::batch_id(2)).await.unwrap().unwrap().value.id, samples::batch_id(2));
+}

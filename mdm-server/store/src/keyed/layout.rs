@@ -1,0 +1,200 @@
+//! The keys of the database: one byte for the kind, then fields of fixed length or ended by a zero byte, all big-endian,
+//! so that byte order is the order that the traits promise.
+
+use jiff::Timestamp;
+use mdm_core::account::{SourceName, StaffNumber};
+use mdm_core::change::Key;
+use mdm_core::code::CodeIndex;
+use mdm_core::operator::TokenHash;
+use shared::cose::PublicKey;
+use shared::ids::{AccountId, BatchId, EnrolmentId};
+use shared::signed::Order;
+
+use super::engine::Range;
+
+/// Format of everything in this file and in [`super::encode`].
+pub(super) const FORMAT: u64 = 1;
+
+/// CBOR of [`FORMAT`].
+pub(super) const META_FORMAT: &[u8] = b"xf";
+/// How many commits were applied, as 8 bytes: the version of what the next one writes is one more.
+pub(crate) const META_COMMITS: &[u8] = b"xc";
+/// CBOR of the journal's head.
+pub(super) const META_HEAD: &[u8] = b"xh";
+/// CBOR of [`super::large::Marker`] while a large change is on its way.
+pub(super) const META_LARGE: &[u8] = b"xl";
+
+/// Records by id.
+pub(super) const ACCOUNT: u8 = b'a';
+pub(super) const BATCH: u8 = b'b';
+pub(super) const DEVICE: u8 = b'd';
+pub(super) const OPERATOR: u8 = b'o';
+pub(super) const ROSTER: u8 = b'r';
+const CODE: u8 = b'c';
+const COMMAND: u8 = b'm';
+const PLAN_CHUNK: u8 = b'q';
+const POOL: u8 = b'p';
+const WAITING: u8 = b'w';
+
+/// Index entries, whose value is the key of the record.
+const ACCOUNT_BY_SOURCE: u8 = b'A';
+const ACCOUNT_BY_NUMBER: u8 = b'N';
+const CODE_BY_ACCOUNT: u8 = b'C';
+const CODE_BY_EXPIRY: u8 = b'U';
+const COMMAND_BY_DEVICE: u8 = b'M';
+const DEVICE_BY_ACCOUNT: u8 = b'D';
+const DEVICE_BY_KEY: u8 = b'K';
+const OPERATOR_BY_TOKEN: u8 = b'T';
+const WAITING_BY_TURN: u8 = b'W';
+
+/// Journal entries by sequence number.
+const JOURNAL: u8 = b'j';
+/// Staged puts of a large change, and its staged events.
+pub(super) const STAGED_PUT: u8 = b's';
+pub(super) const STAGED_EVENT: u8 = b'e';
+
+fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![kind];
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+/// Where a record is.
+pub(super) fn record(name: &Key) -> Vec<u8> {
+    match name {
+        Key::Account(id) => key(ACCOUNT, &[id.as_bytes()]),
+        Key::Roster(source) => key(ROSTER, &[source.as_str().as_bytes()]),
+        Key::Pool => key(POOL, &[]),
+        Key::Waiting(account) => key(WAITING, &[account.as_bytes()]),
+        Key::Code(index) => key(CODE, &[&index.0]),
+        Key::Device(enrolment) => key(DEVICE, &[enrolment.as_bytes()]),
+        Key::Command(id) => key(COMMAND, &[id.as_bytes()]),
+        Key::Batch(id) => key(BATCH, &[id.as_bytes()]),
+        Key::PlanChunk(batch, number) => plan_chunk(*batch, *number),
+        Key::Operator(id) => key(OPERATOR, &[id.as_bytes()]),
+    }
+}
+
+fn plan_chunk(batch: BatchId, number: u32) -> Vec<u8> {
+    key(PLAN_CHUNK, &[batch.as_bytes(), &number.to_be_bytes()])
+}
+
+/// Source names have no control characters, so that a zero byte ends them.
+pub(super) fn accounts_of_source(source: &SourceName) -> Vec<u8> {
+    key(ACCOUNT_BY_SOURCE, &[source.as_str().as_bytes(), &[0]])
+}
+
+pub(super) fn account_by_source(source: &SourceName, account: AccountId) -> Vec<u8> {
+    [&accounts_of_source(source), account.as_bytes().as_slice()].concat()
+}
+
+pub(super) fn account_by_number(source: &SourceName, number: &StaffNumber) -> Vec<u8> {
+    key(ACCOUNT_BY_NUMBER, &[source.as_str().as_bytes(), &[0], number.as_str().as_bytes()])
+}
+
+pub(super) fn codes_of_account(account: AccountId) -> Vec<u8> {
+    key(CODE_BY_ACCOUNT, &[account.as_bytes()])
+}
+
+pub(super) fn code_by_account(account: AccountId, issued_at: Timestamp, index: CodeIndex) -> Vec<u8> {
+    [&codes_of_account(account), time(issued_at).as_slice(), &index.0].concat()
+}
+
+pub(super) fn usable_codes() -> Vec<u8> {
+    key(CODE_BY_EXPIRY, &[])
+}
+
+pub(super) fn usable_code(expires_at: Timestamp, index: CodeIndex) -> Vec<u8> {
+    key(CODE_BY_EXPIRY, &[&time(expires_at), &index.0])
+}
+
+pub(super) fn commands_of(enrolment: EnrolmentId) -> Vec<u8> {
+    key(COMMAND_BY_DEVICE, &[enrolment.as_bytes()])
+}
+
+pub(super) fn command_of(enrolment: EnrolmentId, order: Order, id: &[u8; 16]) -> Vec<u8> {
+    [&commands_of(enrolment), order.epoch.to_be_bytes().as_slice(), &order.counter.to_be_bytes(), id].concat()
+}
+
+pub(super) fn devices_of_account(account: AccountId) -> Vec<u8> {
+    key(DEVICE_BY_ACCOUNT, &[account.as_bytes()])
+}
+
+pub(super) fn device_of_account(account: AccountId, enrolment: EnrolmentId) -> Vec<u8> {
+    [&devices_of_account(account), enrolment.as_bytes().as_slice()].concat()
+}
+
+pub(super) fn device_by_key(device_key: &PublicKey) -> Vec<u8> {
+    key(DEVICE_BY_KEY, &[&device_key.fingerprint()])
+}
+
+pub(super) fn operator_by_token(token: TokenHash) -> Vec<u8> {
+    key(OPERATOR_BY_TOKEN, &[&token.0])
+}
+
+pub(super) fn waiting_list() -> Vec<u8> {
+    key(WAITING_BY_TURN, &[])
+}
+
+pub(super) fn waiting_turn(since: Timestamp, place: u32, account: AccountId) -> Vec<u8> {
+    key(WAITING_BY_TURN, &[&time(since), &place.to_be_bytes(), account.as_bytes()])
+}
+
+pub(super) fn journal(sequence: u64) -> Vec<u8> {
+    key(JOURNAL, &[&sequence.to_be_bytes()])
+}
+
+pub(super) fn staged(kind: u8, number: u64) -> Vec<u8> {
+    key(kind, &[&number.to_be_bytes()])
+}
+
+/// The number in a staged or journal key.
+pub(super) fn number(key: &[u8]) -> Option<u64> {
+    key.get(1..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes)
+}
+
+/// All keys that begin with `prefix`.
+pub(super) fn within(prefix: Vec<u8>) -> Range {
+    let mut end = prefix.clone();
+    // No prefix ends in 0xff bytes only: the first byte is an ASCII letter.
+    while end.last() == Some(&0xff) {
+        end.pop();
+    }
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    Range { start: prefix, end, reverse: false }
+}
+
+/// Those of [`within`] that come after `key`.
+pub(super) fn within_after(prefix: Vec<u8>, after: Option<Vec<u8>>) -> Range {
+    let mut range = within(prefix);
+    if let Some(mut after) = after {
+        after.push(0);
+        range.start = range.start.max(after);
+    }
+    range
+}
+
+/// Nanoseconds since 1970 with the sign bit turned, so that earlier times sort first.
+fn time(at: Timestamp) -> [u8; 16] {
+    (at.as_nanosecond() as u128 ^ (1 << 127)).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_sort_in_time_also_before_1970() {
+        let times = [Timestamp::MIN, Timestamp::new(-1, 0).unwrap(), Timestamp::UNIX_EPOCH, Timestamp::MAX];
+        assert!(times.map(time).is_sorted());
+    }
+
+    #[test]
+    fn a_range_holds_all_that_begins_with_its_prefix() {
+        let range = within(vec![b'D', 7, 0xff, 0xff]);
+        assert_eq!(range.end, [b'D', 8]);
+        assert_eq!(within_after(vec![b'D'], Some(vec![b'D', 3])).start, [b'D', 3, 0]);
+    }
+}

@@ -1,0 +1,51 @@
+//! The store in a folder, by sled 0.34: the default of a server.
+//!
+//! Values that were replaced or deleted stay readable in the folder's files until some megabytes more were written, and
+//! are not zeroed: what must be destroyable belongs into the key file.
+
+mod engine;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::OpenError;
+use crate::keyed::{EngineError, KeyedStore};
+use crate::traits::Store;
+use engine::SledEngine;
+
+/// How the folder is used.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes of memory for pages that were read.
+    pub cache_bytes: u64,
+    /// Commits are refused while the file system has fewer bytes free: sled cannot go on once a write failed.
+    pub reserve_bytes: u64,
+}
+
+impl Default for Options {
+    /// 16 MB of cache, 32 MiB of reserve.
+    fn default() -> Self {
+        Self { cache_bytes: 16_000_000, reserve_bytes: 32 * 1024 * 1024 }
+    }
+}
+
+/// Opens the store in `folder`, which is made if it is not there (its parent must be). Blocks: a large change that a
+/// crash left in the middle is discarded or finished before this returns.
+pub fn open(folder: &Path, options: Options) -> Result<Arc<dyn Store>, OpenError> {
+    let engine = SledEngine::open(folder, options)?;
+    let store = KeyedStore::open(engine).map_err(|error| open_error(folder, error))?;
+    Ok(Arc::new(store))
+}
+
+fn open_error(folder: &Path, error: EngineError) -> OpenError {
+    let path = folder.to_owned();
+    match error {
+        EngineError::Damaged(detail) => OpenError::Damaged { path, detail },
+        EngineError::Newer(found) => OpenError::Newer { path, found },
+        EngineError::Full(problem) | EngineError::Io(problem) => {
+            OpenError::Io { path, source: std::io::Error::other(problem) }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Bytes in sled: one tree, values in pieces, `fdatasync` after `flush`, and a mark against lost commits.
+//!
+//! - sled keeps up to 16 values in a node and writes a node above 128 KiB into a file that it never syncs. So a value
+//!   above [`PIECE`] bytes is stored as several.
+//! - `flush` ends in `sync_file_range` on Linux, which is no promise: `sync_data` on the `db` file follows it.
+//! - sled takes a file that ends early for one that was torn by a crash and opens what is left. The file `commits` holds
+//!   the number of a commit that was durable; a database that knows fewer has lost some, and is reported as damaged.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::ops::ControlFlow;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use super::Options;
+use crate::MAX_VALUE;
+use crate::error::{IoProblem, OpenError};
+use crate::keyed::{Engine, EngineError, Puts, Range, Visit};
+
+/// Bytes of a value that are stored under one key: 17 of them and their keys stay below 128 KiB.
+const PIECE: usize = 6 * 1024;
+/// The most pieces of a value: a staged put is a little larger than the value in it.
+const MAX_PIECES: usize = MAX_VALUE / PIECE + 2;
+/// Before a value that stands under its own key.
+const WHOLE: u8 = 0;
+/// Before the number of pieces.
+const IN_PIECES: u8 = 1;
+/// Before the key in the keys of pieces. No key of the layers above begins with it.
+const PIECE_KEY: u8 = 0xfe;
+
+/// How often an open is tried while sled's threads let go of the file after a failure.
+const REOPEN_TRIES: u32 = 50;
+
+/// The opened database.
+struct Open {
+    db: sled::Db,
+    /// The file that sled writes, for `sync_data`.
+    file: File,
+}
+
+/// Bytes in a folder.
+pub(crate) struct SledEngine {
+    folder: PathBuf,
+    options: Options,
+    /// Empty while the database could not be opened again after a failure.
+    open: RwLock<Option<Open>>,
+    mark: File,
+    /// Held as long as the folder is in use.
+    _lock: File,
+}
+
+impl SledEngine {
+    /// Opens or makes the database in `folder`.
+    pub(crate) fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { path: folder.to_owned(), source };
+        if !folder.is_dir() {
+            std::fs::DirBuilder::new().mode(0o700).create(folder).map_err(io)?;
+        }
+        let mut file_options = OpenOptions::new();
+        file_options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let lock = file_options.open(folder.join("lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: folder.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        let mark = file_options.open(folder.join("commits")).map_err(io)?;
+        let open = open_database(folder, &options).map_err(|error| super::open_error(folder, error))?;
+        let engine =
+            Self { folder: folder.to_owned(), options, open: RwLock::new(Some(open)), mark, _lock: lock };
+        engine.check_mark().map_err(|error| super::open_error(folder, error))?;
+        // So that a power cut does not take the new files' names.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+        Ok(engine)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        match &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(open) => work(open),
+            None => Err(EngineError::Io(IoProblem::new("the database is closed after a failure"))),
+        }
+    }
+
+    /// Compares the database with the mark.
+    fn check_mark(&self) -> Result<(), EngineError> {
+        let mut mark = [0; 16];
+        if self.mark.read_exact_at(&mut mark, 0).is_err() {
+            return Ok(()); // new, or lost by a power cut before it was ever synced
+        }
+        let (number, check) = (u64::from_be_bytes(half(&mark, 0)), u64::from_be_bytes(half(&mark, 8)));
+        if number != !check {
+            tracing::warn!("the file of the last commit's number is torn; it is not compared");
+            return Ok(());
+        }
+        let known = self.get(crate::keyed::META_COMMITS)?.and_then(|bytes| bytes.try_into().ok());
+        match known.map(u64::from_be_bytes) {
+            Some(known) if known >= number => Ok(()),
+            known => Err(EngineError::Damaged(format!(
+                "it holds {} commits of at least {number} that were durable",
+                known.unwrap_or(0)
+            ))),
+        }
+    }
+}
+
+fn half(mark: &[u8; 16], at: usize) -> [u8; 8] {
+    mark[at..at + 8].try_into().expect("half of 16 bytes are 8")
+}
+
+/// sled panics on some damaged files, hence the net.
+fn open_database(folder: &Path, options: &Options) -> Result<Open, EngineError> {
+    let config = sled::Config::new()
+        .path(folder)
+        .cache_capacity(options.cache_bytes)
+        .flush_every_ms(None)
+        .mode(sled::Mode::LowSpace);
+    let db = catch_unwind(AssertUnwindSafe(|| config.open()))
+        .map_err(|_| EngineError::Damaged("sled cannot read it".to_owned()))?
+        .map_err(engine_error)?;
+    let file = OpenOptions::new().read(true).open(folder.join("db")).map_err(|e| EngineError::io(&e))?;
+    Ok(Open { db, file })
+}
+
+fn engine_error(error: sled::Error) -> EngineError {
+    match error {
+        sled::Error::Io(error) => EngineError::io(&error),
+        sled::Error::Corruption { .. } | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_) => {
+            EngineError::Damaged(error.to_string())
+        }
+        other => EngineError::Io(IoProblem::new(other)),
+    }
+}
+
+fn piece_key(key: &[u8], number: usize) -> Vec<u8> {
+    let number = u8::try_from(number).expect("a value has at most a few pieces");
+    [&[PIECE_KEY], key, &[number]].concat()
+}
+
+/// How many pieces a stored value says it has.
+fn pieces(stored: &[u8]) -> usize {
+    match stored {
+        [IN_PIECES, count] => usize::from(*count),
+        _ => 0,
+    }
+}
+
+fn load(db: &sled::Db, key: &[u8], stored: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+    let damaged = || EngineError::Damaged("value in pieces".to_owned());
+    match stored {
+        [WHOLE, value @ ..] => Ok(Some(value.to_vec())),
+        [IN_PIECES, count] => {
+            let mut value = Vec::with_capacity(usize::from(*count) * PIECE);
+            for number in 0..usize::from(*count) {
+                let piece = db.get(piece_key(key, number)).map_err(engine_error)?.ok_or_else(damaged)?;
+                value.extend_from_slice(&piece);
+            }
+            Ok(Some(value))
+        }
+        _ => Err(damaged()),
+    }
+}
+
+fn batch(db: &sled::Db, puts: Puts) -> Result<sled::Batch, EngineError> {
+    let mut batch = sled::Batch::default();
+    for (key, value) in puts {
+        let before = db.get(&key).map_err(engine_error)?.map_or(0, |stored| pieces(&stored));
+        let mut now = 0;
+        match value {
+            None => batch.remove(key.as_slice()),
+            Some(value) if value.len() <= PIECE => {
+                batch.insert(key.as_slice(), [&[WHOLE], value.as_slice()].concat());
+            }
+            Some(value) => {
+                now = value.len().div_ceil(PIECE);
+                if now > MAX_PIECES {
+                    return Err(EngineError::Io(IoProblem::new("a value is beyond the limit")));
+                }
+                for (number, piece) in value.chunks(PIECE).enumerate() {
+                    batch.insert(piece_key(&key, number), piece);
+                }
+                let count = u8::try_from(now).expect("a value has at most a few pieces");
+                batch.insert(key.as_slice(), &[IN_PIECES, count]);
+            }
+        }
+        (now..before).for_each(|number| batch.remove(piece_key(&key, number)));
+    }
+    Ok(batch)
+}
+
+impl Engine for SledEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.with(|Open { db, .. }| match db.get(key).map_err(engine_error)? {
+            Some(stored) => load(db, key, &stored),
+            None => Ok(None),
+        })
+    }
+
+    fn scan(&self, range: &Range, visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        if range.start >= range.end {
+            return Ok(());
+        }
+        self.with(|Open { db, .. }| {
+            let mut rows = db.range(range.start.as_slice()..range.end.as_slice());
+            while let Some(row) = if range.reverse { rows.next_back() } else { rows.next() } {
+                let (key, stored) = row.map_err(engine_error)?;
+                if let ControlFlow::Break(()) = visit(&key, &|| load(db, &key, &stored))? {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn room(&self, bytes: usize) -> Result<(), EngineError> {
+        let free = fs4::available_space(&self.folder).map_err(|error| EngineError::io(&error))?;
+        let needed = self.options.reserve_bytes.saturating_add(bytes as u64);
+        if free < needed {
+            let problem = format_args!("{free} bytes are free, {needed} are needed").to_string();
+            return Err(EngineError::Full(IoProblem::new(problem)));
+        }
+        Ok(())
+    }
+
+    fn apply(&self, puts: Puts) -> Result<(), EngineError> {
+        self.with(|Open { db, .. }| db.apply_batch(batch(db, puts)?).map_err(engine_error))
+    }
+
+    fn sync(&self, commits: u64) -> Result<(), EngineError> {
+        self.with(|Open { db, file }| {
+            db.flush().map_err(engine_error)?;
+            file.sync_data().map_err(|error| EngineError::io(&error))
+        })?;
+        // Not synced: the mark may be behind the database, never ahead of it.
+        let mark = [commits.to_be_bytes(), (!commits).to_be_bytes()].concat();
+        if let Err(error) = self.mark.write_all_at(&mark, 0) {
+            tracing::warn!(%error, "the number of the last commit could not be noted beside the database");
+        }
+        Ok(())
+    }
+
+    fn reopen(&self) -> Result<(), EngineError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        *open = None;
+        let mut tries = 0;
+        *open = loop {
+            match open_database(&self.folder, &self.options) {
+                Ok(opened) => break Some(opened),
+                Err(error) => {
+                    tries += 1;
+                    if tries == REOPEN_TRIES {
+                        return Err(error);
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+        };
+        Ok(())
+    }
+}
