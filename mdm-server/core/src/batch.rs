@@ -69,7 +69,9 @@ pub enum RowProblem {
     #[error("the cell is empty but must be filled; fill it in")]
     Missing,
     /// Longer than the column allows, or with a line break or invisible characters.
-    #[error("too long, or with a line break or an invisible character inside; type the value again, in one line")]
+    #[error(
+        "too long, or with a line break or an invisible character inside; type the value again, in one line"
+    )]
     NotAcceptable,
     /// Another row has the same staff number.
     #[error("another row has the same staff number; leave one row a person, or correct the number")]
@@ -99,7 +101,9 @@ pub enum RowProblem {
     #[error("neither a yes nor a no; write ○ or 1 for yes, × or 0 or nothing for no")]
     YesNo,
     /// More or fewer cells than the header.
-    #[error("the row has more or fewer cells than the header; look for a missing or extra delimiter or quotation mark")]
+    #[error(
+        "the row has more or fewer cells than the header; look for a missing or extra delimiter or quotation mark"
+    )]
     CellCount,
 }
 
