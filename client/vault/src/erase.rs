@@ -87,6 +87,14 @@ pub fn delete_identity(home: &Home) -> Result<(), FileError> {
     files::sync_dir(home.root())
 }
 
+/// Makes room for a new enrolment: removes an empty vault that an interrupted one has left, and the note of an earlier
+/// erase. Never called on a device whose enrolment is complete.
+pub fn clear_for_enrolment(home: &Home) -> Result<(), FileError> {
+    files::remove(&home.vault_dir())?;
+    files::remove(&home.gone())?;
+    files::sync_dir(home.root())
+}
+
 /// Removes the intent.
 pub fn delete_intent(home: &Home) -> Result<(), FileError> {
     files::destroy(&home.intent())

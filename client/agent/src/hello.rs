@@ -1,0 +1,210 @@
+//! Connecting as an enrolled device, the hello and what it brings, commands that the server pushes, and renewal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client_core::State;
+use quinn::Connection;
+use rustls::pki_types::CertificateDer;
+use shared::cose;
+use shared::signed::Checkpoint;
+use shared::wire::{
+    ALPN_DEVICE, CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, Kind, RefusalReason,
+    Refused, Renew, Renewed, Unsupported,
+};
+
+use crate::agent::{Agent, Event, Inner};
+use crate::clock::moment;
+use crate::error::AgentError;
+use crate::link::{Exchange, ExchangeError, Link};
+use crate::tls::{client_config, key_fingerprint};
+
+const COMMAND_FRAMES: usize = 8;
+
+impl Agent {
+    /// Connects with the device certificate. From here on commands that the server pushes are obeyed.
+    pub async fn connect(self: &Arc<Self>) -> Result<Link, AgentError> {
+        let (server, pins, certificate) = {
+            let inner = self.inner();
+            let erasing = inner.erase.as_ref().map(|erase| &erase.device);
+            let device = erasing.or(inner.device.as_ref()).ok_or(match inner.session.state() {
+                State::Gone => AgentError::Wiped,
+                _ => AgentError::Unenrolled,
+            })?;
+            (device.server.clone(), device.pins(), device.certificate.clone())
+        };
+        let key = self.platform.device_key.load()?.ok_or(AgentError::Missing("the device key"))?;
+        let config = client_config(ALPN_DEVICE, Some(pins), Some((certificate, key)))?;
+        let link = Link::open(&server, config).await?;
+        tokio::spawn(Arc::clone(self).accept_commands(link.connection.clone()));
+        self.set_connection(Some(link.connection.clone()));
+        Ok(link)
+    }
+
+    /// Closes a connection that [`Agent::connect`] made.
+    pub async fn close(&self, link: Link) {
+        self.set_connection(None);
+        link.close().await;
+    }
+
+    pub(crate) fn set_connection(&self, connection: Option<Connection>) {
+        *self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = connection;
+    }
+
+    /// The connection that is up now.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        let connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        connection.filter(|connection| connection.close_reason().is_none())
+    }
+
+    /// Says hello and obeys what comes back: commands, policy, renewal. A wipe is obeyed to the end, receipt included.
+    pub async fn greet(self: &Arc<Self>, link: &Link) -> Result<(), AgentError> {
+        let connection = &link.connection;
+        let hello = self.hello();
+        match Exchange::ask::<_, HelloReply>(connection, &hello).await {
+            Err(ExchangeError::Command(command)) => self.blocking(move |agent| agent.obey(&command)).await??,
+            Err(error) => return Err(error.into()),
+            Ok(_) if self.state() == State::Wiping => {}
+            Ok(reply) => {
+                let renew = reply.renew;
+                let before = self.inner().session.progress().last_applied;
+                self.blocking(move |agent| agent.take_reply(&reply)).await??;
+                let after = self.inner().session.progress().last_applied;
+                if let Some(last_applied) = after.filter(|_| after != before) {
+                    report(connection, CommandResult { last_applied }).await?;
+                }
+                if renew && self.state() != State::Wiping {
+                    self.renew(connection).await?;
+                }
+            }
+        }
+        self.observer.event(Event::Connected);
+        if self.state() == State::Wiping {
+            self.deliver_receipt(connection).await?;
+        }
+        Ok(())
+    }
+
+    fn hello(&self) -> Hello {
+        let inner = self.inner();
+        let device = inner.erase.as_ref().map(|erase| &erase.device).or(inner.device.as_ref());
+        Hello {
+            app_version: self.platform.description.app_version.clone(),
+            last_applied: device.and_then(|device| device.progress.last_applied),
+            vault_epoch: device.map_or(0, |device| device.vault_epoch),
+            checkpoint: device.and_then(|device| device.checkpoint.clone()),
+            not_enforced: device.map(|device| device.not_enforced()).unwrap_or_default(),
+        }
+    }
+
+    /// Blocking.
+    fn take_reply(&self, reply: &HelloReply) -> Result<(), AgentError> {
+        for command in &reply.commands {
+            if let Err(AgentError::Command(error)) = self.obey(command) {
+                tracing::warn!(%error, "a command in the server's answer was refused");
+            }
+        }
+        let mut inner = self.inner();
+        if inner.erase.is_some() {
+            return Ok(());
+        }
+        if reply.standing == EnrolmentStanding::Blocked {
+            let effects = inner.session.help_withheld();
+            self.execute(&mut inner, effects)?;
+        }
+        let effects = inner.session.policy_received(&reply.policy);
+        self.execute(&mut inner, effects)?;
+        self.remember(&mut inner, reply)
+    }
+
+    fn remember(&self, inner: &mut Inner, reply: &HelloReply) -> Result<(), AgentError> {
+        let Some(device) = inner.device.as_mut() else { return Err(AgentError::Unenrolled) };
+        device.heard(moment().now);
+        device.confirmed = true;
+        device.policy = reply.policy.clone();
+        if let Some(signed) = &reply.checkpoint {
+            let checkpoint: Checkpoint = cose::verify(signed, b"", &device.keys.checkpoint)?;
+            let newest = device.checkpoint.as_ref().map_or(0, |head| head.sequence);
+            if checkpoint.head.sequence > newest {
+                device.checkpoint = Some(checkpoint.head);
+            }
+        }
+        Ok(device.store(&self.home)?)
+    }
+
+    async fn renew(self: &Arc<Self>, connection: &Connection) -> Result<(), AgentError> {
+        let Renewed { certificate } = match Exchange::ask(connection, &Renew {}).await {
+            Err(ExchangeError::Command(command)) => {
+                return self.blocking(move |agent| agent.obey(&command)).await?;
+            }
+            answer => answer?,
+        };
+        self.blocking(move |agent| {
+            agent.check_certificate(&certificate)?;
+            let mut inner = agent.inner();
+            let Some(device) = inner.device.as_mut() else { return Ok(()) };
+            device.certificate = certificate;
+            Ok(device.store(&agent.home)?)
+        })
+        .await?
+    }
+
+    /// Whether a certificate is one of the device key.
+    pub(crate) fn check_certificate(&self, certificate: &[u8]) -> Result<(), AgentError> {
+        let key = self.platform.device_key.load()?.ok_or(AgentError::Missing("the device key"))?;
+        let fingerprint = key_fingerprint(&CertificateDer::from(certificate));
+        if fingerprint == Some(key.public_key().fingerprint()) {
+            Ok(())
+        } else {
+            Err(AgentError::WrongCertificate)
+        }
+    }
+
+    async fn accept_commands(self: Arc<Self>, connection: Connection) {
+        while let Ok(stream) = connection.accept_bi().await {
+            let agent = Arc::clone(&self);
+            tokio::spawn(async move {
+                if let Err(error) = agent.answer_stream(Exchange::accepted(stream)).await {
+                    tracing::debug!(%error, "a stream of the server ended early");
+                }
+            });
+        }
+    }
+
+    async fn answer_stream(self: &Arc<Self>, mut exchange: Exchange) -> Result<(), AgentError> {
+        for _ in 0..COMMAND_FRAMES {
+            let frame = exchange.receive().await?;
+            if frame.kind() != Kind::Command {
+                exchange.send(&Unsupported { kind: frame.kind().number() }).await?;
+                continue;
+            }
+            let CommandMessage { command } = frame.decode().map_err(ExchangeError::from)?;
+            let obeyed = self.blocking(move |agent| agent.obey(&command)).await?;
+            if matches!(self.state(), State::Wiping | State::Gone) {
+                break;
+            }
+            let last_applied = self.inner().session.progress().last_applied;
+            match (obeyed, last_applied) {
+                (Ok(()), Some(last_applied)) => exchange.send(&CommandResult { last_applied }).await?,
+                (Err(AgentError::Command(error)), _) => {
+                    tracing::warn!(%error, "a pushed command was refused");
+                    exchange.send(&Refused { reason: RefusalReason::ProofFailed }).await?;
+                }
+                (Err(error), _) => return Err(error),
+                (Ok(()), None) => {}
+            }
+            break;
+        }
+        exchange.finish();
+        Ok(())
+    }
+}
+
+/// Says which commands of the hello's answer were applied, and waits until the server has it.
+async fn report(connection: &Connection, result: CommandResult) -> Result<(), AgentError> {
+    let mut exchange = Exchange::open(connection).await?;
+    exchange.send(&result).await?;
+    exchange.finish();
+    exchange.wait_for_end(Duration::from_secs(5)).await;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Drives `client-core` over quinn, tokio and the vault: the whole phone but its face.
+//!
+//! The rules (what may be unlocked, obeyed, erased and when) are in `client-core`, the files in `vault`. This crate reads
+//! clocks and sockets, executes effects, and gives a face ([`Agent`]) to an app. Keys live behind [`DeviceKey`] and
+//! [`SecretStore`].
+
+mod agent;
+mod clock;
+mod device_state;
+mod enrol;
+mod erase;
+mod error;
+mod files;
+mod hello;
+mod link;
+mod platform;
+mod run;
+mod status;
+mod tls;
+mod unlock;
+
+pub use agent::{Agent, Event, Observer, OpenError};
+pub use clock::{boot_id, moment};
+pub use device_state::{DeviceState, LoadStateError};
+pub use enrol::{EnrolError, EnrolRequest, Enrolled};
+pub use error::AgentError;
+pub use files::FileTransferError;
+pub use link::{ConnectError, ExchangeError, Link};
+pub use platform::{DeviceKey, KeyError, Platform, SecretStore};
+pub use run::RunEnd;
+pub use status::{EraseReport, LeaseStatus, Status, WipeStatus, erase_report};
+pub use unlock::{UnlockError, Unlocked};

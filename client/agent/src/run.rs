@@ -1,0 +1,89 @@
+//! Staying connected: connect, hello, wait; again after a pause when the connection breaks; until the device is erased.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client_core::{Backoff, State};
+
+use crate::agent::{Agent, Event, rng};
+use crate::error::AgentError;
+use crate::link::Link;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How often the clock is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Why [`Agent::run`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The device was erased and the server has the receipt.
+    Erased,
+}
+
+impl Agent {
+    /// Stays connected and obeys until the device is erased. Whoever wants it to stop drops the future, and then closes
+    /// the agent.
+    pub async fn run(self: &Arc<Self>) -> Result<RunEnd, AgentError> {
+        let clock = tokio::spawn(Arc::clone(self).keep_time());
+        let end = self.stay_connected().await;
+        clock.abort();
+        end
+    }
+
+    async fn keep_time(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            if self.blocking(Self::tick).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn stay_connected(self: &Arc<Self>) -> Result<RunEnd, AgentError> {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            match self.state() {
+                State::Gone => return Ok(RunEnd::Erased),
+                State::Unenrolled => return Err(AgentError::Unenrolled),
+                _ => {}
+            }
+            match self.connect_and_serve(&mut backoff).await {
+                Ok(()) => {}
+                // This device's own files are not usable: waiting does not cure that.
+                Err(error @ (AgentError::Missing(_) | AgentError::Tls(_))) => return Err(error),
+                Err(error) => tracing::info!(%error, "not connected"),
+            }
+            if self.state() != State::Gone {
+                tokio::time::sleep(backoff.failed(&mut rng())).await;
+            }
+        }
+    }
+
+    async fn connect_and_serve(self: &Arc<Self>, backoff: &mut Backoff) -> Result<(), AgentError> {
+        let link = self.connect().await?;
+        let outcome = match self.greet(&link).await {
+            Ok(()) => {
+                backoff.succeeded();
+                self.serve(&link).await
+            }
+            Err(error) => Err(error),
+        };
+        self.close(link).await;
+        self.observer.event(Event::Disconnected);
+        outcome
+    }
+
+    /// Until the connection breaks, or a wipe has been obeyed.
+    async fn serve(self: &Arc<Self>, link: &Link) -> Result<(), AgentError> {
+        loop {
+            if matches!(self.state(), State::Wiping | State::Gone) {
+                return self.deliver_receipt(&link.connection).await;
+            }
+            tokio::select! {
+                _ = link.connection.closed() => return Ok(()),
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Opening the vault with a PIN: by the server's help, or within a lease without it.
+
+use std::sync::Arc;
+
+use client_core::{Moment, State, UnlockRefusal, VerifiedLease};
+use quinn::Connection;
+use shared::crypto::Secret;
+use shared::ids::EnrolmentId;
+use shared::opaque::{ExportKey, LoginStart, OpaqueError, Stretching, client_input};
+use shared::policy::LeaseMode;
+use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
+use vault::{DurableLease, LoadSlotError, Slot, SlotError, SlotKind, Vault, VaultKey};
+use zeroize::Zeroizing;
+
+use crate::agent::{Agent, Inner, rng};
+use crate::clock::{boot_id, moment};
+use crate::error::AgentError;
+use crate::link::{ConnectError, Exchange, ExchangeError};
+
+/// How the vault was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlocked {
+    /// With the server.
+    Online,
+    /// Within a lease.
+    Offline,
+}
+
+/// Why the vault stays closed.
+#[derive(Debug, thiserror::Error)]
+pub enum UnlockError {
+    /// The PIN, or the record at the server, is another.
+    #[error("the PIN is wrong: {attempts_left} attempts are left")]
+    PinWrong {
+        /// Until the helpdesk has to help.
+        attempts_left: u16,
+    },
+    /// The PIN is wrong, tried without the server.
+    #[error("the PIN is wrong: {tries_left} tries without the server are left")]
+    PinWrongOffline {
+        /// Until the lease ends.
+        tries_left: u8,
+    },
+    /// The server cannot be reached and no lease runs.
+    #[error("the server cannot be reached and no offline use is granted now: try again when you are online")]
+    Offline,
+    /// The PIN exchange's messages are no such messages.
+    #[error(transparent)]
+    Opaque(OpaqueError),
+    /// A key slot.
+    #[error(transparent)]
+    Slot(#[from] LoadSlotError),
+    /// Anything else.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+}
+
+impl From<ExchangeError> for UnlockError {
+    fn from(error: ExchangeError) -> Self {
+        Self::Agent(error.into())
+    }
+}
+
+impl From<SlotError> for UnlockError {
+    fn from(error: SlotError) -> Self {
+        Self::Slot(error.into())
+    }
+}
+
+/// What both kinds of unlock start from.
+struct Attempt {
+    enrolment: EnrolmentId,
+    slot: Slot,
+    device_secret: Secret<32>,
+    pin: Zeroizing<String>,
+}
+
+impl Agent {
+    /// Opens the vault: with the server while connected, otherwise within a lease. An open vault is locked first.
+    pub async fn unlock(self: &Arc<Self>, pin: Zeroizing<String>) -> Result<Unlocked, UnlockError> {
+        self.blocking(|agent| {
+            agent.tick();
+            agent.lock();
+        })
+        .await?;
+        let Some(connection) = self.connection() else { return self.unlock_offline(pin).await };
+        match self.unlock_online(&connection, pin.clone()).await {
+            Err(UnlockError::Agent(AgentError::Exchange(
+                ExchangeError::Lost(_) | ExchangeError::Timeout,
+            ))) => self.unlock_offline(pin).await,
+            outcome => outcome,
+        }
+    }
+
+    /// Opens the vault with the server's help on `connection`.
+    async fn unlock_online(
+        self: &Arc<Self>,
+        connection: &Connection,
+        pin: Zeroizing<String>,
+    ) -> Result<Unlocked, UnlockError> {
+        self.inner().session.begin_online_unlock().map_err(AgentError::from)?;
+        let outcome = self.exchange_pin(connection, pin).await;
+        if outcome.is_err() {
+            self.unlock_failed().await?;
+        }
+        match outcome {
+            Err(UnlockError::Agent(AgentError::Exchange(ExchangeError::Command(command)))) => {
+                self.blocking(move |agent| agent.obey(&command)).await??;
+                Err(AgentError::Wiped.into())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn unlock_failed(self: &Arc<Self>) -> Result<(), AgentError> {
+        self.blocking(|agent| {
+            let mut inner = agent.inner();
+            let effects = inner.session.unlock_failed(moment());
+            agent.execute_all(&mut inner, effects);
+        })
+        .await
+    }
+
+    fn attempt(&self, kind: SlotKind, pin: Zeroizing<String>) -> Result<(Attempt, u64), UnlockError> {
+        let inner = self.inner();
+        let device = inner.device.as_ref().ok_or(AgentError::Unenrolled)?;
+        let secret = self.platform.secrets.load().map_err(AgentError::from)?;
+        let device_secret = secret.ok_or(AgentError::Missing("the device secret"))?;
+        let slot = Slot::load(&self.home, kind)?.ok_or(AgentError::Missing("the key slot"))?;
+        Ok((Attempt { enrolment: device.enrolment, slot, device_secret, pin }, device.vault_epoch))
+    }
+
+    async fn exchange_pin(
+        self: &Arc<Self>,
+        connection: &Connection,
+        pin: Zeroizing<String>,
+    ) -> Result<Unlocked, UnlockError> {
+        let (attempt, vault_epoch) =
+            self.blocking(move |agent| agent.attempt(SlotKind::Online, pin)).await??;
+        let input = client_input(&attempt.pin, &attempt.device_secret, attempt.enrolment);
+        let (start, ke1) = LoginStart::make(input, &mut rng()).map_err(UnlockError::Opaque)?;
+        let mut exchange = Exchange::open(connection).await?;
+        exchange.send(&UnlockStart { ke1, vault_epoch }).await?;
+        let UnlockChallenge { ke2, attempts_left } = exchange.expect().await?;
+
+        let (attempt, finished) = self
+            .blocking(move |_| {
+                let stretching = attempt.slot.header().stretching;
+                let finished = start.finish(&ke2, attempt.enrolment, stretching, &mut rng());
+                (attempt, finished)
+            })
+            .await?;
+        let (ke3, export_key) = finished.map_err(|error| match error {
+            OpaqueError::NotVerified => UnlockError::PinWrong { attempts_left },
+            other => UnlockError::Opaque(other),
+        })?;
+        // Counted before KE3 leaves: a phone that loses power now is ahead of the server, never behind like a copy.
+        self.blocking(|agent| agent.count_unlock()).await??;
+        let sent = moment();
+        exchange.send(&UnlockFinish { ke3 }).await?;
+        exchange.finish();
+        let granted: UnlockGranted = match exchange.expect().await {
+            Err(ExchangeError::Refused(RefusalReason::PinWrong)) => {
+                return Err(UnlockError::PinWrong { attempts_left });
+            }
+            answer => answer?,
+        };
+        self.blocking(move |agent| agent.open_granted(&attempt, &export_key, &granted, sent)).await?
+    }
+
+    fn count_unlock(&self) -> Result<(), AgentError> {
+        let mut inner = self.inner();
+        let device = inner.device.as_mut().ok_or(AgentError::Unenrolled)?;
+        device.vault_epoch += 1;
+        Ok(device.store(&self.home)?)
+    }
+
+    /// KE3 was accepted: opens the slot, makes the offline slot of the lease, opens the vault. Blocking and slow.
+    ///
+    /// Lease and `max_open` count from when KE3 was sent, so that they end no later than the server has recorded.
+    fn open_granted(
+        &self,
+        attempt: &Attempt,
+        export_key: &ExportKey,
+        granted: &UnlockGranted,
+        sent: Moment,
+    ) -> Result<Unlocked, UnlockError> {
+        let lease = self.inner().session.granted(granted).map_err(AgentError::from)?;
+        let vault_key = attempt.slot.open_online(export_key, &attempt.device_secret)?;
+        let offline = lease.map(|lease| OfflineSlot::make(lease, attempt, &vault_key)).transpose()?;
+
+        let mut inner = self.inner();
+        if inner.session.state() == State::Unlocking {
+            let vault = Vault::open(&self.home.store_dir(), &vault_key, attempt.enrolment)
+                .map_err(AgentError::from)?;
+            self.install_vault(&mut inner, vault);
+            if let Some(device) = inner.device.as_mut() {
+                device.policy = granted.policy.clone();
+                device.confirmed = true;
+                device.heard(moment().now);
+                device.store(&self.home).map_err(AgentError::from)?;
+            }
+            if let Some(offline) = &offline {
+                self.store_offline(&mut inner, offline, sent)?;
+            }
+        }
+        let lease = offline.as_ref().map(|offline| &offline.lease);
+        let effects = inner.session.opened_online(sent, lease);
+        self.execute(&mut inner, effects)?;
+        match inner.session.state() {
+            State::Open => Ok(Unlocked::Online),
+            State::Blocked => Err(AgentError::from(UnlockRefusal::Blocked).into()),
+            State::Wiping | State::Gone => Err(AgentError::Wiped.into()),
+            _ => Err(AgentError::from(vault::VaultError::Closed).into()),
+        }
+    }
+
+    fn store_offline(
+        &self,
+        inner: &mut Inner,
+        offline: &OfflineSlot,
+        sent: Moment,
+    ) -> Result<(), AgentError> {
+        DurableLease::drop_offline(&self.home)?;
+        if let Some(lease) = offline.lease.start(sent).to_stored(sent, boot_id()) {
+            DurableLease { lease, secret: offline.secret.clone() }.store(&self.home)?;
+        }
+        offline.slot.store(&self.home)?;
+        inner.lease_secret = Some(offline.secret.clone());
+        Ok(())
+    }
+
+    /// Opens the vault within a lease.
+    async fn unlock_offline(self: &Arc<Self>, pin: Zeroizing<String>) -> Result<Unlocked, UnlockError> {
+        self.blocking(move |agent| agent.unlock_offline_blocking(pin)).await?
+    }
+
+    fn unlock_offline_blocking(&self, pin: Zeroizing<String>) -> Result<Unlocked, UnlockError> {
+        let lease_secret = {
+            let mut inner = self.inner();
+            inner.session.begin_offline_unlock(moment()).map_err(|refusal| match refusal {
+                UnlockRefusal::NoLease => UnlockError::Offline,
+                other => AgentError::from(other).into(),
+            })?;
+            inner.lease_secret.clone()
+        };
+        let opened = self.open_offline(lease_secret, pin);
+        let mut inner = self.inner();
+        if opened.is_err() {
+            let effects = inner.session.unlock_failed(moment());
+            self.execute_all(&mut inner, effects);
+        }
+        let (attempt, vault_key) = opened.map_err(|error| match error {
+            UnlockError::Slot(LoadSlotError::Slot(SlotError::Closed)) => {
+                let lease = inner.session.lease(moment().boot);
+                UnlockError::PinWrongOffline { tries_left: lease.map_or(0, |lease| lease.tries_left()) }
+            }
+            other => other,
+        })?;
+        if inner.session.state() == State::Unlocking {
+            let vault = Vault::open(&self.home.store_dir(), &vault_key, attempt.enrolment);
+            match vault {
+                Ok(vault) => self.install_vault(&mut inner, vault),
+                Err(error) => {
+                    let effects = inner.session.unlock_failed(moment());
+                    self.execute_all(&mut inner, effects);
+                    return Err(AgentError::from(error).into());
+                }
+            }
+        }
+        let effects = inner.session.opened_offline(moment());
+        self.execute(&mut inner, effects)?;
+        self.store_lease_clock(&inner)?;
+        match inner.session.state() {
+            State::Open => Ok(Unlocked::Offline),
+            _ => Err(UnlockError::Offline),
+        }
+    }
+
+    fn open_offline(
+        &self,
+        lease_secret: Option<Secret<32>>,
+        pin: Zeroizing<String>,
+    ) -> Result<(Attempt, VaultKey), UnlockError> {
+        self.store_lease_clock(&self.inner())?;
+        let lease_secret = lease_secret.ok_or(UnlockError::Offline)?;
+        let (attempt, _) = self.attempt(SlotKind::Offline, pin)?;
+        let vault_key = attempt.slot.open_offline(&attempt.pin, &attempt.device_secret, &lease_secret)?;
+        Ok((attempt, vault_key))
+    }
+
+    /// Keeps a durable lease's clock and tries over a restart.
+    fn store_lease_clock(&self, inner: &Inner) -> Result<(), AgentError> {
+        let at = moment();
+        let stored = inner.session.lease(at.boot).and_then(|lease| lease.to_stored(at, boot_id()));
+        stored.map_or(Ok(()), |stored| Ok(DurableLease::store_clock(&self.home, &stored)?))
+    }
+
+    /// Connects if there is no connection, then unlocks; without a server, within a lease that survived a restart.
+    pub async fn connect_and_unlock(
+        self: &Arc<Self>,
+        pin: Zeroizing<String>,
+    ) -> Result<(Option<crate::link::Link>, Unlocked), UnlockError> {
+        let link = match self.connect().await {
+            Ok(link) => link,
+            Err(AgentError::Connect(
+                error @ (ConnectError::Silent(_) | ConnectError::Offline(_) | ConnectError::Resolve { .. }),
+            )) => {
+                let outcome = self.unlock(pin).await;
+                return match outcome {
+                    Err(UnlockError::Offline) => Err(AgentError::Connect(error).into()),
+                    outcome => Ok((None, outcome?)),
+                };
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.greet(&link).await?;
+        let unlocked = self.unlock(pin).await?;
+        Ok((Some(link), unlocked))
+    }
+
+    /// The mode of the lease that runs.
+    pub fn lease_mode(&self) -> LeaseMode {
+        let inner = self.inner();
+        inner.session.lease(moment().boot).map_or(LeaseMode::None, |lease| lease.mode())
+    }
+}
+
+/// The offline slot of a fresh lease, not yet on disk.
+struct OfflineSlot {
+    lease: VerifiedLease,
+    secret: Secret<32>,
+    slot: Slot,
+}
+
+impl OfflineSlot {
+    fn make(lease: VerifiedLease, attempt: &Attempt, vault_key: &VaultKey) -> Result<Self, SlotError> {
+        let secret = Secret::make(&mut rng());
+        let slot = Slot::seal_offline(
+            vault_key,
+            attempt.enrolment,
+            Stretching::default(),
+            &attempt.pin,
+            &attempt.device_secret,
+            &secret,
+            &mut rng(),
+        )?;
+        Ok(Self { lease, secret, slot })
+    }
+}
