@@ -82,11 +82,7 @@ impl Agent {
     /// Opens a home. An interrupted erase goes on here, before anything else; only its receipt waits for the network.
     ///
     /// The folder has to exist ([`Home::create`]); it stays locked against other processes while the agent lives.
-    pub fn open(
-        home: Home,
-        platform: Platform,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Arc<Self>, OpenError> {
+    pub fn open(home: Home, platform: Platform, observer: Arc<dyn Observer>) -> Result<Arc<Self>, OpenError> {
         let lock = home.lock()?;
         let (erase, gone) = erase::look(&home)?;
         let mut device = None;

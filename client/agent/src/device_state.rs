@@ -21,7 +21,9 @@ pub enum LoadStateError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Not a state of this version.
-    #[error("the enrolment's file is damaged or of another version: have this device wiped and enrol it again")]
+    #[error(
+        "the enrolment's file is damaged or of another version: have this device wiped and enrol it again"
+    )]
     Damaged,
 }
 

@@ -69,7 +69,9 @@ pub enum EnrolError {
     #[error("the server's key is not among the keys that it names: tell the administrator")]
     KeyNotPinned,
     /// The PIN is too short or too long.
-    #[error("a PIN has {min} to {PIN_MAX} characters here: choose another and enrol again with the same code")]
+    #[error(
+        "a PIN has {min} to {PIN_MAX} characters here: choose another and enrol again with the same code"
+    )]
     PinLength {
         /// Fewest characters.
         min: u16,
@@ -119,11 +121,7 @@ impl Agent {
         }
     }
 
-    async fn enrol_on(
-        self: &Arc<Self>,
-        link: &Link,
-        request: &EnrolRequest,
-    ) -> Result<Enrolled, EnrolError> {
+    async fn enrol_on(self: &Arc<Self>, link: &Link, request: &EnrolRequest) -> Result<Enrolled, EnrolError> {
         let mut exporter = [0; 32];
         link.connection
             .export_keying_material(&mut exporter, EXPORTER_LABEL_ENROL, b"")
@@ -144,8 +142,7 @@ impl Agent {
         }
         let device = DeviceState::granted(&request.server, grant);
         self.register_pin(&mut exchange, &device, device_secret, &request.pin).await?;
-        let enrolled =
-            Enrolled { enrolment: device.enrolment, organisation: device.organisation.clone() };
+        let enrolled = Enrolled { enrolment: device.enrolment, organisation: device.organisation.clone() };
         self.blocking(move |agent| agent.confirm(device)).await??;
         Ok(enrolled)
     }
@@ -224,8 +221,7 @@ impl Agent {
 
     fn adopt(&self, device: DeviceState) {
         let mut inner = self.inner();
-        inner.session =
-            Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
+        inner.session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
         inner.device = Some(device);
     }
 

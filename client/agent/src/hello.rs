@@ -1,6 +1,6 @@
 //! Connecting as an enrolled device, the hello and what it brings, commands that the server pushes, and renewal.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use client_core::State;
@@ -36,7 +36,7 @@ impl Agent {
         let key = self.platform.device_key.load()?.ok_or(AgentError::Missing("the device key"))?;
         let config = client_config(ALPN_DEVICE, Some(pins), Some((certificate, key)))?;
         let link = Link::open(&server, config).await?;
-        tokio::spawn(Arc::clone(self).accept_commands(link.connection.clone()));
+        tokio::spawn(accept_commands(Arc::downgrade(self), link.connection.clone()));
         self.set_connection(Some(link.connection.clone()));
         Ok(link)
     }
@@ -62,7 +62,9 @@ impl Agent {
         let connection = &link.connection;
         let hello = self.hello();
         match Exchange::ask::<_, HelloReply>(connection, &hello).await {
-            Err(ExchangeError::Command(command)) => self.blocking(move |agent| agent.obey(&command)).await??,
+            Err(ExchangeError::Command(command)) => {
+                self.blocking(move |agent| agent.obey(&command)).await??
+            }
             Err(error) => return Err(error.into()),
             Ok(_) if self.state() == State::Wiping => {}
             Ok(reply) => {
@@ -160,17 +162,6 @@ impl Agent {
         }
     }
 
-    async fn accept_commands(self: Arc<Self>, connection: Connection) {
-        while let Ok(stream) = connection.accept_bi().await {
-            let agent = Arc::clone(&self);
-            tokio::spawn(async move {
-                if let Err(error) = agent.answer_stream(Exchange::accepted(stream)).await {
-                    tracing::debug!(%error, "a stream of the server ended early");
-                }
-            });
-        }
-    }
-
     async fn answer_stream(self: &Arc<Self>, mut exchange: Exchange) -> Result<(), AgentError> {
         for _ in 0..COMMAND_FRAMES {
             let frame = exchange.receive().await?;
@@ -197,6 +188,18 @@ impl Agent {
         }
         exchange.finish();
         Ok(())
+    }
+}
+
+/// Until the connection ends; does not keep the agent alive.
+async fn accept_commands(agent: Weak<Agent>, connection: Connection) {
+    while let Ok(stream) = connection.accept_bi().await {
+        let Some(agent) = agent.upgrade() else { return };
+        tokio::spawn(async move {
+            if let Err(error) = agent.answer_stream(Exchange::accepted(stream)).await {
+                tracing::debug!(%error, "a stream of the server ended early");
+            }
+        });
     }
 }
 

@@ -16,6 +16,8 @@ mod link;
 mod platform;
 mod run;
 mod status;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod unlock;
 

@@ -72,7 +72,7 @@ pub enum ExchangeError {
     Unsupported(u16),
 }
 
-/// A connection and the socket under it.
+/// A connection and the socket under it. Dropping it hangs up.
 #[derive(Debug)]
 pub struct Link {
     pub(crate) connection: Connection,
@@ -106,9 +106,9 @@ impl Link {
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
         let endpoint = Endpoint::client(local).map_err(|error| ConnectError::Offline(error.to_string()))?;
-        let connecting = endpoint.connect_with(config, address, tls::SERVER_NAME).map_err(|error| {
-            ConnectError::Failed { server: server.to_owned(), reason: error.to_string() }
-        })?;
+        let connecting = endpoint
+            .connect_with(config, address, tls::SERVER_NAME)
+            .map_err(|error| ConnectError::Failed { server: server.to_owned(), reason: error.to_string() })?;
         match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
             Ok(Ok(connection)) => Ok(Self { connection, endpoint }),
             Ok(Err(error)) => Err(connect_error(server, &error)),
@@ -128,6 +128,12 @@ impl Link {
         self.connection.close(VarInt::from_u32(0), b"");
         // The peer may be gone; what is owed to it is one packet.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.connection.close(VarInt::from_u32(0), b"");
     }
 }
 

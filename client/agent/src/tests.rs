@@ -1,0 +1,88 @@
+//! The agent against a peer on the loopback that speaks the wire, and lies where a test wants it to.
+
+mod lies;
+mod peer;
+mod stories;
+mod wipe;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use client_core::EraseStep;
+use shared::activation_code::ActivationCode;
+use vault::Home;
+use zeroize::Zeroizing;
+
+use crate::agent::{Agent, Event, Observer};
+use crate::enrol::EnrolRequest;
+use crate::platform::Platform;
+
+pub(super) const PIN: &str = "482915";
+pub(super) const MARKER: &str = "marker-9b1e";
+
+/// Remembers events; panics after a step of an erase if it is told to, which is how a phone dies here.
+#[derive(Default)]
+pub(super) struct Watch {
+    pub(super) events: Mutex<Vec<Event>>,
+    pub(super) die_after: Option<EraseStep>,
+}
+
+impl Observer for Watch {
+    fn event(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
+    }
+
+    fn erase_step_done(&self, step: EraseStep) {
+        if self.die_after == Some(step) {
+            panic!("this phone dies after {step:?}");
+        }
+    }
+}
+
+/// A home in a folder of its own.
+pub(super) fn new_home() -> (tempfile::TempDir, Home) {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path().join("home"));
+    home.create().unwrap();
+    (folder, home)
+}
+
+pub(super) fn open(home: &Home) -> Arc<Agent> {
+    open_watched(home, Arc::default())
+}
+
+pub(super) fn open_watched(home: &Home, watch: Arc<Watch>) -> Arc<Agent> {
+    // The tasks of an agent that was dropped hold the home a moment longer.
+    for _ in 0..200 {
+        match Agent::open(home.clone(), Platform::software(home, "test", "0"), Arc::clone(&watch) as _) {
+            Err(crate::OpenError::Home(vault::HomeError::InUse(_))) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the home stays in use");
+}
+
+pub(super) fn pin() -> Zeroizing<String> {
+    Zeroizing::new(PIN.to_owned())
+}
+
+pub(super) fn request(peer: &peer::Peer) -> EnrolRequest {
+    let code: &ActivationCode = &peer.code;
+    EnrolRequest { code: code.clone(), server: peer.address(), pin: pin(), pins: Vec::new() }
+}
+
+/// The files under `folder` that contain `bytes`.
+pub(super) fn files_with(folder: &Path, bytes: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, bytes));
+        } else if path.is_file() && std::fs::read(&path).unwrap().windows(bytes.len()).any(|w| w == bytes) {
+            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    found
+}

@@ -1,0 +1,125 @@
+//! Servers that are not what they say: the client stops, and has said no more than it had to.
+
+use shared::policy::LeaseMode;
+use shared::signed::Action;
+use shared::wire::Kind;
+
+use super::peer::{Lie, Peer};
+use super::{new_home, open, pin, request};
+use crate::enrol::EnrolError;
+use crate::error::AgentError;
+use crate::link::{ConnectError, ExchangeError};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_know_the_code_hears_nothing_but_the_proof() {
+    let peer = Peer::start(LeaseMode::None).await;
+    peer.lie(Some(Lie::NoProof));
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::ServerNotProven)));
+    assert_eq!(peer.heard(), [Kind::EnrolStart]);
+    assert!(!home.device_key().exists(), "no key was made for it");
+
+    peer.lie(None);
+    agent.enrol(request(&peer)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_another_key_than_the_qr_code_says_hears_nothing() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let mut with_pins = request(&peer);
+    with_pins.pins = vec![[1; 32], [2; 32]];
+    let refused = open(&home).enrol(with_pins).await;
+    assert!(
+        matches!(refused, Err(EnrolError::Agent(AgentError::Connect(ConnectError::WrongServer(_))))),
+        "{refused:?}"
+    );
+    assert_eq!(peer.heard(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_names_other_pins_or_certifies_another_key_enrols_nobody() {
+    for lie in [Lie::OtherPins, Lie::OtherCertificate] {
+        let peer = Peer::start(LeaseMode::None).await;
+        peer.lie(Some(lie));
+        let (_folder, home) = new_home();
+        let refused = open(&home).enrol(request(&peer)).await;
+        match lie {
+            Lie::OtherPins => assert!(matches!(refused, Err(EnrolError::KeyNotPinned))),
+            _ => {
+                assert!(
+                    matches!(refused, Err(EnrolError::Agent(AgentError::WrongCertificate))),
+                    "{refused:?}"
+                )
+            }
+        }
+        assert_eq!(peer.heard(), [Kind::EnrolStart, Kind::EnrolRegister], "no PIN for {lie:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enrolled_device_talks_to_its_own_server_only() {
+    let (peer, other) = (Peer::start(LeaseMode::None).await, Peer::start(LeaseMode::None).await);
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    agent.inner().device.as_mut().unwrap().server = other.address();
+    let refused = agent.connect().await;
+    assert!(matches!(refused, Err(AgentError::Connect(ConnectError::WrongServer(_)))), "{refused:?}");
+    assert_eq!(other.heard(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_and_changed_commands_are_refused() {
+    let (peer, other) = (Peer::start(LeaseMode::None).await, Peer::start(LeaseMode::None).await);
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let link = agent.connect().await.unwrap();
+    agent.greet(&link).await.unwrap();
+
+    let forged = other.command(Action::Wipe, 9);
+    let mut changed = peer.command(Action::Wipe, 9);
+    *changed.last_mut().unwrap() ^= 1;
+    for command in [forged, changed, b"smoke".to_vec()] {
+        assert!(matches!(peer.push(command).await, Err(ExchangeError::Refused(_))));
+    }
+    agent.unlock(pin()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_to_the_upload_is_repeated_with_the_same_key() {
+    let peer = Peer::start(LeaseMode::None).await;
+    peer.lie(Some(Lie::NoDone));
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    assert!(agent.enrol(request(&peer)).await.is_err());
+    drop(agent);
+
+    peer.lie(None);
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let keys = peer.shared.lock().unwrap().device_keys.clone();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0], keys[1]);
+    assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::AlreadyEnrolled)));
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.close(link.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_not_forgotten_for_an_acknowledgement_of_another() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    peer.wipe();
+    peer.lie(Some(Lie::OtherAck));
+    let link = agent.connect().await.unwrap();
+    assert!(matches!(agent.greet(&link).await, Err(AgentError::WrongAck)));
+    assert!(home.receipt().exists());
+    peer.lie(None);
+    agent.greet(&link).await.unwrap();
+    assert!(!home.device_dir().exists());
+}
