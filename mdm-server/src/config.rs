@@ -1,0 +1,184 @@
+//! The configuration file: where the server listens, where it stores, what devices are allowed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use shared::policy::{LeaseMode, Policy};
+
+/// The whole file, as TOML. Unknown keys are errors: a mistyped limit must not be silently absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The organisation's name, shown on devices and letters.
+    pub organisation: String,
+    /// Host and port under which devices reach the server.
+    pub public_address: String,
+    /// The data folder: database, key file, sealed secrets.
+    pub data: PathBuf,
+    /// The folder of the master key, outside the data folder and its backups.
+    pub secrets: PathBuf,
+    /// Where to listen.
+    pub listen: Listen,
+    /// What devices are allowed.
+    #[serde(default)]
+    pub devices: Devices,
+}
+
+/// The two doors. They bind apart, so that the one for devices can stand in a DMZ and the other inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// UDP: devices.
+    pub quic: SocketAddr,
+    /// TCP: API and console.
+    pub https: SocketAddr,
+    /// Names and addresses in the certificate of the HTTPS side.
+    pub https_names: Vec<String>,
+}
+
+/// Limits for devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Devices {
+    /// Fewest characters of a PIN.
+    pub pin_min_length: u16,
+    /// Wrong PINs in a row before the server withholds its help.
+    pub unlock_attempts: u16,
+    /// Unlock without the server.
+    pub lease_mode: LeaseMode,
+    /// Length of a lease in minutes.
+    pub lease_minutes: u32,
+    /// Minutes that a vault stays open after the last contact while no lease runs.
+    pub max_open_minutes: u32,
+    /// Grants durable leases to devices whose secret is not bound to hardware. Whoever copies such a device's storage
+    /// during the lease and knows the PIN can open the copy.
+    pub durable_lease_on_software_keys: bool,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self {
+            pin_min_length: 6,
+            unlock_attempts: 10,
+            lease_mode: LeaseMode::Volatile,
+            lease_minutes: 8 * 60,
+            max_open_minutes: 15,
+            durable_lease_on_software_keys: false,
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {cause}; run `mdm-server init` first or name another file")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration {path} is not valid: {cause}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        cause: Box<toml::de::Error>,
+    },
+    /// A value outside its range.
+    #[error("the configuration {path} is not valid: {what}")]
+    Value {
+        /// Which file.
+        path: PathBuf,
+        /// Which value, and what it may be.
+        what: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|cause| ConfigError::Parse { path: path.to_owned(), cause: Box::new(cause) })?;
+        match config.problem() {
+            Some(what) => Err(ConfigError::Value { path: path.to_owned(), what }),
+            None => Ok(config),
+        }
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let devices = &self.devices;
+        if !(1..=100).contains(&devices.unlock_attempts) {
+            return Some("devices.unlock_attempts is 1 to 100");
+        }
+        if !(4..=64).contains(&devices.pin_min_length) {
+            return Some("devices.pin_min_length is 4 to 64");
+        }
+        if !(1..=7 * 24 * 60).contains(&devices.lease_minutes) {
+            return Some("devices.lease_minutes is 1 to 10080, a week");
+        }
+        if !(1..=24 * 60).contains(&devices.max_open_minutes) {
+            return Some("devices.max_open_minutes is 1 to 1440, a day");
+        }
+        if self.secrets.starts_with(&self.data) {
+            return Some("secrets must not lie inside data: a copy of the data folder would carry the master key");
+        }
+        None
+    }
+
+    /// The policy of a device whose key lives at `level`. A durable lease falls back to a volatile one where nothing
+    /// binds it to the device.
+    pub fn policy(&self, level: shared::wire::KeyLevel) -> Policy {
+        let devices = &self.devices;
+        let unbound = level == shared::wire::KeyLevel::Software && !devices.durable_lease_on_software_keys;
+        let lease_mode = match devices.lease_mode {
+            LeaseMode::Durable if unbound => LeaseMode::Volatile,
+            mode => mode,
+        };
+        Policy {
+            pin_min_length: devices.pin_min_length,
+            lease_mode,
+            lease_seconds: devices.lease_minutes * 60,
+            max_open_seconds: devices.max_open_minutes * 60,
+            ..Policy::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::wire::KeyLevel;
+
+    fn config(devices: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mdm-server.toml");
+        let text = format!(
+            "organisation = '玉手県'\npublic_address = 'localhost:4433'\ndata = '/d'\nsecrets = '/s'\n\
+             [listen]\nquic = '127.0.0.1:0'\nhttps = '127.0.0.1:0'\nhttps_names = ['localhost']\n{devices}"
+        );
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path)
+    }
+
+    #[test]
+    fn a_durable_lease_needs_hardware_or_an_explicit_exception() {
+        let durable = config("[devices]\nlease_mode = 'durable'").unwrap();
+        assert_eq!(durable.policy(KeyLevel::Software).lease_mode, LeaseMode::Volatile);
+        assert_eq!(durable.policy(KeyLevel::Strongbox).lease_mode, LeaseMode::Durable);
+        let excepted =
+            config("[devices]\nlease_mode = 'durable'\ndurable_lease_on_software_keys = true").unwrap();
+        assert_eq!(excepted.policy(KeyLevel::Software).lease_mode, LeaseMode::Durable);
+    }
+
+    #[test]
+    fn a_mistyped_key_or_a_value_out_of_range_is_an_error() {
+        assert!(matches!(config("[devices]\nunlock_atempts = 5"), Err(ConfigError::Parse { .. })));
+        assert!(matches!(config("[devices]\nunlock_attempts = 0"), Err(ConfigError::Value { .. })));
+    }
+}

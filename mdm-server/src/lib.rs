@@ -1,0 +1,19 @@
+//! The shell of the MDM server: sockets, files, jobs. What is decided, `mdm-core` decides; what is stored, `mdm-store`
+//! stores.
+//!
+//! [`service::Service`] is what everything stands on, [`use_cases`] is what people and devices can have done, [`quic`] and
+//! [`api`] are the two doors to it.
+
+pub mod api;
+pub mod clock;
+pub mod config;
+pub mod init;
+pub mod keyring;
+pub mod quic;
+pub mod scheduler;
+pub mod server;
+pub mod service;
+#[cfg(test)]
+mod testing;
+pub mod tls;
+pub mod use_cases;

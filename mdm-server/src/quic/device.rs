@@ -1,0 +1,219 @@
+//! Connections of registered devices: hello, unlock, receipt, renew from the device; commands to it.
+
+use std::sync::Arc;
+
+use mdm_core::change::Stored;
+use mdm_core::command;
+use mdm_core::device::Device;
+use mdm_core::hello;
+use quinn::Connection;
+use rustls::pki_types::CertificateDer;
+use serde_bytes::ByteBuf;
+use shared::cose::PublicKey;
+use shared::crypto::hazmat::sha256;
+use shared::ids::EnrolmentId;
+use shared::wire::{
+    CommandMessage, CommandResult, Hello, HelloReply, Kind, ReceiptAck, ReceiptMessage, RefusalReason, Renewed,
+};
+
+use super::exchange::{Exchange, ExchangeError};
+use super::{close, unlock};
+use crate::service::Service;
+use crate::tls::certificate_key;
+use crate::use_cases::{UseCaseError, retry_on_conflict};
+
+/// Whose connection it is: the enrolment whose registered key signed the handshake.
+pub(super) struct Caller {
+    pub(super) enrolment: EnrolmentId,
+}
+
+fn peer_key(connection: &Connection) -> Option<PublicKey> {
+    let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    certificate_key(chain.first()?)
+}
+
+/// Serves a device until it goes away.
+pub(super) async fn serve(service: Arc<Service>, connection: Connection) {
+    let Some(key) = peer_key(&connection) else {
+        connection.close(close::NO_CERTIFICATE, b"a device certificate is needed");
+        return;
+    };
+    let enrolment = match service.store.device_by_key(&key).await {
+        Ok(Some(device)) => device.value.enrolment,
+        Ok(None) => return connection.close(close::UNKNOWN_DEVICE, b"this device key is not registered"),
+        Err(error) => {
+            tracing::error!(%error, "cannot look a device up");
+            return connection.close(close::DONE, b"try again later");
+        }
+    };
+    let caller = Arc::new(Caller { enrolment });
+    let registered = service.live.register(enrolment, &connection);
+    let _place = registered.place;
+    let mut commands = registered.commands;
+    loop {
+        tokio::select! {
+            stream = connection.accept_bi() => {
+                let Ok(stream) = stream else { break };
+                let (service, caller) = (service.clone(), caller.clone());
+                tokio::spawn(async move { answer(&service, &caller, Exchange::new(stream)).await });
+            }
+            Some(signed) = commands.recv() => {
+                let (service, connection) = (service.clone(), connection.clone());
+                tokio::spawn(async move { deliver(&service, enrolment, &connection, signed).await });
+            }
+        }
+    }
+}
+
+/// Sends a command on a stream of its own and notes that it was applied.
+async fn deliver(service: &Service, enrolment: EnrolmentId, connection: &Connection, command: Vec<u8>) {
+    let Ok(stream) = connection.open_bi().await else { return };
+    let mut exchange = Exchange::new(stream);
+    let result = async {
+        exchange.send(&CommandMessage { command }).await?;
+        let applied: CommandResult = exchange.receive().await?;
+        note_applied(service, enrolment, applied).await
+    };
+    // A wipe is answered by a receipt on another stream, and a device that went away asks again at its next hello.
+    if let Err(ExchangeError::Server(error)) = result.await {
+        tracing::error!(%error, "cannot note an applied command");
+    }
+}
+
+async fn note_applied(
+    service: &Service,
+    enrolment: EnrolmentId,
+    applied: CommandResult,
+) -> Result<(), ExchangeError> {
+    retry_on_conflict(|| async {
+        if let Some(device) = service.store.device(enrolment).await?
+            && device.value.wipe().is_none()
+        {
+            service.commit(hello::applied(device, applied.last_applied, service.clock.now())).await?;
+        }
+        Ok(())
+    })
+    .await
+    .map_err(ExchangeError::from)
+}
+
+async fn answer(service: &Service, caller: &Caller, mut exchange: Exchange) {
+    let result = dispatch(service, caller, &mut exchange).await;
+    exchange.finish(result).await;
+}
+
+async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -> Result<(), ExchangeError> {
+    let frame = exchange.frame().await?;
+    match frame.kind() {
+        Kind::Hello => greet(service, caller, frame.decode()?, exchange).await,
+        Kind::UnlockStart => unlock::run(service, caller, frame.decode()?, exchange).await,
+        Kind::Receipt => receipt(service, caller, frame.decode()?, exchange).await,
+        Kind::Renew => renew(service, caller, exchange).await,
+        Kind::CommandResult => note_applied(service, caller.enrolment, frame.decode()?).await,
+        other => Err(shared::wire::DecodeError::Unexpected(other).into()),
+    }
+}
+
+async fn load(service: &Service, caller: &Caller) -> Result<Stored<Device>, ExchangeError> {
+    service.store.device(caller.enrolment).await?.ok_or(RefusalReason::DeviceUnknown.into())
+}
+
+/// The only answer that a wiped enrolment ever gets.
+pub(super) async fn answer_wipe(
+    service: &Service,
+    device: &Device,
+    exchange: &mut Exchange,
+) -> Result<(), ExchangeError> {
+    let wipe = device.wipe().ok_or(RefusalReason::DeviceUnknown)?;
+    let record = service.store.command(wipe.command).await?.ok_or_else(|| {
+        UseCaseError::NotFound(format!("the command {} of a wiped device is missing", wipe.command))
+    })?;
+    exchange.send(&CommandMessage { command: record.value.signed }).await
+}
+
+async fn greet(
+    service: &Service,
+    caller: &Caller,
+    hello: Hello,
+    exchange: &mut Exchange,
+) -> Result<(), ExchangeError> {
+    let _held = service.lock(caller.enrolment).await;
+    let device = load(service, caller).await?;
+    if device.value.wipe().is_some() {
+        return answer_wipe(service, &device.value, exchange).await;
+    }
+    let policy = service.config.policy(device.value.description.key_level);
+    let greeting = retry_on_conflict(|| async {
+        let Some(device) = service.store.device(caller.enrolment).await? else {
+            return Ok(Err(RefusalReason::DeviceUnknown));
+        };
+        let Some(account) = service.store.account(device.value.account).await? else {
+            return Ok(Err(RefusalReason::DeviceUnknown));
+        };
+        let commands: Vec<_> =
+            service.store.commands_of(caller.enrolment).await?.into_iter().map(|c| c.value).collect();
+        match hello::greet(device, &account.value, &commands, &hello, service.clock.now()) {
+            Ok(mut greeting) => {
+                service.commit(std::mem::take(&mut greeting.changes)).await?;
+                Ok(Ok(greeting))
+            }
+            Err(reason) => Ok(Err(reason)),
+        }
+    })
+    .await??;
+    let checkpoint = service.checkpoint().await.map_err(|error| {
+        tracing::error!(%error, "cannot sign a checkpoint");
+        RefusalReason::Unavailable
+    })?;
+    let reply = HelloReply {
+        server_time: service.clock.now(),
+        standing: greeting.standing,
+        commands: greeting.commands.into_iter().map(ByteBuf::from).collect(),
+        policy,
+        checkpoint: Some(ByteBuf::from(checkpoint)),
+        renew: greeting.renew,
+    };
+    exchange.send(&reply).await
+}
+
+async fn receipt(
+    service: &Service,
+    caller: &Caller,
+    message: ReceiptMessage,
+    exchange: &mut Exchange,
+) -> Result<(), ExchangeError> {
+    let _held = service.lock(caller.enrolment).await;
+    let stored = retry_on_conflict(|| async {
+        let Some(device) = service.store.device(caller.enrolment).await? else {
+            return Ok(Err(RefusalReason::DeviceUnknown));
+        };
+        match command::receipt(device, &message.receipt, service.clock.now()) {
+            Ok(Some(changes)) => service.commit(changes).await.map(|_| Ok(())).map_err(UseCaseError::from),
+            Ok(None) => Ok(Ok(())),
+            Err(error) => {
+                tracing::warn!(enrolment = %caller.enrolment, %error, "a receipt was refused");
+                Ok(Err(RefusalReason::ProofFailed))
+            }
+        }
+    })
+    .await?;
+    stored?;
+    exchange.send(&ReceiptAck { digest: sha256(&[&message.receipt]) }).await
+}
+
+async fn renew(service: &Service, caller: &Caller, exchange: &mut Exchange) -> Result<(), ExchangeError> {
+    let _held = service.lock(caller.enrolment).await;
+    let device = load(service, caller).await?;
+    if device.value.wipe().is_some() {
+        return answer_wipe(service, &device.value, exchange).await;
+    }
+    let now = service.clock.now();
+    let until = hello::certificate_until(now);
+    let certificate =
+        service.ca.issue_device(&device.value.key, caller.enrolment, now, until).map_err(|error| {
+            tracing::error!(%error, "cannot issue a device certificate");
+            RefusalReason::Unavailable
+        })?;
+    service.commit(hello::renew(device, now)?).await?;
+    exchange.send(&Renewed { certificate }).await
+}

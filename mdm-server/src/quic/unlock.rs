@@ -1,0 +1,146 @@
+//! The unlock exchange. What a thief could gain from an answer is paid for, durably, before the answer leaves.
+
+use mdm_core::change::Stored;
+use mdm_core::device::Device;
+use mdm_core::unlock::{self, Unlocking};
+use mdm_store::Charge;
+use rand::rngs::OsRng;
+use shared::cose;
+use shared::ids::EnrolmentId;
+use shared::opaque::PendingLogin;
+use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
+
+use super::device::{Caller, answer_wipe};
+use super::exchange::{Exchange, ExchangeError};
+use crate::service::Service;
+use crate::use_cases::{UseCaseError, retry_on_conflict};
+
+/// KE1 to the end.
+pub(super) async fn run(
+    service: &Service,
+    caller: &Caller,
+    start: UnlockStart,
+    exchange: &mut Exchange,
+) -> Result<(), ExchangeError> {
+    let Some(pending) = challenge(service, caller.enrolment, &start, exchange).await? else { return Ok(()) };
+    let finish: UnlockFinish = exchange.receive().await?;
+    let verified = match pending.finish(&finish.ke3) {
+        Ok(verified) => verified,
+        Err(_) => return withhold(service, caller.enrolment, RefusalReason::PinWrong).await,
+    };
+
+    let _held = service.lock(caller.enrolment).await;
+    let device = load(service, caller.enrolment).await?;
+    if device.value.wipe().is_some() {
+        return answer_wipe(service, &device.value, exchange).await;
+    }
+    let policy = service.config.policy(device.value.description.key_level);
+    let granted = retry_on_conflict(|| async {
+        let unlocking = match load_unlocking(service, caller.enrolment, start.vault_epoch).await? {
+            Ok(unlocking) => unlocking,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match unlock::grant(&verified, unlocking, &policy, service.clock.now()) {
+            Ok(mut granted) => {
+                service.commit(std::mem::take(&mut granted.changes)).await?;
+                Ok(Ok(granted))
+            }
+            Err(reason) => Ok(Err(reason)),
+        }
+    })
+    .await??;
+    service.unlock_records.credit(caller.enrolment, &verified).await?;
+    let lease = match &granted.lease {
+        Some(lease) => {
+            let signed = cose::sign(lease, caller.enrolment.as_bytes(), &service.keyring.lease);
+            Some(signed.map_err(UseCaseError::from)?.into())
+        }
+        None => None,
+    };
+    exchange.send(&UnlockGranted { lease, policy, may_be_open_until: granted.may_be_open_until }).await
+}
+
+/// KE1 to KE2: records how long the vault may be open by it, charges one attempt, and only then answers.
+async fn challenge(
+    service: &Service,
+    enrolment: EnrolmentId,
+    start: &UnlockStart,
+    exchange: &mut Exchange,
+) -> Result<Option<PendingLogin>, ExchangeError> {
+    let _held = service.lock(enrolment).await;
+    let device = load(service, enrolment).await?;
+    if device.value.wipe().is_some() {
+        answer_wipe(service, &device.value, exchange).await?;
+        return Ok(None);
+    }
+    let attempts = service.unlock_records.attempts(enrolment).await?;
+    if attempts.is_none_or(|attempts| attempts.left() == 0) {
+        return Err(RefusalReason::AttemptsExhausted.into());
+    }
+    let policy = service.config.policy(device.value.description.key_level);
+    retry_on_conflict(|| async {
+        let (device, account) = match load_with_account(service, enrolment).await? {
+            Ok(loaded) => loaded,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match unlock::admit(device, &account.value, &policy, service.clock.now()) {
+            Ok(changes) => Ok(Ok(service.commit(changes).await?)),
+            Err(reason) => Ok(Err(reason)),
+        }
+    })
+    .await??;
+    let charged = match service.unlock_records.charge(enrolment).await? {
+        Charge::Charged(charged) => charged,
+        Charge::Exhausted | Charge::Missing => return Err(RefusalReason::AttemptsExhausted.into()),
+    };
+    if charged.attempts_left == 0 {
+        // Noted once, with the last attempt, so that a thief who goes on trying cannot fill the journal.
+        let changes = unlock::refused(&device.value, RefusalReason::AttemptsExhausted, service.clock.now());
+        service.commit(changes).await?;
+    }
+    let (pending, ke2) = service
+        .keyring
+        .opaque
+        .login(&charged.record, &charged.credential, enrolment, &start.ke1, &mut OsRng)
+        .map_err(|_| RefusalReason::Malformed)?;
+    exchange.send(&UnlockChallenge { ke2, attempts_left: charged.attempts_left }).await?;
+    Ok(Some(pending))
+}
+
+async fn withhold(
+    service: &Service,
+    enrolment: EnrolmentId,
+    reason: RefusalReason,
+) -> Result<(), ExchangeError> {
+    let device = load(service, enrolment).await?;
+    service.commit(unlock::refused(&device.value, reason, service.clock.now())).await?;
+    Err(reason.into())
+}
+
+async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, ExchangeError> {
+    service.store.device(enrolment).await?.ok_or(RefusalReason::DeviceUnknown.into())
+}
+
+type Loaded<T> = Result<Result<T, RefusalReason>, UseCaseError>;
+
+async fn load_with_account(
+    service: &Service,
+    enrolment: EnrolmentId,
+) -> Loaded<(Stored<Device>, Stored<mdm_core::account::Account>)> {
+    let Some(device) = service.store.device(enrolment).await? else {
+        return Ok(Err(RefusalReason::DeviceUnknown));
+    };
+    match service.store.account(device.value.account).await? {
+        Some(account) => Ok(Ok((device, account))),
+        None => Ok(Err(RefusalReason::DeviceUnknown)),
+    }
+}
+
+async fn load_unlocking(service: &Service, enrolment: EnrolmentId, vault_epoch: u64) -> Loaded<Unlocking> {
+    let (device, account) = match load_with_account(service, enrolment).await? {
+        Ok(loaded) => loaded,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let codes = service.store.codes_of_account(account.value.id).await?;
+    Ok(Ok(Unlocking { device, account, codes, vault_epoch }))
+}

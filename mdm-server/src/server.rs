@@ -1,0 +1,155 @@
+//! A running server: opens what it stores, finishes what a crash left undone, then opens its doors.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::tls_rustls::RustlsConfig;
+use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
+use mdm_core::change::Changeset;
+use mdm_store::{Store, key_file, sled};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keyring::{Keyring, KeyringError, read_master_key};
+use crate::quic::{self, QuicError};
+use crate::service::Service;
+use crate::tls::{self, CertificateAuthority, TlsError};
+use crate::use_cases::{UseCaseError, devices};
+
+/// Folder of the database in the data folder.
+const DATABASE: &str = "db";
+/// Name of the key file in the data folder.
+const KEY_FILE: &str = "unlock-records";
+/// How long HTTPS requests under way may take to end at shutdown.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database or the key file does not open.
+    #[error(transparent)]
+    Open(#[from] mdm_store::OpenError),
+    /// The secrets do not open.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// TLS cannot be configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The QUIC side does not start.
+    #[error(transparent)]
+    Quic(#[from] QuicError),
+    /// The HTTPS side does not start.
+    #[error("cannot listen for HTTPS on TCP {address}: {cause}")]
+    Https {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// What a crash left undone cannot be finished.
+    #[error("cannot finish what was begun before: {0}")]
+    Resume(#[from] UseCaseError),
+}
+
+/// Opens the embedded database of a data folder.
+pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, mdm_store::OpenError> {
+    sled::open(&data.join(DATABASE), sled::Options::default())
+}
+
+/// A server that serves.
+pub struct RunningServer {
+    /// What it stands on.
+    pub service: Arc<Service>,
+    /// Where devices reach it.
+    pub quic: SocketAddr,
+    /// Where API and console are.
+    pub https: SocketAddr,
+    shutdown: watch::Sender<bool>,
+    https_handle: axum_server::Handle<SocketAddr>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts a server with the embedded store. When this answers, both doors are open.
+pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServer, StartError> {
+    let keyring = Keyring::open(&config.data, &read_master_key(&config.secrets)?)?;
+    let ca = CertificateAuthority::new(&keyring)?;
+    let store = open_store(&config.data)?;
+    let unlock_records = key_file::open(&config.data.join(KEY_FILE))?;
+    let now = clock.now();
+    let names = config.listen.https_names.clone();
+    let quic_tls = tls::quic_config(&keyring, &ca, &names, now)?;
+    let https_tls = tls::https_config(&keyring, &ca, &names, now)?;
+    let listen = config.listen.clone();
+    let service = Arc::new(Service::new(config, store, unlock_records, keyring, ca, clock));
+    resume(&service).await?;
+
+    let endpoint = quic::bind(quic_tls, listen.quic)?;
+    let https_error = |cause| StartError::Https { address: listen.https, cause };
+    let listener = TcpListener::bind(listen.https).map_err(https_error)?;
+    listener.set_nonblocking(true).map_err(https_error)?;
+    let https = listener.local_addr().map_err(https_error)?;
+    let quic = endpoint.local_addr().map_err(|cause| QuicError::Bind { address: listen.quic, cause })?;
+
+    let (shutdown, watcher) = watch::channel(false);
+    let https_handle = axum_server::Handle::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(quic::serve(service.clone(), endpoint, watcher.clone()));
+    tasks.spawn(crate::scheduler::run(service.clone(), watcher));
+    tasks.spawn(serve_https(service.clone(), listener, https_tls, https_handle.clone()));
+    Ok(RunningServer { service, quic, https, shutdown, https_handle, tasks })
+}
+
+async fn serve_https(
+    service: Arc<Service>,
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    handle: axum_server::Handle<SocketAddr>,
+) {
+    let app = crate::api::router(service).into_make_service_with_connect_info::<SocketAddr>();
+    let server = match axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(tls))) {
+        Ok(server) => server,
+        Err(error) => return tracing::error!(%error, "HTTPS does not start"),
+    };
+    if let Err(error) = server.handle(handle).serve(app).await {
+        tracing::error!(%error, "HTTPS ended");
+    }
+}
+
+/// Before anybody is answered: every tombstoned page is zeroed again, and what was not noted as sealed is.
+async fn resume(service: &Service) -> Result<(), UseCaseError> {
+    let mut after = None;
+    loop {
+        let page = service.store.devices(after, mdm_store::MAX_PAGE).await?;
+        for device in page.iter().filter(|device| device.value.wipe().is_some()) {
+            devices::seal(service, device.value.enrolment).await?;
+        }
+        let Some(last) = page.last() else { break };
+        after = Some(last.value.enrolment);
+    }
+    let mut changes = Changeset::default();
+    let now = service.clock.now();
+    changes.note(
+        AuditEvent::new(now, Actor::Server, Happening::ServerStarted, Subject::default())
+            .fact("version", env!("CARGO_PKG_VERSION")),
+    );
+    service.commit(changes).await?;
+    Ok(())
+}
+
+impl RunningServer {
+    /// Ends the server: no new callers, requests under way may end, then everything is closed.
+    pub async fn stop(mut self) {
+        // Nobody watching any more means that everything has ended already.
+        let _ = self.shutdown.send(true);
+        self.https_handle.graceful_shutdown(Some(GRACE));
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the server failed");
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What every door and job of the server stands on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use mdm_core::change::Changeset;
+use mdm_store::{CommitError, Committed, Store, UnlockRecords};
+use shared::cose;
+use shared::ids::EnrolmentId;
+use shared::signed::Checkpoint;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keyring::Keyring;
+use crate::quic::LiveConnections;
+use crate::tls::CertificateAuthority;
+
+/// Store, keys, clock and live connections of one running server.
+pub struct Service {
+    /// The configuration.
+    pub config: Config,
+    /// Everything but unlock records.
+    pub store: Arc<dyn Store>,
+    /// What a wipe destroys.
+    pub unlock_records: Arc<dyn UnlockRecords>,
+    /// The server's secrets.
+    pub keyring: Keyring,
+    /// Issues certificates.
+    pub ca: CertificateAuthority,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Devices that are connected now.
+    pub live: LiveConnections,
+    locks: EnrolmentLocks,
+}
+
+impl Service {
+    /// Puts the parts together.
+    pub fn new(
+        config: Config,
+        store: Arc<dyn Store>,
+        unlock_records: Arc<dyn UnlockRecords>,
+        keyring: Keyring,
+        ca: CertificateAuthority,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            config,
+            store,
+            unlock_records,
+            keyring,
+            ca,
+            clock,
+            live: LiveConnections::default(),
+            locks: EnrolmentLocks::default(),
+        }
+    }
+
+    /// One at a time for an enrolment. An answer to its device is written while this is held, and a wipe commits while
+    /// it is held: after the commit of a wipe no other answer leaves.
+    pub async fn lock(&self, enrolment: EnrolmentId) -> OwnedMutexGuard<()> {
+        self.locks.get(enrolment).lock_owned().await
+    }
+
+    /// Commits and says so in the log, without any value.
+    pub async fn commit(&self, changes: Changeset) -> Result<Committed, CommitError> {
+        let result = self.store.commit(changes).await;
+        if let Err(error) = &result {
+            tracing::debug!(%error, "commit refused");
+        }
+        result
+    }
+
+    /// The newest checkpoint of the audit journal, signed now.
+    pub async fn checkpoint(&self) -> Result<Vec<u8>, CheckpointError> {
+        let head = self.store.journal_head().await?;
+        let checkpoint = Checkpoint { head, at: self.clock.now() };
+        Ok(cose::sign(&checkpoint, b"", &self.keyring.checkpoint)?)
+    }
+}
+
+/// A checkpoint cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Read(#[from] mdm_store::ReadError),
+    /// The checkpoint key does not sign.
+    #[error(transparent)]
+    Sign(#[from] cose::SignError),
+}
+
+/// One lock for each enrolment that somebody is working on.
+#[derive(Default)]
+struct EnrolmentLocks(Mutex<HashMap<EnrolmentId, Weak<tokio::sync::Mutex<()>>>>);
+
+impl EnrolmentLocks {
+    fn get(&self, enrolment: EnrolmentId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = locks.get(&enrolment).and_then(Weak::upgrade) {
+            return lock;
+        }
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        locks.insert(enrolment, Arc::downgrade(&lock));
+        lock
+    }
+}

@@ -1,0 +1,34 @@
+//! What can be had done, by API, console and scheduler alike: load, decide, commit, then act on it.
+
+pub mod accounts;
+pub mod batches;
+pub mod codes;
+pub mod devices;
+mod error;
+pub mod journal;
+pub mod licenses;
+mod load;
+pub mod statement;
+
+pub use error::UseCaseError;
+
+use mdm_store::CommitError;
+
+/// How often a use case loads again after a conflict before it gives up.
+const CONFLICT_RETRIES: usize = 8;
+
+/// Runs `attempt` again while its commit meets a record that has changed since it was loaded.
+pub async fn retry_on_conflict<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, UseCaseError>
+where
+    F: Future<Output = Result<T, UseCaseError>>,
+{
+    for _ in 1..CONFLICT_RETRIES {
+        match attempt().await {
+            Err(UseCaseError::Commit(CommitError::Conflict(conflict))) => {
+                tracing::debug!(?conflict, "loading again after a conflict");
+            }
+            done => return done,
+        }
+    }
+    attempt().await
+}

@@ -1,0 +1,114 @@
+//! Block, unblock, wipe; sealing; receipts.
+
+use mdm_core::audit::Actor;
+use mdm_core::change::Stored;
+use mdm_core::command::{self, Instruction, Issued};
+use mdm_core::device::Device;
+use rand::rngs::OsRng;
+use shared::ids::EnrolmentId;
+
+use super::{UseCaseError, retry_on_conflict};
+use crate::service::Service;
+
+/// Who asks, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// Who.
+    pub actor: Actor,
+    /// Why, in their words.
+    pub reason: &'a str,
+}
+
+impl<'a> Order<'a> {
+    fn instruction(self, service: &Service) -> Instruction<'a> {
+        Instruction { actor: self.actor, reason: self.reason, now: service.clock.now() }
+    }
+}
+
+async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, UseCaseError> {
+    let device = service.store.device(enrolment).await?;
+    device.ok_or_else(|| UseCaseError::NotFound(format!("there is no device {enrolment}")))
+}
+
+/// The device as it stands.
+pub async fn show(service: &Service, enrolment: EnrolmentId) -> Result<Device, UseCaseError> {
+    Ok(load(service, enrolment).await?.value)
+}
+
+/// 利用停止. From the commit on, the server withholds its help; a connected device is told at once.
+pub async fn block(service: &Service, enrolment: EnrolmentId, order: Order<'_>) -> Result<Device, UseCaseError> {
+    let _held = service.lock(enrolment).await;
+    let signed = retry_on_conflict(|| async {
+        let device = load(service, enrolment).await?;
+        let issued =
+            command::block(device, &order.instruction(service), &service.keyring.command, &mut OsRng)?;
+        commit(service, issued).await
+    })
+    .await?;
+    service.live.push(enrolment, &signed);
+    show(service, enrolment).await
+}
+
+/// 停止解除.
+pub async fn unblock(
+    service: &Service,
+    enrolment: EnrolmentId,
+    order: Order<'_>,
+) -> Result<Device, UseCaseError> {
+    let _held = service.lock(enrolment).await;
+    let signed = retry_on_conflict(|| async {
+        let device = load(service, enrolment).await?;
+        let account = service.store.account(device.value.account).await?;
+        let may_work = account.is_some_and(|account| account.value.may_work());
+        let instruction = order.instruction(service);
+        let issued =
+            command::unblock(device, may_work, &instruction, &service.keyring.command, &mut OsRng)?;
+        commit(service, issued).await
+    })
+    .await?;
+    service.live.push(enrolment, &signed);
+    show(service, enrolment).await
+}
+
+/// 遠隔消去: tombstone and command in one commit, then the key file's page destroyed, then 鍵破棄済 noted. A failure after
+/// the commit leaves the wipe in force and is said; the sealing is tried again by [`seal`].
+pub async fn wipe(service: &Service, enrolment: EnrolmentId, order: Order<'_>) -> Result<Device, UseCaseError> {
+    let held = service.lock(enrolment).await;
+    let signed = retry_on_conflict(|| async {
+        let device = load(service, enrolment).await?;
+        let codes = service.store.codes_of_account(device.value.account).await?;
+        let instruction = order.instruction(service);
+        let issued = command::wipe(device, codes, &instruction, &service.keyring.command, &mut OsRng)?;
+        commit(service, issued).await
+    })
+    .await?;
+    service.live.push(enrolment, &signed);
+    drop(held);
+    seal(service, enrolment).await?;
+    show(service, enrolment).await
+}
+
+async fn commit(service: &Service, issued: Issued) -> Result<Vec<u8>, UseCaseError> {
+    service.commit(issued.changes).await?;
+    Ok(issued.signed)
+}
+
+/// Destroys the server's part of a wiped enrolment's key and notes it. Idempotent.
+pub async fn seal(service: &Service, enrolment: EnrolmentId) -> Result<(), UseCaseError> {
+    let _held = service.lock(enrolment).await;
+    if load(service, enrolment).await?.value.wipe().is_none() {
+        return Ok(());
+    }
+    service.unlock_records.destroy(enrolment).await.map_err(|cause| UseCaseError::UnlockRecords {
+        done: "the wipe is in force and the server answers this device with nothing else, but its part of the key \
+               could not be destroyed yet: ",
+        cause,
+    })?;
+    retry_on_conflict(|| async {
+        if let Some(changes) = command::sealed(load(service, enrolment).await?, service.clock.now()) {
+            service.commit(changes).await?;
+        }
+        Ok(())
+    })
+    .await
+}
