@@ -1,0 +1,76 @@
+//! `/api/v1`: the HTTPS API, JSON over axum. Here: routes, who may call them, limits, and statuses of errors. Not here:
+//! what a call does ([`crate::use_cases`]) and TLS ([`crate::server`]).
+
+mod accounts;
+mod audit;
+mod auth;
+mod batches;
+mod codes;
+mod csv;
+mod devices;
+mod error;
+mod extract;
+mod health;
+mod licenses;
+#[cfg(test)]
+mod tests;
+pub mod types;
+mod views;
+mod waitlist;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use crate::service::Service;
+use auth::WrongTokens;
+use error::ApiError;
+
+/// What every route stands on.
+#[derive(Clone)]
+struct Api {
+    service: Arc<Service>,
+    wrong_tokens: Arc<WrongTokens>,
+}
+
+/// All routes. Served with `into_make_service_with_connect_info::<SocketAddr>()`, so that wrong tokens are counted by
+/// source address; without it all callers are one source.
+pub fn router(service: Arc<Service>) -> Router {
+    let api = Api { service, wrong_tokens: Arc::default() };
+    Router::new()
+        .nest("/api/v1", v1())
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(|| async { ApiError::no_such_route() })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(types::MAX_BODY))
+        .with_state(api)
+}
+
+fn v1() -> Router<Api> {
+    Router::new()
+        .route(
+            "/batches",
+            get(batches::list).post(batches::upload).layer(DefaultBodyLimit::max(types::MAX_UPLOAD)),
+        )
+        .route("/batches/{id}", get(batches::show))
+        .route("/batches/{id}/items", get(batches::items))
+        .route("/batches/{id}/apply", post(batches::apply))
+        .route("/codes/export", post(codes::export))
+        .route("/accounts", get(accounts::list))
+        .route("/accounts/{account}", get(accounts::show))
+        .route("/accounts/{account}/code", post(codes::reissue))
+        .route("/licenses", get(licenses::status))
+        .route("/licenses/pool", axum::routing::put(licenses::set_pool))
+        .route("/licenses/reclaim", post(licenses::reclaim))
+        .route("/waitlist", get(waitlist::list).post(waitlist::add))
+        .route("/devices", get(devices::list))
+        .route("/devices/{id}", get(devices::show))
+        .route("/devices/{id}/block", post(devices::block))
+        .route("/devices/{id}/unblock", post(devices::unblock))
+        .route("/devices/{id}/wipe", post(devices::wipe))
+        .route("/audit/entries", get(audit::entries))
+        .route("/audit/checkpoint", get(audit::checkpoint))
+}

@@ -1,0 +1,69 @@
+//! `/batches`: staff files, their plans, and putting a plan into force.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use mdm_core::account::SourceName;
+use mdm_core::sheet::Encoding;
+use shared::ids::BatchId;
+
+use super::auth::{Manage, May, Read};
+use super::extract::{Asked, Named, UploadedFile, page_after, page_size};
+use super::types::{AppliedView, BatchView, ItemView, Page, PageQuery, UploadQuery};
+use super::{Api, ApiError};
+use crate::use_cases::batches::{self, Upload};
+
+pub(super) async fn upload(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Asked(query): Asked<UploadQuery>,
+    UploadedFile(bytes): UploadedFile,
+) -> Result<(StatusCode, Json<BatchView>), ApiError> {
+    let source = SourceName::new(&query.source);
+    let source = source.map_err(|error| ApiError::bad_request(format!("`source`: {error}")))?;
+    let encoding = query.encoding.as_deref().map(str::parse::<Encoding>).transpose();
+    let encoding = encoding.map_err(|error| ApiError::bad_request(format!("`encoding`: {error}")))?;
+    let upload = Upload { source, mode: query.mode, encoding, file_name: query.file_name };
+    let batch = batches::upload(&api.service, bytes, upload, may.actor()).await?;
+    Ok((StatusCode::CREATED, Json(BatchView::from(&batch))))
+}
+
+pub(super) async fn list(
+    _: May<Read>,
+    State(api): State<Api>,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<Page<BatchView>>, ApiError> {
+    let limit = page_size(query.limit)?;
+    let batches = batches::list(&api.service, page_after(query.after.as_deref())?, limit).await?;
+    let next = batches.last().filter(|_| batches.len() == limit).map(|last| last.id.to_string());
+    Ok(Json(Page { items: batches.iter().map(BatchView::from).collect(), next }))
+}
+
+pub(super) async fn show(
+    _: May<Read>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+) -> Result<Json<BatchView>, ApiError> {
+    Ok(Json(BatchView::from(&batches::show(&api.service, id).await?)))
+}
+
+pub(super) async fn items(
+    _: May<Read>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<Page<ItemView>>, ApiError> {
+    let after = page_after(query.after.as_deref())?.unwrap_or(0);
+    let limit = page_size(query.limit)?;
+    let lines = batches::items(&api.service, id, after, limit).await?;
+    let next = lines.last().filter(|_| lines.len() == limit).map(|last| last.position.to_string());
+    Ok(Json(Page { items: lines.iter().map(ItemView::from).collect(), next }))
+}
+
+pub(super) async fn apply(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+) -> Result<Json<AppliedView>, ApiError> {
+    Ok(Json(AppliedView::from(&batches::apply(&api.service, id, may.actor()).await?)))
+}

@@ -1,0 +1,52 @@
+//! `/codes` and `/accounts/…/code`: activation codes for letters. Nothing of them may be cached on the way.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::accounts::source;
+use super::auth::{Codes, May};
+use super::extract::{Asked, Named};
+use super::types::{AccountQuery, CodeRow, ExportFormat, ExportQuery, Reissued};
+use super::{Api, ApiError};
+use crate::use_cases::accounts::Who;
+use crate::use_cases::codes;
+
+const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
+
+pub(super) async fn export(
+    may: May<Codes>,
+    State(api): State<Api>,
+    Asked(query): Asked<ExportQuery>,
+) -> Result<Response, ApiError> {
+    let opened = codes::export(&api.service, may.actor()).await?;
+    let rows: Vec<CodeRow> = opened.iter().map(CodeRow::from).collect();
+    Ok(match query.format {
+        ExportFormat::Json => ([NO_STORE], Json(rows)).into_response(),
+        ExportFormat::Csv => {
+            let text = super::csv::codes(&rows).map_err(|error| {
+                tracing::error!(%error, "codes could not be written as CSV");
+                ApiError::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "the codes could not be written as CSV",
+                )
+            })?;
+            ([NO_STORE, (CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
+        }
+    })
+}
+
+pub(super) async fn reissue(
+    may: May<Codes>,
+    State(api): State<Api>,
+    Named(account): Named<String>,
+    Asked(query): Asked<AccountQuery>,
+) -> Result<Response, ApiError> {
+    let who = Who::parse(&account, source(query.source.as_deref())?)?;
+    let code = codes::reissue(&api.service, &who, may.actor()).await?;
+    let body = Json(Reissued { code: CodeRow::from(&code) });
+    Ok((StatusCode::CREATED, [NO_STORE], body).into_response())
+}

@@ -1,0 +1,151 @@
+//! Personnel batches as the API shows them.
+
+use jiff::Timestamp;
+use mdm_core::batch::{Mode, PlanSummary, RowProblem};
+use serde::{Deserialize, Serialize};
+use shared::ids::{AccountId, BatchId};
+
+/// What comes with an uploaded file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadQuery {
+    /// 名簿区分.
+    pub source: String,
+    /// `roster`: who is absent leaves; `upsert`: nobody leaves.
+    pub mode: Mode,
+    /// The file's name, for the audit journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// Overrules the encoding that would be found: `utf-8`, `utf-8-bom`, `cp932`, `utf-16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+}
+
+/// Where a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the states of mdm_core::batch::BatchState")]
+pub enum BatchWord {
+    Planned,
+    Applied,
+}
+
+/// One uploaded file and what it would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchView {
+    /// The key.
+    pub id: BatchId,
+    /// 名簿区分.
+    pub source: String,
+    /// How the file is compared.
+    pub mode: Mode,
+    /// Where it stands.
+    pub state: BatchWord,
+    /// Since when it is in force, if it is.
+    pub applied_at: Option<Timestamp>,
+    /// When it came.
+    pub uploaded_at: Timestamp,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// The encoding that was found or declared.
+    pub encoding: String,
+    /// The delimiter that was found.
+    pub delimiter: String,
+    /// Counts.
+    pub summary: PlanSummary,
+    /// Headers of columns that were not used.
+    pub unused_columns: Vec<String>,
+    /// 外字: the first private-use characters.
+    pub private_use: Vec<PrivateUseView>,
+    /// How many there are.
+    pub private_use_total: u32,
+    /// The first rows whose staff number was written in full-width letters or digits.
+    pub normalised_rows: RowCount,
+}
+
+/// Rows of the file, the header being row 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowCount {
+    /// The first of them.
+    pub first: Vec<u32>,
+    /// How many there are.
+    pub total: u32,
+}
+
+/// A private-use character.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrivateUseView {
+    /// Row of the file.
+    pub row: u32,
+    /// The column's header.
+    pub column: String,
+    /// The code point, like `U+E000`.
+    pub code: String,
+}
+
+/// What happens to one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the kinds of mdm_core::batch::PlanKind")]
+pub enum KindWord {
+    Join,
+    Move,
+    Change,
+    Return,
+    Leave,
+    Unchanged,
+    Rejected,
+}
+
+/// One line of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemView {
+    /// Place in the plan, from 1.
+    pub position: u32,
+    /// Row of the file; absent for leavers.
+    pub row: Option<u32>,
+    /// The account, where there is one.
+    pub account: Option<AccountId>,
+    /// What happens.
+    pub kind: KindWord,
+    /// 職員番号, as the row says; for leavers as it is known.
+    pub staff_number: Option<String>,
+    /// 氏名, likewise.
+    pub name: Option<String>,
+    /// 所属 of the main post, likewise.
+    pub department: Option<String>,
+    /// Asks for a seat, where the row says so.
+    pub wishes_seat: Option<bool>,
+    /// Why the row is not accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<RejectionView>,
+}
+
+/// One reason why a row is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectionView {
+    /// The column's header.
+    pub column: String,
+    /// The cell.
+    pub value: String,
+    /// What is wrong, for programs.
+    pub problem: RowProblem,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+}
+
+/// What putting a plan into force did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedView {
+    /// The batch.
+    pub batch: BatchView,
+    /// How many got a seat and a code.
+    pub seats_given: usize,
+    /// How many lost a seat.
+    pub seats_freed: usize,
+    /// Who no longer wishes a seat but keeps it, having signed in.
+    pub seats_kept: Vec<AccountId>,
+    /// How many wait for a seat since now.
+    pub waiting: usize,
+    /// How many devices were to be blocked.
+    pub devices_to_block: usize,
+}

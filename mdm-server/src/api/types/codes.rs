@@ -1,0 +1,52 @@
+//! Activation codes as the API hands them out.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared::ids::AccountId;
+
+/// How exported codes are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportFormat {
+    /// An array of [`CodeRow`].
+    #[default]
+    Json,
+    /// RFC 4180 in UTF-8 with a byte order mark, for spreadsheets.
+    Csv,
+}
+
+/// How to export.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportQuery {
+    /// How the codes are written.
+    #[serde(default)]
+    pub format: ExportFormat,
+}
+
+/// A usable code and whom it enrols. It opens an account: not for logs, hence without `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeRow {
+    /// Whom it enrols.
+    pub account: AccountId,
+    /// 名簿区分.
+    pub source: String,
+    /// 職員番号.
+    pub staff_number: String,
+    /// 氏名.
+    pub name: String,
+    /// 所属 of the main post.
+    pub department: String,
+    /// The code as printed.
+    pub code: String,
+    /// From when it can be used.
+    pub valid_from: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// A code in place of an earlier one. Like [`CodeRow`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reissued {
+    /// The new code; earlier ones of the account are dead.
+    pub code: CodeRow,
+}

@@ -1,0 +1,98 @@
+//! Pool, seats and the waiting list as the API shows them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared::ids::AccountId;
+
+/// Where the pool stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicenseStatus {
+    /// Seats there are.
+    pub pool: u32,
+    /// Seats held back for disaster support staff.
+    pub reserved: u32,
+    /// Seats that accounts hold.
+    pub assigned: u32,
+    /// Seats that can be given out now.
+    pub free: u32,
+    /// Accounts that wait for one.
+    pub waiting: u32,
+    /// Accounts that hold one and have never signed in.
+    pub never_signed_in: u32,
+}
+
+/// A new size of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolRequest {
+    /// Seats there are.
+    pub size: u32,
+}
+
+/// Which seats to take back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReclaimRequest {
+    /// From accounts that did not sign in within so many days.
+    pub never_signed_in_days: u16,
+    /// Only says which they would be.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What a reclamation did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reclaimed {
+    /// Nothing was changed.
+    pub dry_run: bool,
+    /// Whose seats were taken back.
+    pub reclaimed: Vec<ReclaimedSeat>,
+    /// Who got one from the waiting list, with a code that waits to be exported.
+    pub given_to: Vec<ReclaimedSeat>,
+}
+
+/// An account of a reclamation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReclaimedSeat {
+    /// The account.
+    pub account: AccountId,
+    /// 職員番号.
+    pub staff_number: String,
+    /// 氏名.
+    pub name: String,
+}
+
+/// Who is to wait for a seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingRequest {
+    /// An account's id or staff number.
+    pub account: String,
+    /// 名簿区分, where the staff number occurs in several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// What became of the wish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingAdded {
+    /// Whose.
+    pub account: AccountId,
+    /// A seat was free: it is assigned, and a code waits to be exported. Otherwise the account waits.
+    pub assigned: bool,
+}
+
+/// A wish without a free seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// Place in the list, from 1.
+    pub position: u32,
+    /// Who.
+    pub account: AccountId,
+    /// 職員番号.
+    pub staff_number: String,
+    /// 氏名.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+}

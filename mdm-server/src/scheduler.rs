@@ -1,0 +1,140 @@
+//! What happens by itself: codes expire, leavers are wiped and closed, and what a crash left undone is done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mdm_core::account::{Account, AccountState};
+use mdm_core::apply;
+use mdm_core::audit::Actor;
+use mdm_core::change::Stored;
+use mdm_core::device::{Device, DeviceState};
+use mdm_core::seats;
+use mdm_store::MAX_PAGE;
+use shared::ids::AccountId;
+use tokio::sync::watch;
+
+use crate::service::Service;
+use crate::use_cases::devices::{self, Order};
+use crate::use_cases::{UseCaseError, retry_on_conflict};
+
+#[cfg(test)]
+mod tests;
+
+/// Time between two passes.
+const EVERY: Duration = Duration::from_secs(30);
+/// Codes that expire in one commit.
+const CODES_AT_ONCE: usize = 400;
+
+/// Runs a pass now and every 30 seconds until `shutdown` says true or its sender is gone.
+pub async fn run(service: Arc<Service>, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        tick(&service).await;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            // A sender that is gone says as much as true.
+            _ = shutdown.wait_for(|ends| *ends) => return,
+        }
+    }
+}
+
+/// One pass. What fails is logged, does not stop the rest, and is tried again by the next pass.
+pub async fn tick(service: &Service) {
+    report("expire codes", expire_codes(service).await);
+    report("look after devices", look_after_devices(service).await);
+    report("close accounts that left", close_leavers(service).await);
+}
+
+fn report(job: &str, result: Result<(), UseCaseError>) {
+    if let Err(error) = result {
+        tracing::error!(job, %error, "a job failed and will be tried again");
+    }
+}
+
+/// Codes past their last day forget their text. They come the first to expire first: read on until one is still good.
+async fn expire_codes(service: &Service) -> Result<(), UseCaseError> {
+    loop {
+        let expired = retry_on_conflict(|| async {
+            let now = service.clock.now();
+            let mut page = service.store.usable_codes(None, CODES_AT_ONCE).await?;
+            page.retain(|code| code.value.expires_at <= now);
+            let expired = page.len();
+            if expired > 0 {
+                service.commit(seats::expire(page, now)).await?;
+            }
+            Ok(expired)
+        })
+        .await?;
+        if expired < CODES_AT_ONCE {
+            return Ok(());
+        }
+    }
+}
+
+/// What a crash between a commit and its consequences left: wiped but not sealed, without a seat but not blocked.
+async fn look_after_devices(service: &Service) -> Result<(), UseCaseError> {
+    let mut after = None;
+    loop {
+        let page = service.store.devices(after, MAX_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.value.enrolment);
+        for device in page {
+            report("look after a device", look_after(service, &device.value).await);
+        }
+    }
+}
+
+async fn look_after(service: &Service, device: &Device) -> Result<(), UseCaseError> {
+    match &device.state {
+        DeviceState::Wiped(wipe) if wipe.sealed_at.is_none() => {
+            devices::seal(service, device.enrolment).await
+        }
+        DeviceState::Enrolling | DeviceState::Live => {
+            let account = service.store.account(device.account).await?;
+            if account.is_none_or(|account| account.value.may_work() && account.value.seat.is_some()) {
+                return Ok(());
+            }
+            let order = Order { actor: Actor::Server, reason: "the account has left or has no seat" };
+            devices::block(service, device.enrolment, order).await.map(|_| ())
+        }
+        DeviceState::Wiped(_) | DeviceState::Blocked => Ok(()),
+    }
+}
+
+/// Who left 14 days ago: devices are wiped, then the account closes.
+async fn close_leavers(service: &Service) -> Result<(), UseCaseError> {
+    let mut after = None;
+    loop {
+        let page = service.store.accounts(after, MAX_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.value.id);
+        for account in page.into_iter().filter(|account| account.value.state == AccountState::Suspended) {
+            report("close an account that left", close(service, account.value.id).await);
+        }
+    }
+}
+
+async fn close(service: &Service, account: AccountId) -> Result<(), UseCaseError> {
+    // Loaded again: a wipe cannot be taken back, and they may have returned since the page was read.
+    let Some(Stored { value: account, .. }) = service.store.account(account).await? else { return Ok(()) };
+    let theirs = devices_of(service, &account).await?;
+    let Some(due) = apply::due_for_wipe(&account, &theirs, service.clock.now()) else { return Ok(()) };
+    for enrolment in due {
+        let order = Order { actor: Actor::Server, reason: "14 days have passed since the account left" };
+        devices::wipe(service, enrolment, order).await?;
+    }
+    retry_on_conflict(|| async {
+        let Some(account) = service.store.account(account.id).await? else { return Ok(()) };
+        let theirs = devices_of(service, &account.value).await?;
+        // Somebody came back, or enrolled, in between: the next pass looks again.
+        if let Ok(changes) = apply::close(account, &theirs, service.clock.now()) {
+            service.commit(changes).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn devices_of(service: &Service, account: &Account) -> Result<Vec<Device>, UseCaseError> {
+    let devices: Vec<Stored<Device>> = service.store.devices_of_account(account.id).await?;
+    Ok(devices.into_iter().map(|stored| stored.value).collect())
+}

@@ -1,0 +1,154 @@
+//! What the tests of the shell begin with: a service over the store in memory, a clock to turn, operators and people.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use mdm_core::account::SourceName;
+use mdm_core::audit::{Actor, Entry};
+use mdm_core::batch::Mode;
+use mdm_core::change::{Changeset, Record};
+use mdm_core::device::{Device, DeviceState};
+use mdm_core::operator::{Operator, Role};
+use rand::rngs::OsRng;
+use shared::cose::{Signer, SoftwareKey};
+use shared::crypto::Secret;
+use shared::ids::{AccountId, EnrolmentId, OperatorId};
+use shared::wire::{DeviceDescription, KeyLevel};
+
+use crate::clock::Clock;
+use crate::config::{Config, Devices, Listen};
+use crate::init::token_hash;
+use crate::keyring::Keyring;
+use crate::service::Service;
+use crate::tls::CertificateAuthority;
+use crate::use_cases::batches::{self, Upload};
+
+/// A clock that stands until it is turned.
+pub(crate) struct TestClock(Mutex<Timestamp>);
+
+impl TestClock {
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.checked_add(by).unwrap();
+    }
+
+    pub(crate) fn advance_days(&self, days: i64) {
+        self.advance(SignedDuration::from_hours(24 * days));
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// A service and its clock.
+pub(crate) struct World {
+    pub(crate) service: Arc<Service>,
+    pub(crate) clock: Arc<TestClock>,
+}
+
+/// The beginning of April 2027 in Japan.
+pub(crate) fn april() -> Timestamp {
+    "2027-04-01T00:00:00+09:00".parse().unwrap()
+}
+
+fn config() -> Config {
+    Config {
+        organisation: "玉手県".to_owned(),
+        public_address: "localhost:4433".to_owned(),
+        data: "/nonexistent/data".into(),
+        secrets: "/nonexistent/secrets".into(),
+        listen: Listen {
+            quic: "127.0.0.1:0".parse().unwrap(),
+            https: "127.0.0.1:0".parse().unwrap(),
+            https_names: vec!["localhost".to_owned()],
+        },
+        devices: Devices::default(),
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (keyring, _) = Keyring::make(folder.path(), &Secret::make(&mut OsRng), &mut OsRng).unwrap();
+        let ca = CertificateAuthority::new(&keyring).unwrap();
+        let clock = Arc::new(TestClock(Mutex::new(april())));
+        let store = mdm_store::memory::open();
+        let unlock_records = mdm_store::key_file::in_memory();
+        let service = Service::new(config(), store, unlock_records, keyring, ca, clock.clone());
+        Self { service: Arc::new(service), clock }
+    }
+
+    /// Adds an operator and gives their token.
+    pub(crate) async fn operator(&self, role: Role) -> String {
+        let token = format!("token-of-{role:?}");
+        let operator = Operator {
+            id: OperatorId::make(april(), &mut OsRng),
+            name: format!("{role:?}"),
+            role,
+            token: token_hash(&token),
+            created_at: april(),
+        };
+        self.commit(Record::Operator(operator)).await;
+        token
+    }
+
+    async fn commit(&self, record: Record) {
+        let mut changes = Changeset::default();
+        changes.insert(record);
+        self.service.commit(changes).await.unwrap();
+    }
+
+    /// Uploads a staff file of the source 知事部局 and puts it into force.
+    pub(crate) async fn apply(&self, csv: &str, mode: Mode) {
+        let upload =
+            Upload {
+                source: SourceName::new("知事部局").unwrap(), mode, encoding: None, file_name: None
+            };
+        let batch =
+            batches::upload(&self.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap();
+        batches::apply(&self.service, batch.id, Actor::Server).await.unwrap();
+    }
+
+    /// A device of an account, as if it had been enrolled.
+    pub(crate) async fn device(&self, account: AccountId, state: DeviceState) -> EnrolmentId {
+        let key = SoftwareKey::from_pkcs8(&SoftwareKey::make_pkcs8().unwrap()).unwrap();
+        let now = self.clock.now();
+        let device = Device {
+            enrolment: EnrolmentId::make(now, &mut OsRng),
+            account,
+            key: key.public_key().clone(),
+            description: DeviceDescription {
+                model: "test".to_owned(),
+                platform: "Linux".to_owned(),
+                app_version: "0.1.0".to_owned(),
+                key_level: KeyLevel::Software,
+            },
+            state,
+            enrolled_at: now,
+            last_contact: None,
+            last_unlock: None,
+            vault_epoch: 0,
+            may_be_open_until: None,
+            certificate_until: now,
+            last_command: shared::signed::Order::default(),
+            last_applied: None,
+        };
+        let enrolment = device.enrolment;
+        self.commit(Record::Device(device)).await;
+        enrolment
+    }
+
+    /// The account with a staff number of the source 知事部局.
+    pub(crate) async fn account(&self, number: &str) -> mdm_core::account::Account {
+        let who = crate::use_cases::accounts::Who::parse(number, None).unwrap();
+        crate::use_cases::accounts::find(&self.service, &who).await.unwrap().value
+    }
+
+    /// The whole journal.
+    pub(crate) async fn journal(&self) -> Vec<Entry> {
+        self.service.store.journal_entries(0, mdm_store::MAX_PAGE).await.unwrap()
+    }
+}

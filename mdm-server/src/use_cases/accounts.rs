@@ -1,0 +1,202 @@
+//! Looking people up: lists, one person with devices and codes, and whom a typed number means.
+
+use mdm_core::account::{Account, SourceName, StaffNumber};
+use mdm_core::change::Stored;
+use mdm_core::code::CodeRecord;
+use mdm_core::device::Device;
+use mdm_core::license::WaitingEntry;
+use mdm_store::{Attempts, MAX_PAGE};
+use shared::ids::{AccountId, EnrolmentId};
+
+use super::UseCaseError;
+use crate::service::Service;
+
+/// Whom somebody means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// By the key.
+    Id(AccountId),
+    /// By the number of somebody who has not left; the source where several have that number.
+    StaffNumber(StaffNumber, Option<SourceName>),
+}
+
+impl Who {
+    /// Reads an id or a staff number. An id has 36 characters, which no staff number has.
+    pub fn parse(text: &str, source: Option<SourceName>) -> Result<Self, UseCaseError> {
+        if let (36, Ok(id)) = (text.len(), text.parse()) {
+            return Ok(Self::Id(id));
+        }
+        let number = StaffNumber::new(text).map_err(|error| UseCaseError::Refused(error.to_string()))?;
+        Ok(Self::StaffNumber(number, source))
+    }
+}
+
+/// The account that is meant.
+pub async fn find(service: &Service, who: &Who) -> Result<Stored<Account>, UseCaseError> {
+    match who {
+        Who::Id(id) => service
+            .store
+            .account(*id)
+            .await?
+            .ok_or_else(|| UseCaseError::NotFound(format!("there is no account {id}"))),
+        Who::StaffNumber(number, Some(source)) => {
+            service.store.account_by_staff_number(source, number).await?.ok_or_else(|| {
+                UseCaseError::NotFound(format!("nobody in the source {source} has the staff number {number}"))
+            })
+        }
+        Who::StaffNumber(number, None) => find_in_any_source(service, number).await,
+    }
+}
+
+/// Accounts come from batches only, and each applied batch leaves a roster of its source.
+async fn find_in_any_source(
+    service: &Service,
+    number: &StaffNumber,
+) -> Result<Stored<Account>, UseCaseError> {
+    let mut found = Vec::new();
+    for roster in service.store.rosters().await? {
+        found.extend(service.store.account_by_staff_number(&roster.value.source, number).await?);
+    }
+    if found.len() > 1 {
+        let sources: Vec<&str> = found.iter().map(|account| account.value.source.as_str()).collect();
+        return Err(UseCaseError::Refused(format!(
+            "the staff number {number} occurs in several sources ({}): name the source, or use the account's id",
+            sources.join(", ")
+        )));
+    }
+    found.pop().ok_or_else(|| {
+        UseCaseError::NotFound(format!(
+            "nobody has the staff number {number}: look for the name, or for zeros in front"
+        ))
+    })
+}
+
+/// Which accounts to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Beginning of a staff number, a name or its kana; empty for all.
+    pub search: String,
+    /// Only of this source.
+    pub source: Option<SourceName>,
+}
+
+impl Filter {
+    fn matches(&self, account: &Account) -> bool {
+        let wanted = self.search.trim().to_lowercase();
+        let current = account.current();
+        let begins = |text: &str| text.to_lowercase().starts_with(&wanted);
+        wanted.is_empty()
+            || begins(current.staff_number.as_str())
+            || begins(&current.name)
+            || current.kana.as_deref().is_some_and(begins)
+    }
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T, K> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// The last row of this part, if more may follow.
+    pub next: Option<K>,
+}
+
+/// Accounts by id, those that match only.
+pub async fn list(
+    service: &Service,
+    filter: &Filter,
+    mut after: Option<AccountId>,
+    limit: usize,
+) -> Result<Listing<Account, AccountId>, UseCaseError> {
+    let mut rows = Vec::new();
+    loop {
+        let page = match &filter.source {
+            Some(source) => service.store.accounts_of_source(source, after, MAX_PAGE).await?,
+            None => service.store.accounts(after, MAX_PAGE).await?,
+        };
+        let Some(last) = page.last() else { return Ok(Listing { rows, next: None }) };
+        after = Some(last.value.id);
+        for account in page.into_iter().map(|stored| stored.value).filter(|account| filter.matches(account)) {
+            let id = account.id;
+            rows.push(account);
+            if rows.len() == limit {
+                return Ok(Listing { rows, next: Some(id) });
+            }
+        }
+    }
+}
+
+/// All that a helpdesk call asks for.
+#[derive(Debug, Clone)]
+pub struct Detail {
+    /// The account.
+    pub account: Account,
+    /// Its place in the waiting list, if it waits.
+    pub waiting: Option<WaitingEntry>,
+    /// Its codes, the oldest first.
+    pub codes: Vec<CodeRecord>,
+    /// Its devices, the oldest first.
+    pub devices: Vec<DeviceStanding>,
+}
+
+/// A device and what else is known of it.
+#[derive(Debug, Clone)]
+pub struct DeviceStanding {
+    /// The device.
+    pub device: Device,
+    /// Whose it is.
+    pub account: Option<Account>,
+    /// Its attempts, while there is an unlock record.
+    pub attempts: Option<Attempts>,
+    /// Whether it is connected now.
+    pub connected: bool,
+}
+
+/// One account.
+pub async fn show(service: &Service, who: &Who) -> Result<Detail, UseCaseError> {
+    let account = find(service, who).await?.value;
+    let mut devices = Vec::new();
+    for device in service.store.devices_of_account(account.id).await? {
+        devices.push(standing(service, device.value, Some(account.clone())).await?);
+    }
+    let codes = service.store.codes_of_account(account.id).await?;
+    let waiting = service.store.waiting_entry(account.id).await?;
+    Ok(Detail {
+        account,
+        waiting: waiting.map(|stored| stored.value),
+        codes: codes.into_iter().map(|stored| stored.value).collect(),
+        devices,
+    })
+}
+
+/// Devices by enrolment.
+pub async fn list_devices(
+    service: &Service,
+    after: Option<EnrolmentId>,
+    limit: usize,
+) -> Result<Listing<DeviceStanding, EnrolmentId>, UseCaseError> {
+    let page = service.store.devices(after, limit).await?;
+    let next = page.last().filter(|_| page.len() == limit).map(|last| last.value.enrolment);
+    let mut rows = Vec::with_capacity(page.len());
+    for device in page {
+        rows.push(of_device(service, device.value).await?);
+    }
+    Ok(Listing { rows, next })
+}
+
+/// A device with its account.
+pub async fn of_device(service: &Service, device: Device) -> Result<DeviceStanding, UseCaseError> {
+    let account = service.store.account(device.account).await?.map(|stored| stored.value);
+    standing(service, device, account).await
+}
+
+async fn standing(
+    service: &Service,
+    device: Device,
+    account: Option<Account>,
+) -> Result<DeviceStanding, UseCaseError> {
+    let attempts = service.unlock_records.attempts(device.enrolment).await;
+    let attempts = attempts.map_err(|cause| UseCaseError::UnlockRecords { done: "", cause })?;
+    let connected = service.live.is_connected(device.enrolment);
+    Ok(DeviceStanding { device, account, attempts, connected })
+}

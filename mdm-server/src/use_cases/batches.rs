@@ -1,0 +1,256 @@
+//! Personnel batches: a file becomes a plan, a plan takes effect.
+
+use std::sync::Arc;
+
+use mdm_core::account::{Account, SourceName};
+use mdm_core::apply::{self, Applied, ApplyInput};
+use mdm_core::audit::{Actor, PersonalValue};
+use mdm_core::batch::{Batch, ITEMS_PER_CHUNK, Mode, PlanChunk, PlanItem, PlanKind};
+use mdm_core::change::Stored;
+use mdm_core::plan::{self, Plan, PlanInput};
+use mdm_core::seats::Acting;
+use mdm_core::sheet::{self, Encoding, SheetError};
+use mdm_store::{CommitError, MAX_PAGE};
+use rand::rngs::OsRng;
+use shared::ids::{AccountId, BatchId};
+use tokio::task::JoinError;
+
+use super::licenses::block_all;
+use super::load::{commit_any_size, holdings};
+use super::{UseCaseError, retry_on_conflict};
+use crate::service::Service;
+
+/// A staff file as it arrives.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// 名簿区分.
+    pub source: SourceName,
+    /// How it is compared.
+    pub mode: Mode,
+    /// Overrules the encoding that would be found.
+    pub encoding: Option<Encoding>,
+    /// The file's name, for the journal.
+    pub file_name: Option<String>,
+}
+
+/// Why a file became no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// The file itself: its text is for the person who made it.
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] UseCaseError),
+}
+
+/// The most characters of a file's name that are kept.
+const FILE_NAME: usize = 200;
+
+/// Reads a file, compares it with the accounts of its source and stores the plan. Nothing of the accounts changes.
+pub async fn upload(
+    service: &Service,
+    bytes: impl AsRef<[u8]> + Send + 'static,
+    upload: Upload,
+    actor: Actor,
+) -> Result<Batch, UploadError> {
+    let encoding = upload.encoding;
+    let read = blocking(move || sheet::read(bytes.as_ref(), encoding)).await?;
+    let sheet = match read {
+        Ok(sheet) => sheet,
+        Err(error) => {
+            let refused = plan::refused(&upload.source, &error, actor, service.clock.now());
+            service.commit(refused).await.map_err(UseCaseError::from)?;
+            return Err(error.into());
+        }
+    };
+    // The version first: a batch that takes effect between the two makes this plan stale, not wrong.
+    let roster = service.store.roster(&upload.source).await.map_err(UseCaseError::from)?;
+    let accounts = accounts_of(service, &upload.source).await?;
+    let pool = service.store.pool().await.map_err(UseCaseError::from)?.value;
+    let Upload { source, mode, file_name, .. } = upload;
+    let now = service.clock.now();
+    let plan = blocking(move || {
+        let roster_version = roster.map_or(0, |roster| roster.value.version);
+        let input = PlanInput {
+            source,
+            mode,
+            sheet: &sheet,
+            accounts: &accounts,
+            roster_version,
+            pool: &pool,
+            actor,
+            now,
+        };
+        plan::plan(&input, &mut OsRng)
+    })
+    .await?;
+    Ok(store(service, plan, file_name).await?)
+}
+
+async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Result<Batch, UseCaseError> {
+    let batch = plan.batch.clone();
+    let mut changes = plan.changes();
+    if let (Some(name), Some(event)) = (file_name, changes.events.first_mut()) {
+        let name: String = name.chars().filter(|c| !c.is_control()).take(FILE_NAME).collect();
+        event.personal.push(PersonalValue::make("file-name", &name, &mut OsRng));
+    }
+    commit_any_size(service, batch.id, changes).await?;
+    Ok(batch)
+}
+
+/// Work that would hold up everything else that runs on this thread. Its panic goes on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, UseCaseError> {
+    match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => Ok(done),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Not begun, since the server is stopping.
+        Err(Err(_)) => Err(CommitError::Closed.into()),
+    }
+}
+
+async fn accounts_of(service: &Service, source: &SourceName) -> Result<Vec<Stored<Account>>, UseCaseError> {
+    let mut accounts: Vec<Stored<Account>> = Vec::new();
+    loop {
+        let after = accounts.last().map(|last| last.value.id);
+        let page = service.store.accounts_of_source(source, after, MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(accounts);
+        }
+        accounts.extend(page);
+    }
+}
+
+async fn load(service: &Service, id: BatchId) -> Result<Stored<Batch>, UseCaseError> {
+    let batch = service.store.batch(id).await?;
+    batch.ok_or_else(|| UseCaseError::NotFound(format!("there is no batch {id}")))
+}
+
+/// A batch as it stands.
+pub async fn show(service: &Service, id: BatchId) -> Result<Batch, UseCaseError> {
+    Ok(load(service, id).await?.value)
+}
+
+/// Batches, the newest first.
+pub async fn list(
+    service: &Service,
+    before: Option<BatchId>,
+    limit: usize,
+) -> Result<Vec<Batch>, UseCaseError> {
+    let page = service.store.batches(before, limit).await?;
+    Ok(page.into_iter().map(|stored| stored.value).collect())
+}
+
+/// A line of a plan, with the account where it exists already.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Place in the plan, from 1.
+    pub position: u32,
+    /// The line.
+    pub item: PlanItem,
+    /// Whom it is about, as known now.
+    pub account: Option<Account>,
+}
+
+/// Lines of a plan behind the first `after` ones.
+pub async fn items(
+    service: &Service,
+    id: BatchId,
+    after: u32,
+    limit: usize,
+) -> Result<Vec<Line>, UseCaseError> {
+    let batch = show(service, id).await?;
+    let per_chunk = u32::try_from(ITEMS_PER_CHUNK).unwrap_or(u32::MAX);
+    let mut lines = Vec::new();
+    for number in after / per_chunk..batch.chunks {
+        let first = number * per_chunk + 1;
+        let chunk = chunk(service, id, number).await?;
+        for (position, item) in (first..).zip(chunk.items).filter(|(position, _)| *position > after) {
+            if lines.len() == limit {
+                return Ok(lines);
+            }
+            let account = match item.account {
+                Some(id) => service.store.account(id).await?.map(|stored| stored.value),
+                None => None,
+            };
+            lines.push(Line { position, item, account });
+        }
+    }
+    Ok(lines)
+}
+
+async fn chunk(service: &Service, batch: BatchId, number: u32) -> Result<PlanChunk, UseCaseError> {
+    let chunk = service.store.plan_chunk(batch, number).await?;
+    chunk.map(|stored| stored.value).ok_or_else(|| {
+        UseCaseError::NotFound(format!(
+            "part {number} of the plan of batch {batch} is missing: upload the file again"
+        ))
+    })
+}
+
+/// What a batch did.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// The batch, applied.
+    pub batch: Batch,
+    /// How many got a seat and a code.
+    pub seats_given: usize,
+    /// How many lost a seat.
+    pub seats_freed: usize,
+    /// Who no longer wishes a seat but keeps it, having signed in.
+    pub seats_kept: Vec<AccountId>,
+    /// How many wait since now.
+    pub waiting: usize,
+    /// How many devices of those who lost a seat were to be blocked.
+    pub devices_to_block: usize,
+}
+
+/// Puts a plan into force, whole or not at all; then blocks the devices of those who left.
+pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<InForce, UseCaseError> {
+    let applied = retry_on_conflict(|| async {
+        let input = input(service, id).await?;
+        let working = service.clone();
+        let applied = blocking(move || {
+            let acting = Acting { actor, now: working.clock.now(), keys: &working.keyring.codes };
+            apply::apply(input, acting, &mut OsRng)
+        })
+        .await?
+        .map_err(|error| UseCaseError::Refused(error.to_string()))?;
+        let Applied { changes, .. } = applied;
+        let rest = Applied { changes: Default::default(), ..applied };
+        commit_any_size(service, id, changes).await?;
+        Ok(rest)
+    })
+    .await?;
+    block_all(service, &applied.block, "left by a personnel batch", actor).await;
+    Ok(InForce {
+        batch: show(service, id).await?,
+        seats_given: applied.seats_given.len(),
+        seats_freed: applied.seats_freed.len(),
+        seats_kept: applied.seats_kept,
+        waiting: applied.waiting.len(),
+        devices_to_block: applied.block.len(),
+    })
+}
+
+async fn input(service: &Service, id: BatchId) -> Result<ApplyInput, UseCaseError> {
+    let batch = load(service, id).await?;
+    let mut chunks = Vec::new();
+    for number in 0..batch.value.chunks {
+        chunks.push(chunk(service, id, number).await?);
+    }
+    let roster = service.store.roster(&batch.value.source).await?;
+    let accounts = accounts_of(service, &batch.value.source).await?;
+    let may_lose: Vec<AccountId> = chunks
+        .iter()
+        .flat_map(|chunk| &chunk.items)
+        .filter(|item| may_lose_seat(item))
+        .filter_map(|i| i.account)
+        .collect();
+    let holdings = holdings(service, accounts, &may_lose).await?;
+    Ok(ApplyInput { batch, chunks, roster, holdings })
+}
+
+fn may_lose_seat(item: &PlanItem) -> bool {
+    matches!(item.kind, PlanKind::Leave | PlanKind::Move { .. } | PlanKind::Change { .. })
+}

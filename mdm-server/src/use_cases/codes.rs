@@ -1,0 +1,103 @@
+//! Activation codes: handing them out for letters, and another one in place of a lost one.
+
+use mdm_core::account::Account;
+use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
+use mdm_core::change::{Changeset, Stored};
+use mdm_core::code::{CodeRecord, CodeState};
+use mdm_core::seats::{self, Acting};
+use mdm_store::MAX_PAGE;
+use rand::rngs::OsRng;
+use zeroize::Zeroizing;
+
+use super::accounts::{self, Who};
+use super::{UseCaseError, retry_on_conflict};
+use crate::service::Service;
+
+/// A code that can be used, opened. Not for logs: no `Debug`.
+pub struct OpenedCode {
+    /// Whom it enrols.
+    pub account: Account,
+    /// What is stored of it.
+    pub record: CodeRecord,
+    /// As printed.
+    pub text: Zeroizing<String>,
+}
+
+/// Opens all codes that a device could still be enrolled with, by main post and staff number. The journal notes it before
+/// they are given out.
+pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, UseCaseError> {
+    let now = service.clock.now();
+    let mut opened = Vec::new();
+    for record in all_usable(service).await? {
+        let fresh = record.state == CodeState::Open && record.expires_at > now;
+        let Some(account) = service.store.account(record.account).await?.filter(|_| fresh) else { continue };
+        if account.value.may_work() && account.value.seat.is_some() {
+            opened.push(open(service, account.value, record)?);
+        }
+    }
+    opened.sort_by_cached_key(|code| {
+        let current = code.account.current();
+        let post = current.departments.first();
+        (
+            code.account.source.clone(),
+            post.map(|post| (post.code.clone(), post.name.clone())),
+            current.staff_number.clone(),
+        )
+    });
+    let mut changes = Changeset::default();
+    changes.note(
+        AuditEvent::new(now, actor, Happening::CodesExported, Subject::default()).fact("codes", opened.len()),
+    );
+    service.commit(changes).await?;
+    Ok(opened)
+}
+
+async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> {
+    let mut all: Vec<CodeRecord> = Vec::new();
+    loop {
+        let after = all.last().map(|last| (last.expires_at, last.index));
+        let page = service.store.usable_codes(after, MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.into_iter().map(|stored| stored.value));
+    }
+}
+
+fn open(service: &Service, account: Account, record: CodeRecord) -> Result<OpenedCode, UseCaseError> {
+    let code = service.keyring.codes.open(&record).map_err(|_| {
+        UseCaseError::Refused(format!(
+            "the activation code of account {} does not open under this server's master key: reissue it",
+            account.id
+        ))
+    })?;
+    Ok(OpenedCode { account, record, text: code.to_text() })
+}
+
+/// Issues another code; those issued before are dead. Giving it out is noted as an export of one.
+pub async fn reissue(service: &Service, who: &Who, actor: Actor) -> Result<OpenedCode, UseCaseError> {
+    let id = accounts::find(service, who).await?.value.id;
+    retry_on_conflict(|| async {
+        let account = accounts::find(service, &Who::Id(id)).await?;
+        let codes = service.store.codes_of_account(id).await?;
+        let acting = Acting { actor, now: service.clock.now(), keys: &service.keyring.codes };
+        let mut changes = seats::reissue(account, codes, acting, &mut OsRng)
+            .map_err(|error| UseCaseError::Refused(error.to_string()))?;
+        changes.note(
+            AuditEvent::new(acting.now, actor, Happening::CodesExported, Subject::account(id))
+                .fact("codes", 1),
+        );
+        service.commit(changes).await?;
+        Ok(())
+    })
+    .await?;
+    let account = accounts::find(service, &Who::Id(id)).await?.value;
+    let codes = service.store.codes_of_account(id).await?;
+    let newest = codes.into_iter().rev().find(|code| code.value.state == CodeState::Open);
+    let Stored { value: record, .. } = newest.ok_or_else(|| {
+        UseCaseError::Refused(
+            "the new code was replaced or used at once: look at the account again".to_owned(),
+        )
+    })?;
+    open(service, account, record)
+}

@@ -1,0 +1,166 @@
+//! Pool, seats, reclamation and the waiting list.
+
+use mdm_core::account::Account;
+use mdm_core::audit::Actor;
+use mdm_core::change::Changeset;
+use mdm_core::license::{Pool, WaitingEntry};
+use mdm_core::seats::{self, Acting, NotLoaded, SeatChange, SeatError};
+use rand::rngs::OsRng;
+use shared::ids::{AccountId, BatchId, EnrolmentId};
+
+use super::accounts::{self, Who};
+use super::devices::{self, Order};
+use super::load::{accounts_where, commit_any_size, holdings, waiting_list};
+use super::{UseCaseError, retry_on_conflict};
+use crate::service::Service;
+
+impl From<SeatError> for UseCaseError {
+    fn from(error: SeatError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<NotLoaded> for UseCaseError {
+    fn from(error: NotLoaded) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+/// Where the pool stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The pool.
+    pub pool: Pool,
+    /// How many wait for a seat.
+    pub waiting: usize,
+    /// How many hold one and have never signed in.
+    pub never_signed_in: usize,
+}
+
+/// Where the pool stands.
+pub async fn status(service: &Service) -> Result<Status, UseCaseError> {
+    let never = accounts_where(service, holds_unused_seat).await?;
+    Ok(Status {
+        pool: service.store.pool().await?.value,
+        waiting: waiting_list(service).await?.len(),
+        never_signed_in: never.len(),
+    })
+}
+
+fn holds_unused_seat(account: &Account) -> bool {
+    account.seat.is_some() && account.signed_in_at.is_none()
+}
+
+fn acting(service: &Service, actor: Actor) -> Acting<'_> {
+    Acting { actor, now: service.clock.now(), keys: &service.keyring.codes }
+}
+
+/// What became of seats, for the person who asked.
+#[derive(Debug, Clone, Default)]
+pub struct Moved {
+    /// Who lost a seat.
+    pub freed: Vec<Account>,
+    /// Who got one, with a code.
+    pub given: Vec<Account>,
+    /// Who waits since now.
+    pub waiting: Vec<AccountId>,
+}
+
+/// Sets the size of the pool; seats that become free by it go to the waiting list.
+pub async fn set_pool(service: &Service, size: u32, actor: Actor) -> Result<Moved, UseCaseError> {
+    let change = retry_on_conflict(|| async {
+        let holdings = holdings(service, Vec::new(), &[]).await?;
+        let change = seats::set_pool(holdings, size, acting(service, actor), &mut OsRng)?;
+        commit(service, change).await
+    })
+    .await?;
+    told(service, change).await
+}
+
+/// 利用希望: asks for a seat for one account.
+pub async fn wait(service: &Service, who: &Who, actor: Actor) -> Result<(AccountId, Moved), UseCaseError> {
+    let id = accounts::find(service, who).await?.value.id;
+    let change = retry_on_conflict(|| async {
+        let account = accounts::find(service, &Who::Id(id)).await?;
+        let holdings = holdings(service, vec![account], &[]).await?;
+        let change = seats::wait(holdings, id, acting(service, actor), &mut OsRng)?;
+        commit(service, change).await
+    })
+    .await?;
+    Ok((id, told(service, change).await?))
+}
+
+/// 回収: seats of accounts that wished one and did not sign in for `days` days go to the waiting list. `dry_run` only says
+/// what would happen now.
+pub async fn reclaim(
+    service: &Service,
+    days: u16,
+    dry_run: bool,
+    actor: Actor,
+) -> Result<Moved, UseCaseError> {
+    let change = retry_on_conflict(|| async {
+        let acting = acting(service, actor);
+        let holders = accounts_where(service, holds_unused_seat).await?;
+        let unused = seats::unused(holders.iter().map(|stored| &stored.value), days, acting.now);
+        let losing: Vec<AccountId> = unused.iter().map(|unused| unused.account).collect();
+        let holdings = holdings(service, holders, &losing).await?;
+        let change = seats::reclaim(holdings, days, acting, &mut OsRng)?;
+        if dry_run { Ok(change) } else { commit(service, change).await }
+    })
+    .await?;
+    if !dry_run {
+        block_all(service, &change.block, "seat reclaimed", actor).await;
+    }
+    told(service, change).await
+}
+
+/// Commits a change of seats; what is left of it is the outcome.
+async fn commit(service: &Service, change: SeatChange) -> Result<SeatChange, UseCaseError> {
+    let SeatChange { changes, .. } = change;
+    let rest = SeatChange { changes: Changeset::default(), ..change };
+    if !changes.writes.is_empty() || !changes.events.is_empty() {
+        let name = BatchId::make(service.clock.now(), &mut OsRng);
+        commit_any_size(service, name, changes).await?;
+    }
+    Ok(rest)
+}
+
+/// Blocks devices whose account lost its seat. Each is refused by the server already; a block that fails here is logged
+/// and tried again by the scheduler.
+pub(crate) async fn block_all(service: &Service, enrolments: &[EnrolmentId], reason: &str, actor: Actor) {
+    for enrolment in enrolments {
+        match devices::block(service, *enrolment, Order { actor, reason }).await {
+            Ok(_) => {}
+            // Blocked or wiped by somebody else in between.
+            Err(UseCaseError::Refused(why)) => tracing::info!(%enrolment, why, "not blocked"),
+            Err(error) => tracing::error!(%enrolment, %error, "not blocked yet, will be tried again"),
+        }
+    }
+}
+
+async fn told(service: &Service, change: SeatChange) -> Result<Moved, UseCaseError> {
+    Ok(Moved {
+        freed: accounts_of(service, &change.freed).await?,
+        given: accounts_of(service, &change.given).await?,
+        waiting: change.waiting,
+    })
+}
+
+async fn accounts_of(service: &Service, ids: &[AccountId]) -> Result<Vec<Account>, UseCaseError> {
+    let mut accounts = Vec::with_capacity(ids.len());
+    for id in ids {
+        accounts.extend(service.store.account(*id).await?.map(|stored| stored.value));
+    }
+    Ok(accounts)
+}
+
+/// 割当待ち in its order, each with the account.
+pub async fn waiting(service: &Service) -> Result<Vec<(WaitingEntry, Account)>, UseCaseError> {
+    let mut list = Vec::new();
+    for entry in waiting_list(service).await? {
+        if let Some(account) = service.store.account(entry.value.account).await? {
+            list.push((entry.value, account.value));
+        }
+    }
+    Ok(list)
+}

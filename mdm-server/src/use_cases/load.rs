@@ -1,0 +1,77 @@
+//! What rules about many accounts are given to look at, and how their changes are committed whatever their size.
+
+use mdm_core::account::Account;
+use mdm_core::change::{Changeset, Stored};
+use mdm_core::license::WaitingEntry;
+use mdm_core::seats::Holdings;
+use mdm_store::{CommitError, LargeChange, MAX_PAGE, MAX_PUTS};
+use shared::ids::{AccountId, BatchId};
+
+use super::UseCaseError;
+use crate::service::Service;
+
+/// The whole waiting list in its order.
+pub(super) async fn waiting_list(service: &Service) -> Result<Vec<Stored<WaitingEntry>>, UseCaseError> {
+    let mut list: Vec<Stored<WaitingEntry>> = Vec::new();
+    loop {
+        let after = list.last().map(|last| (last.value.since, last.value.place, last.value.account));
+        let page = service.store.waiting_list(after, MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(list);
+        }
+        list.extend(page);
+    }
+}
+
+/// All accounts for which `wanted` holds.
+pub(super) async fn accounts_where(
+    service: &Service,
+    wanted: impl Fn(&Account) -> bool,
+) -> Result<Vec<Stored<Account>>, UseCaseError> {
+    let mut accounts = Vec::new();
+    let mut after = None;
+    loop {
+        let page = service.store.accounts(after, MAX_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(accounts) };
+        after = Some(last.value.id);
+        accounts.extend(page.into_iter().filter(|account| wanted(&account.value)));
+    }
+}
+
+/// Pool, waiting list, `accounts` and all who wait; codes and devices of those in `may_lose`, who are among `accounts`.
+pub(super) async fn holdings(
+    service: &Service,
+    mut accounts: Vec<Stored<Account>>,
+    may_lose: &[AccountId],
+) -> Result<Holdings, UseCaseError> {
+    let pool = service.store.pool().await?;
+    let waiting = waiting_list(service).await?;
+    let loaded: std::collections::HashSet<AccountId> =
+        accounts.iter().map(|stored| stored.value.id).collect();
+    for entry in waiting.iter().filter(|entry| !loaded.contains(&entry.value.account)) {
+        accounts.extend(service.store.account(entry.value.account).await?);
+    }
+    let (mut codes, mut devices) = (Vec::new(), Vec::new());
+    for account in may_lose {
+        codes.extend(service.store.codes_of_account(*account).await?);
+        let theirs = service.store.devices_of_account(*account).await?;
+        devices.extend(theirs.into_iter().map(|stored| stored.value));
+    }
+    Ok(Holdings { pool, accounts, waiting, codes, devices })
+}
+
+/// Commits in one write if that can be, else as a large change in the name of `batch`.
+pub(super) async fn commit_any_size(
+    service: &Service,
+    batch: BatchId,
+    changes: Changeset,
+) -> Result<(), CommitError> {
+    if changes.writes.len() + changes.events.len() <= MAX_PUTS {
+        match service.commit(changes.clone()).await {
+            // Index entries count as well, and only the store knows how many there are.
+            Err(CommitError::TooMany { .. }) => {}
+            done => return done.map(|_| ()),
+        }
+    }
+    service.store.commit_large(LargeChange::split(batch, changes)).await.map(|_| ())
+}
