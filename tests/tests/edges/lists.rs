@@ -59,4 +59,4 @@ pub(crate) const NOWHERE: [&str; 7] =
 pub(crate) const XTASK: [&str; 2] = ["anyhow", "clap"];
 
 /// Licenses whose terms this project keeps. Of `A OR B` one suffices, of `A AND B` both must be here.
-pub(crate) const LICENSES: [&str; 5] = ["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0"];
+pub(crate) const LICENSES: [&str; 6] = ["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];

@@ -1,0 +1,253 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use shared::ids::{BatchId, EnrolmentId};
+
+/// Manages a Tamatebako MDM server.
+#[derive(Debug, Parser)]
+#[command(name = "mdmctl", version)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which server, and who asks.
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    /// The server, like https://mdm.example.lg.jp:8443.
+    #[arg(long, env = "MDM_SERVER", value_name = "URL", global = true)]
+    pub(crate) server: Option<String>,
+    /// The file with your API token.
+    #[arg(long, env = "MDM_TOKEN", value_name = "FILE", global = true)]
+    pub(crate) token: Option<PathBuf>,
+    /// The certificate of the server's authority, PEM.
+    #[arg(long, env = "MDM_CA", value_name = "FILE", global = true)]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Staff files: upload, look at the plan, put it into force.
+    #[command(subcommand)]
+    Batch(Batch),
+    /// Activation codes for letters.
+    #[command(subcommand)]
+    Codes(Codes),
+    /// Look people up.
+    #[command(subcommand)]
+    Accounts(Accounts),
+    /// The pool of seats, and taking seats back.
+    #[command(subcommand)]
+    Licenses(Licenses),
+    /// Who waits for a seat.
+    #[command(subcommand)]
+    Waitlist(Waitlist),
+    /// Devices: block, unblock, wipe.
+    #[command(subcommand)]
+    Devices(Devices),
+    /// The audit journal.
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// All of the source: who is absent leaves.
+    Roster,
+    /// Some of the source: nobody leaves.
+    Upsert,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Batch {
+    /// Upload a staff file. Nothing changes until it is applied.
+    Upload {
+        /// CSV in UTF-8, CP932 or UTF-16.
+        file: PathBuf,
+        /// The personnel authority or list that the file is.
+        #[arg(long, value_name = "NAME")]
+        source: String,
+        /// How the file is compared.
+        #[arg(long, value_enum, default_value = "roster")]
+        mode: Mode,
+        /// Overrule the encoding that would be found: utf-8, utf-8-bom, cp932, utf-16.
+        #[arg(long)]
+        encoding: Option<String>,
+    },
+    /// Show what a batch would do, or did.
+    Show {
+        /// The batch.
+        id: BatchId,
+        /// Show unchanged people too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Put a batch into force.
+    Apply {
+        /// The batch.
+        id: BatchId,
+    },
+}
+
+/// A person.
+#[derive(Debug, Args)]
+pub(crate) struct Who {
+    /// Staff number or account id.
+    pub(crate) account: String,
+    /// The source, where several have that staff number.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Codes {
+    /// Write all codes that can be used, as CSV; with --json as JSON.
+    Export {
+        /// Where to; standard output if absent.
+        file: Option<PathBuf>,
+    },
+    /// Issue another code for a person; earlier ones are dead.
+    Reissue(Who),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Accounts {
+    /// List accounts.
+    List {
+        /// Only those whose staff number, name or kana begins so.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Only those of this source.
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+    },
+    /// Show one account with codes and devices.
+    Show(Who),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Licenses {
+    /// Show the pool.
+    Status,
+    /// Change the pool.
+    #[command(subcommand)]
+    Pool(Pool),
+    /// Take seats back and give them to who waits.
+    Reclaim {
+        /// From accounts that did not sign in within so many days.
+        #[arg(long, value_name = "DAYS")]
+        never_signed_in: u16,
+        /// Only show which they would be.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pool {
+    /// Set how many seats there are.
+    Set {
+        /// How many.
+        seats: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Waitlist {
+    /// Ask for a seat for a person.
+    Add(Who),
+    /// Show who waits, in order.
+    List,
+}
+
+/// An order to a device.
+#[derive(Debug, Args)]
+pub(crate) struct Order {
+    /// The device.
+    pub(crate) id: EnrolmentId,
+    /// Why, for the audit journal.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Devices {
+    /// List devices.
+    List,
+    /// Show one device.
+    Show {
+        /// The device.
+        id: EnrolmentId,
+    },
+    /// 利用停止: withhold the server's help, reversibly.
+    Block(Order),
+    /// 停止解除.
+    Unblock(Order),
+    /// 遠隔消去: destroy the keys, for ever.
+    Wipe(Order),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Write the whole journal and its signed checkpoint as JSON Lines.
+    Export {
+        /// Where to. It holds names and reasons.
+        file: PathBuf,
+    },
+    /// Verify an exported journal. Needs no server.
+    Verify {
+        /// What `audit export` wrote.
+        file: PathBuf,
+        /// The checkpoint key: SHA-256 fingerprint in hexadecimal, or its SubjectPublicKeyInfo in base64.
+        #[arg(long, value_name = "FINGERPRINT|SPKI")]
+        key: Option<String>,
+        /// A head of the journal that you know from elsewhere.
+        #[arg(long, value_name = "SEQ:HASH")]
+        at_least: Option<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn connection_and_json_may_stand_anywhere() {
+        let cli = Cli::try_parse_from([
+            "mdmctl",
+            "devices",
+            "list",
+            "--json",
+            "--server",
+            "https://s",
+            "--token",
+            "t",
+            "--ca",
+            "c",
+        ]);
+        let cli = cli.unwrap();
+        assert!(cli.json);
+        assert_eq!(cli.connection.server.as_deref(), Some("https://s"));
+    }
+
+    #[test]
+    fn a_wipe_without_a_reason_is_not_understood() {
+        let id = "0192f0c1-2345-7abc-8def-0123456789ab";
+        assert!(Cli::try_parse_from(["mdmctl", "devices", "wipe", id]).is_err());
+        assert!(Cli::try_parse_from(["mdmctl", "devices", "wipe", id, "--reason", "lost"]).is_ok());
+        assert!(Cli::try_parse_from(["mdmctl", "devices", "wipe", "phone", "--reason", "lost"]).is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! `mdmctl batch`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use mdm_server::api::types::{AppliedView, BatchView, ItemView, KindWord, MAX_UPLOAD};
+use serde::Serialize;
+use serde_json::json;
+
+use super::all;
+use crate::cli::{Batch, Mode};
+use crate::client::Client;
+use crate::failure::{self, Failure};
+use crate::output::{answer, fields, maybe_time, table, time, word};
+
+pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Failure> {
+    match command {
+        Batch::Upload { file, source, mode, encoding } => {
+            let batch: BatchView = upload(client, file, source, *mode, encoding.as_deref())?;
+            answer(json, &batch, |batch| {
+                let id = batch.id;
+                format!(
+                    "{}\nNothing has changed yet. Look at it: mdmctl batch show {id}\nPut it into force: mdmctl batch apply {id}",
+                    counts(batch)
+                )
+            })
+        }
+        Batch::Show { id, all: unchanged_too } => {
+            let id = id.to_string();
+            let batch: BatchView = client.get(&["batches", &id], &[])?;
+            let items: Vec<ItemView> = all(client, &["batches", &id, "items"], &[])?;
+            answer(json, &Shown { batch, items }, |shown| {
+                format!("{}\n{}", counts(&shown.batch), lines(&shown.items, *unchanged_too))
+            })
+        }
+        Batch::Apply { id } => {
+            let done: AppliedView = client.post(&["batches", &id.to_string(), "apply"], &[], &json!({}))?;
+            answer(json, &done, applied)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    batch: BatchView,
+    items: Vec<ItemView>,
+}
+
+fn upload(
+    client: &Client,
+    file: &Path,
+    source: &str,
+    mode: Mode,
+    encoding: Option<&str>,
+) -> Result<BatchView, Failure> {
+    let bytes = read_file(file)?;
+    let mode = match mode {
+        Mode::Roster => "roster",
+        Mode::Upsert => "upsert",
+    };
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut query = vec![("source", source), ("mode", mode), ("file_name", &name)];
+    query.extend(encoding.map(|encoding| ("encoding", encoding)));
+    client.upload(&["batches"], &query, &bytes)
+}
+
+/// The file's bytes, if they are not more than the server takes.
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let too_large = |bytes: u64| {
+        Failure::Usage(format!(
+            "{} has {bytes} bytes, the limit is {MAX_UPLOAD} (50 MiB): remove columns that are not needed, or upload it \
+             in parts with --mode upsert",
+            path.display()
+        ))
+    };
+    let file = File::open(path).map_err(|error| failure::file(path, "read", &error))?;
+    let metadata = file.metadata().map_err(|error| failure::file(path, "read", &error))?;
+    if metadata.len() > MAX_UPLOAD as u64 {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_UPLOAD as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| failure::file(path, "read", &error))?;
+    if bytes.len() > MAX_UPLOAD { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+}
+
+fn counts(batch: &BatchView) -> String {
+    let summary = &batch.summary;
+    let mut said = vec![
+        ("batch", batch.id.to_string()),
+        ("source", format!("{} ({})", batch.source, word(batch.mode))),
+        ("file", format!("{}, {}, {} rows", batch.encoding, batch.delimiter, summary.rows)),
+        ("state", format!("{} {}", word(batch.state), batch.applied_at.map(time).unwrap_or_default())),
+        ("uploaded", time(batch.uploaded_at)),
+        ("join", summary.join.to_string()),
+        ("move", summary.moved.to_string()),
+        ("change", summary.change.to_string()),
+        ("return", summary.returned.to_string()),
+        ("leave", leavers(batch)),
+        ("unchanged", summary.unchanged.to_string()),
+        ("rejected", summary.rejected.to_string()),
+        (
+            "seats",
+            format!(
+                "{} wished, {} given back, {} free before",
+                summary.seats_wished, summary.seats_freed, summary.seats_free
+            ),
+        ),
+    ];
+    if !batch.unused_columns.is_empty() {
+        said.push(("not used", batch.unused_columns.join(", ")));
+    }
+    if batch.private_use_total > 0 {
+        let first: Vec<String> = batch
+            .private_use
+            .iter()
+            .take(5)
+            .map(|found| format!("{} in row {}", found.code, found.row))
+            .collect();
+        said.push(("gaiji", format!("{}: {}", batch.private_use_total, first.join(", "))));
+    }
+    if batch.normalised_rows.total > 0 {
+        let total = batch.normalised_rows.total;
+        said.push(("full width", format!("{total} staff numbers were written in full-width characters")));
+    }
+    fields(&said)
+}
+
+fn leavers(batch: &BatchView) -> String {
+    if batch.summary.leavers_held_back {
+        "held back: a row's staff number cannot be read, so nobody can be said to be absent".to_owned()
+    } else {
+        batch.summary.leave.to_string()
+    }
+}
+
+fn lines(items: &[ItemView], unchanged_too: bool) -> String {
+    let shown = items.iter().filter(|item| unchanged_too || item.kind != KindWord::Unchanged);
+    let rows: Vec<Vec<String>> = shown.map(line).collect();
+    if rows.is_empty() {
+        return "Nobody changes.\n".to_owned();
+    }
+    table(&["row", "kind", "number", "name", "department", "seat", "remark"], &rows)
+}
+
+fn line(item: &ItemView) -> Vec<String> {
+    let remarks: Vec<&str> = item.rejections.iter().map(|rejection| rejection.message.as_str()).collect();
+    let wish = item.wishes_seat.map(|wishes| if wishes { "yes" } else { "no" });
+    vec![
+        item.row.map(|row| row.to_string()).unwrap_or_default(),
+        word(item.kind),
+        item.staff_number.clone().unwrap_or_default(),
+        item.name.clone().unwrap_or_default(),
+        item.department.clone().unwrap_or_default(),
+        wish.unwrap_or_default().to_owned(),
+        remarks.join("; "),
+    ]
+}
+
+fn applied(done: &AppliedView) -> String {
+    let summary = &done.batch.summary;
+    let mut text = fields(&[
+        ("batch", done.batch.id.to_string()),
+        ("in force since", maybe_time(done.batch.applied_at)),
+        ("joined", summary.join.to_string()),
+        ("left", summary.leave.to_string()),
+        ("rejected rows", summary.rejected.to_string()),
+        ("seats given", done.seats_given.to_string()),
+        ("seats freed", done.seats_freed.to_string()),
+        ("now waiting", done.waiting.to_string()),
+        ("devices to block", done.devices_to_block.to_string()),
+    ]);
+    if !done.seats_kept.is_empty() {
+        text.push_str("\nThese no longer wish a seat but have signed in and keep it:\n");
+        done.seats_kept.iter().for_each(|account| text.push_str(&format!("{account}\n")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beyond_the_limit_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.csv");
+        File::create(&path).unwrap().set_len(200 * 1024 * 1024).unwrap();
+        let error = read_file(&path).unwrap_err();
+        assert!(error.to_string().contains("209715200 bytes, the limit is 52428800"), "{error}");
+        assert_eq!(error.status(), 2);
+    }
+}

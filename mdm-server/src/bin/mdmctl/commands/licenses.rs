@@ -1,0 +1,56 @@
+//! `mdmctl licenses`.
+
+use mdm_server::api::types::{LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat};
+
+use crate::cli::{Licenses, Pool};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{answer, fields, table};
+
+pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(), Failure> {
+    let current: LicenseStatus = match command {
+        Licenses::Status => client.get(&["licenses"], &[])?,
+        Licenses::Pool(Pool::Set { seats }) => {
+            client.put(&["licenses", "pool"], &PoolRequest { size: *seats })?
+        }
+        Licenses::Reclaim { never_signed_in, dry_run } => {
+            let request = ReclaimRequest { never_signed_in_days: *never_signed_in, dry_run: *dry_run };
+            let done: Reclaimed = client.post(&["licenses", "reclaim"], &[], &request)?;
+            return answer(json, &done, reclaimed);
+        }
+    };
+    answer(json, &current, status)
+}
+
+fn status(status: &LicenseStatus) -> String {
+    fields(&[
+        ("pool", status.pool.to_string()),
+        ("reserved", status.reserved.to_string()),
+        ("assigned", status.assigned.to_string()),
+        ("free", status.free.to_string()),
+        ("waiting", status.waiting.to_string()),
+        ("never signed in", status.never_signed_in.to_string()),
+    ])
+}
+
+fn reclaimed(done: &Reclaimed) -> String {
+    let (taken, given) = match done.dry_run {
+        true => ("seats that would be taken back", "of which the waiting list would get"),
+        false => ("seats taken back", "given to the waiting list"),
+    };
+    let mut text =
+        fields(&[(taken, done.reclaimed.len().to_string()), (given, done.given_to.len().to_string())]);
+    let lists =
+        [("\nFrom:\n", &done.reclaimed), ("\nTo, with a code that waits to be exported:\n", &done.given_to)];
+    for (title, seats) in lists {
+        if !seats.is_empty() {
+            let row = |seat: &ReclaimedSeat| {
+                vec![seat.staff_number.clone(), seat.name.clone(), seat.account.to_string()]
+            };
+            let rows: Vec<Vec<String>> = seats.iter().map(row).collect();
+            text.push_str(title);
+            text.push_str(&table(&["number", "name", "account"], &rows));
+        }
+    }
+    text
+}
