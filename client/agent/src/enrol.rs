@@ -209,6 +209,7 @@ impl Agent {
         // Empty, from a try that was interrupted; or the note of an earlier enrolment's erase.
         vault::erase::clear_for_enrolment(home)?;
         intent::preallocate(home)?;
+        files::create_dir(&home.vault_dir())?;
         files::create_dir(&home.slots_dir())?;
         let key = VaultKey::make(&mut rng());
         Vault::create(&home.store_dir(), &key, device.enrolment, &mut rng())?;

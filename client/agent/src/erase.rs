@@ -74,7 +74,9 @@ impl Agent {
 
     /// Goes on with an erase as far as it goes without the network. Blocking.
     pub(crate) fn continue_erase(&self) {
-        self.erase_locally(&mut self.inner());
+        if let Pause::Stuck(why) = self.erase_locally(&mut self.inner()) {
+            tracing::error!(why, "the erase is not complete and is tried again");
+        }
     }
 
     fn erase_locally(&self, inner: &mut Inner) -> Pause {

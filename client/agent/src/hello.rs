@@ -22,7 +22,8 @@ use crate::tls::{client_config, key_fingerprint};
 const COMMAND_FRAMES: usize = 8;
 
 impl Agent {
-    /// Connects with the device certificate. From here on commands that the server pushes are obeyed.
+    /// Connects with the device certificate. From here on commands that the server pushes are obeyed; [`Agent::greet`] has
+    /// to follow before anything else.
     pub async fn connect(self: &Arc<Self>) -> Result<Link, AgentError> {
         let (server, pins, certificate) = {
             let inner = self.inner();
@@ -37,7 +38,6 @@ impl Agent {
         let config = client_config(ALPN_DEVICE, Some(pins), Some((certificate, key)))?;
         let link = Link::open(&server, config).await?;
         tokio::spawn(accept_commands(Arc::downgrade(self), link.connection.clone()));
-        self.set_connection(Some(link.connection.clone()));
         Ok(link)
     }
 
@@ -80,10 +80,12 @@ impl Agent {
                 }
             }
         }
-        self.observer.event(Event::Connected);
         if self.state() == State::Wiping {
-            self.deliver_receipt(connection).await?;
+            self.observer.event(Event::Connected);
+            return self.deliver_receipt(connection).await;
         }
+        self.set_connection(Some(connection.clone()));
+        self.observer.event(Event::Connected);
         Ok(())
     }
 

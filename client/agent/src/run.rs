@@ -46,6 +46,8 @@ impl Agent {
             match self.state() {
                 State::Gone => return Ok(RunEnd::Erased),
                 State::Unenrolled => return Err(AgentError::Unenrolled),
+                // A step that failed is tried again, also without a network.
+                State::Wiping => self.blocking(Self::continue_erase).await?,
                 _ => {}
             }
             match self.connect_and_serve(&mut backoff).await {

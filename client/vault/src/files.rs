@@ -33,7 +33,7 @@ pub fn sync_dir(path: &Path) -> Result<(), FileError> {
     at("sync", path, File::open(path).and_then(|dir| dir.sync_all()))
 }
 
-/// Makes a folder (mode 0700) and its missing parents.
+/// Makes a folder (mode 0700), and durably so in its parent. Missing parents are made, too, but not synced.
 pub fn create_dir(path: &Path) -> Result<(), FileError> {
     at("create", path, DirBuilder::new().recursive(true).mode(0o700).create(path))?;
     sync_dir(parent(path))
