@@ -1,3 +1,4 @@
 //! What the end-to-end tests, the demo and the benches share: each module says what it holds.
 
+pub mod phone;
 pub mod roster;

@@ -1,0 +1,143 @@
+//! The phone's command line.
+
+use std::io::BufRead;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use zeroize::Zeroizing;
+
+/// A phone without a face, for tests and demonstrations.
+#[derive(Parser)]
+#[command(name = "phone", version)]
+pub struct Cli {
+    /// The phone's folder: new or empty at enrolment.
+    #[arg(long)]
+    pub home: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: PhoneCommand,
+}
+
+/// What a phone can do.
+#[derive(Subcommand)]
+pub enum PhoneCommand {
+    /// Enrol with the code from the letter, and set a PIN.
+    Enrol(EnrolArguments),
+    /// Open the vault; without a running phone, only to see that it opens.
+    Unlock {
+        /// The PIN.
+        #[command(flatten)]
+        pin: RequiredPin,
+    },
+    /// Close the vault of a running phone.
+    Lock,
+    /// Store a file.
+    Put {
+        /// Its name in the vault.
+        name: String,
+        /// Where it is now.
+        file: PathBuf,
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
+    /// Write a file to standard output.
+    Get {
+        /// Its name in the vault.
+        name: String,
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
+    /// Remove a file.
+    Rm {
+        /// Its name in the vault.
+        name: String,
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
+    /// List the files.
+    Ls {
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
+    /// Say how the phone stands.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stay connected, obey commands, and serve the other commands.
+    Run,
+    /// Connect once: obey commands, send a receipt that is owed.
+    Sync,
+    /// Say which steps of a wipe are done, by looking at the files alone.
+    EraseState {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What `enrol` needs.
+#[derive(Args)]
+pub struct EnrolArguments {
+    /// The activation code.
+    #[arg(long)]
+    pub code: String,
+    /// `host:port` of the server.
+    #[arg(long)]
+    pub server: String,
+    /// SHA-256 of a server key in hex, from the QR code; may be repeated.
+    #[arg(long = "pins", value_name = "HEX")]
+    pub pins: Vec<String>,
+    /// The PIN to set.
+    #[command(flatten)]
+    pub pin: RequiredPin,
+}
+
+/// A PIN that has to be given.
+#[derive(Args)]
+pub struct RequiredPin {
+    /// The PIN; `-` reads a line from standard input.
+    #[arg(long, env = "TBK_PIN", hide_env_values = true)]
+    pin: String,
+}
+
+/// A PIN that may be given.
+#[derive(Args)]
+pub struct OptionalPin {
+    /// The PIN, where no phone is running; `-` reads a line from standard input.
+    #[arg(long, env = "TBK_PIN", hide_env_values = true)]
+    pin: Option<String>,
+}
+
+impl RequiredPin {
+    /// The PIN itself.
+    pub(super) fn read(self) -> anyhow::Result<Zeroizing<String>> {
+        read(self.pin)
+    }
+}
+
+impl OptionalPin {
+    /// The PIN itself, which is needed after all.
+    pub(super) fn read(self) -> anyhow::Result<Zeroizing<String>> {
+        match self.pin {
+            Some(pin) => read(pin),
+            None => bail!("no phone is running in this home: give --pin, or start `phone run` and unlock"),
+        }
+    }
+}
+
+fn read(given: String) -> anyhow::Result<Zeroizing<String>> {
+    let given = Zeroizing::new(given);
+    if *given != "-" {
+        return Ok(given);
+    }
+    let mut line = Zeroizing::new(String::with_capacity(256));
+    std::io::stdin().lock().read_line(&mut line).context("cannot read the PIN from standard input")?;
+    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}

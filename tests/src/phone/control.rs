@@ -1,0 +1,266 @@
+//! The socket of a running phone: one request as a JSON line, one answer as a JSON line.
+//!
+//! After the answer to `get` the content follows in pieces of `u32 length ‖ bytes`; length 0 ends it, [`FAILED`] is followed
+//! by a JSON line with the error. The socket lies in the home, which only its owner can enter.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use client_agent::{Agent, Status, Unlocked};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use vault::{EntryInfo, Home};
+use zeroize::Zeroizing;
+
+use super::{PhoneCommand, open_source, print};
+
+const LINE_LIMIT: u64 = 64 * 1024;
+const ANSWER_LIMIT: u64 = 64 * 1024 * 1024;
+const PIECE_LIMIT: usize = 1024 * 1024;
+/// In place of a piece's length: an error follows.
+pub const FAILED: u32 = u32::MAX;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+enum Request {
+    Unlock { pin: Zeroizing<String> },
+    Lock,
+    Put { name: String, path: PathBuf },
+    Get { name: String },
+    Rm { name: String },
+    Ls,
+    Status,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Ok(Value),
+    Error(String),
+}
+
+/// A socket address that is short however long the home's path is.
+struct SocketPath {
+    _folder: File,
+    path: PathBuf,
+}
+
+impl SocketPath {
+    fn of(home: &Home) -> std::io::Result<Self> {
+        let folder = File::open(home.root())?;
+        let socket = home.socket();
+        let name = socket.file_name().unwrap_or_default();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name);
+        Ok(Self { _folder: folder, path })
+    }
+}
+
+/// The running phone's side. Dropping it removes the socket.
+pub(super) struct Server {
+    socket: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A socket that is left is replaced by the next run.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+impl Server {
+    /// Serves in threads of its own. The caller holds the home, so that a socket that is there is nobody's.
+    pub(super) fn start(home: &Home, agent: Arc<Agent>, runtime: Handle) -> std::io::Result<Self> {
+        let socket = home.socket();
+        match std::fs::remove_file(&socket) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(SocketPath::of(home)?.path)?;
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (agent, runtime) = (Arc::clone(&agent), runtime.clone());
+                std::thread::spawn(move || {
+                    if let Err(error) = serve(&agent, &runtime, &stream) {
+                        tracing::debug!(%error, "a command was not answered");
+                    }
+                });
+            }
+        });
+        Ok(Self { socket })
+    }
+}
+
+fn send(mut stream: &UnixStream, value: &impl Serialize) -> anyhow::Result<()> {
+    let mut line = Zeroizing::new(serde_json::to_vec(value)?);
+    line.push(b'\n');
+    Ok(stream.write_all(&line)?)
+}
+
+fn receive<T: for<'a> Deserialize<'a>>(reader: &mut impl BufRead, limit: u64) -> anyhow::Result<T> {
+    let mut line = Zeroizing::new(Vec::with_capacity(1024));
+    reader.take(limit).read_until(b'\n', &mut line)?;
+    if line.last() != Some(&b'\n') {
+        bail!("the running phone ended before it answered");
+    }
+    Ok(serde_json::from_slice(&line)?)
+}
+
+fn serve(agent: &Arc<Agent>, runtime: &Handle, stream: &UnixStream) -> anyhow::Result<()> {
+    let request: Request = receive(&mut BufReader::new(stream), LINE_LIMIT)?;
+    if let Request::Get { name } = &request {
+        return serve_get(agent, stream, name);
+    }
+    let answer = match answer(agent, runtime, request) {
+        Ok(value) => Answer::Ok(value),
+        Err(error) => Answer::Error(format!("{error:#}")),
+    };
+    send(stream, &answer)
+}
+
+fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Result<Value> {
+    Ok(match request {
+        Request::Unlock { pin } => {
+            let unlocked = runtime.block_on(agent.unlock(pin))?;
+            Value::from(if unlocked == Unlocked::Online { "with the server" } else { "within the lease" })
+        }
+        Request::Lock => {
+            agent.lock();
+            Value::Null
+        }
+        Request::Put { name, path } => Value::from(agent.put(&name, &mut open_source(&path)?)?.size),
+        Request::Rm { name } => {
+            agent.delete(&name)?;
+            Value::Null
+        }
+        Request::Ls => serde_json::to_value(agent.list()?.iter().map(to_item).collect::<Vec<_>>())?,
+        Request::Status => serde_json::to_value(agent.status())?,
+        Request::Get { .. } => bail!("get is answered in pieces"),
+    })
+}
+
+/// Writes pieces, each with its length.
+struct Pieces<'a>(&'a UnixStream);
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let piece = &bytes[..bytes.len().min(PIECE_LIMIT)];
+        if piece.is_empty() {
+            return Ok(0);
+        }
+        let length = u32::try_from(piece.len()).expect("a piece is at most 1 MiB");
+        self.0.write_all(&length.to_be_bytes())?;
+        self.0.write_all(piece)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn serve_get(agent: &Agent, stream: &UnixStream, name: &str) -> anyhow::Result<()> {
+    let outcome = agent.get(name, &mut Pieces(stream));
+    let mut writer = stream;
+    match outcome {
+        Ok(_) => Ok(writer.write_all(&0_u32.to_be_bytes())?),
+        Err(error) => {
+            writer.write_all(&FAILED.to_be_bytes())?;
+            send(stream, &Answer::Error(error.to_string()))
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Item {
+    name: String,
+    size: u64,
+    version: u64,
+    stored_at: jiff::Timestamp,
+}
+
+fn to_item(info: &EntryInfo) -> Item {
+    Item { name: info.name.clone(), size: info.size, version: info.version, stored_at: info.stored_at }
+}
+
+fn from_item(item: Item) -> EntryInfo {
+    EntryInfo { name: item.name, size: item.size, version: item.version, stored_at: item.stored_at }
+}
+
+/// A command's side.
+pub struct Client(UnixStream);
+
+impl Client {
+    /// Connects to the phone that runs in `home`, if one does.
+    pub(super) fn connect(home: &Home) -> Option<Self> {
+        UnixStream::connect(SocketPath::of(home).ok()?.path).ok().map(Self)
+    }
+
+    fn exchange(&mut self, request: &Request) -> anyhow::Result<Value> {
+        send(&self.0, request)?;
+        match receive(&mut BufReader::new(&self.0), ANSWER_LIMIT)? {
+            Answer::Ok(value) => Ok(value),
+            Answer::Error(error) => bail!(error),
+        }
+    }
+
+    /// Has the running phone do a command, and prints its answer as a one-shot would.
+    pub(super) fn ask(&mut self, command: PhoneCommand) -> anyhow::Result<()> {
+        match command {
+            PhoneCommand::Unlock { pin } => {
+                let how = self.exchange(&Request::Unlock { pin: pin.read()? })?;
+                println!("the vault opened {}", how.as_str().unwrap_or_default());
+            }
+            PhoneCommand::Lock => drop(self.exchange(&Request::Lock)?),
+            PhoneCommand::Put { name, file, .. } => {
+                let path = std::path::absolute(file)?;
+                println!("stored {} bytes", self.exchange(&Request::Put { name, path })?);
+            }
+            PhoneCommand::Get { name, .. } => self.get(name)?,
+            PhoneCommand::Rm { name, .. } => drop(self.exchange(&Request::Rm { name })?),
+            PhoneCommand::Ls { .. } => {
+                let items: Vec<Item> = serde_json::from_value(self.exchange(&Request::Ls)?)?;
+                items.into_iter().for_each(|item| println!("{}", print::entry(&from_item(item))));
+            }
+            PhoneCommand::Status { json } => {
+                let status: Status = serde_json::from_value(self.exchange(&Request::Status)?)?;
+                print::status(&status, json)?;
+            }
+            _ => bail!("a phone runs in this home: end it first"),
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, name: String) -> anyhow::Result<()> {
+        send(&self.0, &Request::Get { name })?;
+        let mut reader = BufReader::new(&self.0);
+        let mut out = std::io::stdout().lock();
+        let mut piece = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        loop {
+            let mut length = [0; 4];
+            reader.read_exact(&mut length).context("the running phone ended before the file was complete")?;
+            match u32::from_be_bytes(length) {
+                0 => return Ok(out.flush()?),
+                FAILED => match receive(&mut reader, LINE_LIMIT)? {
+                    Answer::Error(error) => bail!(error),
+                    Answer::Ok(_) => bail!("the running phone gave an answer that is not understood"),
+                },
+                length => {
+                    let length = usize::try_from(length)?;
+                    if length > PIECE_LIMIT {
+                        bail!("the running phone gave a piece over the limit");
+                    }
+                    piece.clear();
+                    piece.resize(length, 0);
+                    reader.read_exact(&mut piece)?;
+                    out.write_all(&piece)?;
+                }
+            }
+        }
+    }
+}

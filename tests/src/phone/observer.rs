@@ -1,0 +1,62 @@
+//! Prints what happens, a line each, so that whoever started the phone can wait for it.
+
+use client_agent::{Event, Observer};
+use client_core::{EraseStep, Notice};
+
+/// Ends the process, without any cleaning up, after this step of an erase (its name as in `status --json`): how tests lose
+/// power where they want.
+const ABORT_AFTER: &str = "TBK_PHONE_ABORT_AFTER";
+
+/// Prints events.
+pub(super) struct Printer {
+    to_stdout: bool,
+    abort_after: Option<EraseStep>,
+}
+
+impl Printer {
+    fn make(to_stdout: bool) -> Self {
+        let step = std::env::var(ABORT_AFTER).ok();
+        let abort_after = step.map(|name| {
+            serde_json::from_value(serde_json::Value::String(name))
+                .unwrap_or_else(|_| panic!("{ABORT_AFTER} has to name a step of the erase"))
+        });
+        Self { to_stdout, abort_after }
+    }
+
+    /// For commands whose output is the events.
+    pub(super) fn to_stdout() -> Self {
+        Self::make(true)
+    }
+
+    /// For commands whose output is something else.
+    pub(super) fn to_stderr() -> Self {
+        Self::make(false)
+    }
+}
+
+impl Observer for Printer {
+    fn event(&self, event: Event) {
+        let line = match event {
+            Event::Connected => "connected",
+            Event::Disconnected => "disconnected",
+            Event::Session(Notice::Unlocked) => "unlocked",
+            Event::Session(Notice::Locked) => "locked",
+            Event::Session(Notice::Blocked) => "blocked",
+            Event::Session(Notice::Unblocked) => "unblocked",
+            Event::Session(Notice::Wiping) => "wiping",
+            Event::Erased => "erased",
+            Event::ReceiptAcknowledged => "receipt acknowledged",
+        };
+        if self.to_stdout {
+            println!("{line}");
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    fn erase_step_done(&self, step: EraseStep) {
+        if self.abort_after == Some(step) {
+            std::process::abort();
+        }
+    }
+}

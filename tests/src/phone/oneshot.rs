@@ -1,0 +1,121 @@
+//! Commands without a running phone: open the home, connect, do one thing, close.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use client_agent::{Agent, EnrolRequest, Link, Unlocked};
+use client_core::State;
+use data_encoding::HEXLOWER_PERMISSIVE as HEX;
+use shared::activation_code::ActivationCode;
+use shared::policy::LeaseMode;
+use vault::Home;
+use zeroize::Zeroizing;
+
+use super::cli::EnrolArguments;
+use super::observer::Printer;
+use super::{PhoneCommand, open_alone, open_source, print};
+
+fn parse_pin_hex(text: &String) -> anyhow::Result<[u8; 32]> {
+    let bytes = HEX.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.context("--pins takes a SHA-256 as 64 hexadecimal digits")
+}
+
+/// `phone enrol`.
+pub(super) async fn enrol(home: Home, arguments: EnrolArguments) -> anyhow::Result<()> {
+    let code = ActivationCode::parse(&Zeroizing::new(arguments.code))?;
+    let pins = arguments.pins.iter().map(parse_pin_hex).collect::<anyhow::Result<_>>()?;
+    let pin = arguments.pin.read()?;
+    home.create()?;
+    let agent = open_alone(&home, Printer::to_stderr)?;
+    let enrolled = agent.enrol(EnrolRequest { code, server: arguments.server, pin, pins }).await?;
+    println!("enrolled {} at {}", enrolled.enrolment, enrolled.organisation);
+    Ok(())
+}
+
+/// `phone sync`.
+pub(super) async fn sync(home: Home) -> anyhow::Result<()> {
+    let agent = open_alone(&home, Printer::to_stdout)?;
+    if agent.state() == State::Gone {
+        return Ok(());
+    }
+    let link = agent.connect().await?;
+    let greeted = agent.greet(&link).await;
+    agent.close(link).await;
+    Ok(greeted?)
+}
+
+async fn finish(agent: &Arc<Agent>, link: Option<Link>) {
+    agent.lock();
+    if let Some(link) = link {
+        agent.close(link).await;
+    }
+}
+
+/// The commands that a running phone would answer.
+pub(super) async fn command(agent: &Arc<Agent>, command: PhoneCommand) -> anyhow::Result<()> {
+    match command {
+        PhoneCommand::Status { json } => print::status(&agent.status(), json),
+        PhoneCommand::Lock => {
+            agent.lock();
+            Ok(())
+        }
+        PhoneCommand::Unlock { pin } => {
+            let (link, unlocked) = agent.connect_and_unlock(pin.read()?).await?;
+            let how = match unlocked {
+                Unlocked::Online => "with the server",
+                Unlocked::Offline => "within the lease",
+            };
+            println!("the vault opened {how}");
+            if agent.lease_mode() == LeaseMode::Volatile {
+                println!("its lease ends with this process: use `phone run` to keep it");
+            }
+            finish(agent, link).await;
+            Ok(())
+        }
+        PhoneCommand::Put { name, file, pin } => {
+            let mut source = open_source(&file)?;
+            unlocked(agent, pin.read()?, move |agent| {
+                let info = agent.put(&name, &mut source)?;
+                println!("stored {} bytes", info.size);
+                Ok(())
+            })
+            .await
+        }
+        PhoneCommand::Get { name, pin } => {
+            unlocked(agent, pin.read()?, move |agent| {
+                let mut out = std::io::stdout().lock();
+                agent.get(&name, &mut out)?;
+                Ok(out.flush()?)
+            })
+            .await
+        }
+        PhoneCommand::Rm { name, pin } => {
+            unlocked(agent, pin.read()?, move |agent| Ok(agent.delete(&name)?)).await
+        }
+        PhoneCommand::Ls { pin } => {
+            unlocked(agent, pin.read()?, |agent| {
+                agent.list()?.iter().for_each(|info| println!("{}", print::entry(info)));
+                Ok(())
+            })
+            .await
+        }
+        PhoneCommand::Enrol(_)
+        | PhoneCommand::Run
+        | PhoneCommand::Sync
+        | PhoneCommand::EraseState { .. } => bail!("this command is not one for an open home"),
+    }
+}
+
+/// Connects, unlocks, does the work off the async threads, and locks again.
+async fn unlocked(
+    agent: &Arc<Agent>,
+    pin: Zeroizing<String>,
+    work: impl FnOnce(&Agent) -> anyhow::Result<()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let (link, _) = agent.connect_and_unlock(pin).await?;
+    let worker = Arc::clone(agent);
+    let outcome = tokio::task::spawn_blocking(move || work(&worker)).await?;
+    finish(agent, link).await;
+    outcome
+}

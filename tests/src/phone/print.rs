@@ -1,0 +1,68 @@
+//! Answers as text for people and as JSON for programs.
+
+use client_agent::{EraseReport, Status};
+use serde::Serialize;
+use vault::EntryInfo;
+
+fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A value as its JSON string, so that text and JSON use the same words.
+fn word(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn line(label: &str, value: Option<String>) {
+    if let Some(value) = value {
+        println!("{label:<14}{value}");
+    }
+}
+
+pub(super) fn status(status: &Status, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(status);
+    }
+    line("state", Some(word(&status.state)));
+    line("enrolment", status.enrolment.map(|id| id.to_string()));
+    line("organisation", status.organisation.clone());
+    line("server", status.server.clone());
+    line("connected", Some(status.connected.to_string()));
+    line("blocked", Some(status.blocked.to_string()));
+    line("lease", status.lease.as_ref().map(|lease| format!("{} until {}", word(&lease.mode), lease.ends_at)));
+    line("open until", status.open_until.map(|until| until.to_string()));
+    line("vault epoch", Some(status.vault_epoch.to_string()));
+    line("last contact", status.last_contact.map(|at| at.to_string()));
+    line(
+        "wipe",
+        status.wipe.as_ref().map(|wipe| {
+            let next = wipe.next.map_or_else(|| "finished".to_owned(), |step| format!("next {}", word(&step)));
+            format!("{} ({next}, acknowledged: {})", wipe.command, wipe.acknowledged)
+        }),
+    );
+    Ok(())
+}
+
+pub(super) fn erase_state(report: &EraseReport, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(report);
+    }
+    for (label, done) in [
+        ("intent written", report.intent_written),
+        ("keys gone", report.keys_gone),
+        ("data removed", report.data_removed),
+        ("receipt stored", report.receipt_stored),
+        ("acknowledged", report.acknowledged),
+        ("identity deleted", report.identity_deleted),
+        ("finished", report.finished),
+    ] {
+        println!("{label:<18}{}", if done { "yes" } else { "no" });
+    }
+    Ok(())
+}
+
+pub(super) fn entry(info: &EntryInfo) -> String {
+    format!("{:>12}  {}  {}", info.size, info.stored_at, info.name)
+}

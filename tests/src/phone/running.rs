@@ -1,0 +1,29 @@
+//! `phone run`: stays connected, and serves the other commands over the socket, until it is erased or stopped.
+
+use anyhow::Context;
+use client_agent::RunEnd;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use vault::Home;
+
+use super::observer::Printer;
+use super::{control, open_alone};
+
+pub(super) fn run(runtime: &Runtime, home: Home) -> anyhow::Result<()> {
+    let agent = open_alone(&home, Printer::to_stdout)?;
+    let server = control::Server::start(&home, agent.clone(), runtime.handle().clone())
+        .context("cannot open the socket for commands")?;
+    let end = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            end = agent.run() => end.map(Some).map_err(anyhow::Error::from),
+            _ = terminate.recv() => Ok(None),
+            _ = tokio::signal::ctrl_c() => Ok(None),
+        }
+    });
+    drop(server);
+    agent.lock();
+    match end? {
+        None | Some(RunEnd::Erased) => Ok(()),
+    }
+}
