@@ -9,17 +9,49 @@ pub(crate) mod model;
 pub(crate) mod reopening;
 pub(crate) mod samples;
 pub(crate) mod scans;
+pub(crate) mod unlock_records;
 pub(crate) mod versions;
 
 use std::sync::Arc;
 
-use crate::traits::Store;
+use crate::traits::{Store, UnlockRecords};
 
 /// Somewhere a store can be opened, closed (dropped) and opened again.
 pub(crate) trait Place {
     /// The store with all that was acknowledged there before.
     fn open(&self) -> Arc<dyn Store>;
 }
+
+/// Somewhere unlock records can be kept, closed (dropped) and opened again.
+pub(crate) trait Desk {
+    /// The records with all that was acknowledged there before.
+    fn open(&self) -> Arc<dyn UnlockRecords>;
+    /// Every byte that is kept.
+    fn bytes(&self) -> Vec<u8>;
+}
+
+/// The tests of unlock records; `$desk` makes an empty desk.
+macro_rules! unlock_records_suite {
+    ($desk:expr => $($test:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            $crate::conformance::unlock_records::$test(&$desk).await;
+        }
+    )+};
+    ($desk:expr) => {
+        $crate::conformance::unlock_records_suite!($desk =>
+            a_thousand_charges_at_once_give_no_more_than_the_limit,
+            reopening_refills_nothing,
+            only_a_verified_login_of_the_same_enrolment_gives_attempts_back,
+            a_charge_gives_what_was_registered,
+            a_registration_is_replaced_until_the_first_sign_in,
+            what_is_destroyed_is_gone_from_the_bytes,
+            destroying_ends_charges_that_are_on_their_way,
+            pages_are_used_again,
+        );
+    };
+}
+pub(crate) use unlock_records_suite;
 
 /// The tests of a store; `$place` makes an empty place.
 macro_rules! store_suite {

@@ -2,8 +2,8 @@
 //!
 //! - [`Store`] is all of the reading traits and [`Store::commit`]. [`memory`] is for tests, [`mod@sled`] is the default of a server. Both run the same code over a small ordered key-value engine.
 //! - [`UnlockRecords`] holds what must be destroyable: OPAQUE records, credential ids and attempt counters. They never
-//!   enter the database, in which a removed value stays readable for megabytes of further writes. `KeyFile` is its
-//!   file, `MemoryKeyFile` for tests.
+//!   enter the database, in which a removed value stays readable for megabytes of further writes. [`key_file`] is
+//!   their file, and the same in memory for tests.
 //!
 //! The rules that decide what is written stand in `mdm-core`; nothing here judges a change beyond its versions and
 //! unique indexes.
@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod conformance;
 mod error;
+pub mod key_file;
 mod keyed;
 pub mod memory;
 pub mod sled;

@@ -310,7 +310,13 @@ impl<E: Engine> Writer<E> {
         let mut puts = planner.into_puts();
         puts.extend(last_entries.into_iter().map(|(key, value)| (key, Some(value))));
         puts.push((layout::META_LARGE.to_vec(), Some(encode::to_cbor(&marker))));
-        self.put(puts, head.clone()).map_err(Refusal::Engine)?;
+        let flip = Committed { head: head.clone() };
+        let flip = job.reply.take().map(|reply| Applied::new(self.commits + 1, flip, reply));
+        if let Err(error) = self.put(puts, head) {
+            // It may be there all the same: the answer waits for what the next open finds.
+            self.large.applied = flip.map(|flip| Effect::Flip(BTreeMap::new(), flip));
+            return Err(Refusal::Engine(error));
+        }
 
         let entries = entries.into_iter().map(|(key, value)| (key, Some(value)));
         let values = entries.chain(std::mem::take(&mut job.puts));
@@ -320,10 +326,7 @@ impl<E: Engine> Writer<E> {
             order.push_back(key.clone());
             forward.insert(key, Moving { value, staged });
         }
-        if let Some(reply) = job.reply.take() {
-            let applied = Applied::new(self.commits, Committed { head }, reply);
-            self.large.applied = Some(Effect::Flip(forward, applied));
-        }
+        self.large.applied = flip.map(|flip| Effect::Flip(forward, flip));
         Ok(Some(Phase::Moving(order)))
     }
 

@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub(crate) struct SledEngine {
     /// Empty while the database could not be opened again after a failure.
     open: RwLock<Option<Open>>,
     mark: File,
+    /// Set when `sync_data` failed: the kernel may have dropped what it could not write and call the next sync a
+    /// success, so that only a restart, which reads the file anew, tells what is there.
+    sync_failed: AtomicBool,
     /// Held as long as the folder is in use.
     _lock: File,
 }
@@ -68,8 +72,14 @@ impl SledEngine {
         }
         let mark = file_options.open(folder.join("commits")).map_err(io)?;
         let open = open_database(folder, &options).map_err(|error| super::open_error(folder, error))?;
-        let engine =
-            Self { folder: folder.to_owned(), options, open: RwLock::new(Some(open)), mark, _lock: lock };
+        let engine = Self {
+            folder: folder.to_owned(),
+            options,
+            open: RwLock::new(Some(open)),
+            mark,
+            sync_failed: AtomicBool::new(false),
+            _lock: lock,
+        };
         engine.check_mark().map_err(|error| super::open_error(folder, error))?;
         // So that a power cut does not take the new files' names.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
@@ -230,7 +240,10 @@ impl Engine for SledEngine {
     fn sync(&self, commits: u64) -> Result<(), EngineError> {
         self.with(|Open { db, file }| {
             db.flush().map_err(engine_error)?;
-            file.sync_data().map_err(|error| EngineError::io(&error))
+            file.sync_data().map_err(|error| {
+                self.sync_failed.store(true, Ordering::SeqCst);
+                EngineError::io(&error)
+            })
         })?;
         // Not synced: the mark may be behind the database, never ahead of it.
         let mark = [commits.to_be_bytes(), (!commits).to_be_bytes()].concat();
@@ -241,6 +254,9 @@ impl Engine for SledEngine {
     }
 
     fn reopen(&self) -> Result<(), EngineError> {
+        if self.sync_failed.load(Ordering::SeqCst) {
+            return Err(EngineError::Io(IoProblem::new("the disk failed to sync; restart the server")));
+        }
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         *open = None;
         let mut tries = 0;
