@@ -1,0 +1,26 @@
+//! A world for end-to-end tests: a real server process in a folder of its own, `mdmctl` and `phone` processes beside it.
+//!
+//! [`World`] runs the server as a process, so that it can be killed; [`LocalWorld`] runs it inside the test, so that its
+//! clock can be turned. Both have a [`Site`]: the folder, the addresses, the tools. Nothing here knows the rules of the
+//! product, and nothing sleeps to wait: see [`wait`].
+
+mod binaries;
+pub mod files;
+mod local;
+mod mdmctl;
+mod phone;
+mod ports;
+mod process;
+mod server;
+pub mod shim;
+mod site;
+mod staff;
+pub mod wait;
+
+pub use binaries::binary;
+pub use local::{LocalWorld, TestClock};
+pub use phone::{Phone, RunningPhone};
+pub use process::{Finished, Process};
+pub use server::{Launch, World};
+pub use site::Site;
+pub use staff::Person;
