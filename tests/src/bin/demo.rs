@@ -1,0 +1,21 @@
+//! The main story, told with real processes. `cargo xtask demo` builds and runs it.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// From a staff file to a wiped phone.
+#[derive(Parser)]
+struct Arguments {
+    /// End after the story; otherwise the server is left running until Ctrl+C.
+    #[arg(long)]
+    exit: bool,
+    /// The folder of the story, emptied first.
+    #[arg(long, default_value = "target/demo")]
+    folder: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    e2e::demo::tell(&arguments.folder, arguments.exit)
+}
