@@ -12,7 +12,7 @@ mod tests;
 
 pub use codes::{ReissueError, expire, reissue};
 pub(crate) use ledger::Ledger;
-pub use reclaim::{Unused, reclaim, unused};
+pub use reclaim::{Rule, Unused, reclaim, unused};
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use mdm_core::seats::Rule;
 
 use super::auth::{Manage, May, Read};
 use super::extract;
@@ -31,7 +32,7 @@ pub(super) async fn reclaim(
     State(api): State<Api>,
     extract::Json(request): extract::Json<ReclaimRequest>,
 ) -> Result<Json<Reclaimed>, ApiError> {
-    let ReclaimRequest { never_signed_in_days: days, dry_run } = request;
-    let moved = licenses::reclaim(&api.service, days, dry_run, may.actor()).await?;
+    let ReclaimRequest { never_signed_in_days: days, at_most, dry_run } = request;
+    let moved = licenses::reclaim(&api.service, Rule { days, at_most }, dry_run, may.actor()).await?;
     Ok(Json(Reclaimed::new(&moved, dry_run)))
 }

@@ -4,7 +4,7 @@ use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Changeset;
 use mdm_core::license::{Pool, WaitingEntry};
-use mdm_core::seats::{self, Acting, NotLoaded, SeatChange, SeatError};
+use mdm_core::seats::{self, Acting, NotLoaded, Rule, SeatChange, SeatError};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 
@@ -90,21 +90,21 @@ pub async fn wait(service: &Service, who: &Who, actor: Actor) -> Result<(Account
     Ok((id, told(service, change).await?))
 }
 
-/// 回収: seats of accounts that wished one and did not sign in for `days` days go to the waiting list. `dry_run` only says
+/// 回収: seats of accounts that wished one and never signed in, by `rule`, go to the waiting list. `dry_run` only says
 /// what would happen now.
 pub async fn reclaim(
     service: &Service,
-    days: u16,
+    rule: Rule,
     dry_run: bool,
     actor: Actor,
 ) -> Result<Moved, UseCaseError> {
     let change = retry_on_conflict(|| async {
         let acting = acting(service, actor);
         let holders = accounts_where(service, holds_unused_seat).await?;
-        let unused = seats::unused(holders.iter().map(|stored| &stored.value), days, acting.now);
+        let unused = seats::unused(holders.iter().map(|stored| &stored.value), rule, acting.now);
         let losing: Vec<AccountId> = unused.iter().map(|unused| unused.account).collect();
         let holdings = holdings(service, holders, &losing).await?;
-        let change = seats::reclaim(holdings, days, acting, &mut OsRng)?;
+        let change = seats::reclaim(holdings, rule, acting, &mut OsRng)?;
         if dry_run { Ok(change) } else { commit(service, change).await }
     })
     .await?;

@@ -18,12 +18,26 @@ pub struct Unused {
     pub days: u32,
 }
 
-/// Seats of accounts that wished one and never signed in for at least `days` days, longest unused first. Accounts
-/// without a wish are never unused.
-pub fn unused<'a>(accounts: impl IntoIterator<Item = &'a Account>, days: u16, now: Timestamp) -> Vec<Unused> {
+/// Which seats are to be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Of accounts that never signed in for at least so many days.
+    pub days: u16,
+    /// No more than so many, longest unused first: as many as are waited for, say.
+    pub at_most: Option<u32>,
+}
+
+/// Seats of accounts that wished one and that the rule is about, longest unused first. Accounts without a wish are never
+/// unused.
+pub fn unused<'a>(
+    accounts: impl IntoIterator<Item = &'a Account>,
+    rule: Rule,
+    now: Timestamp,
+) -> Vec<Unused> {
     let found = accounts.into_iter().filter_map(|account| since_unused(account, now));
-    let mut found: Vec<Unused> = found.filter(|unused| unused.days >= u32::from(days)).collect();
+    let mut found: Vec<Unused> = found.filter(|unused| unused.days >= u32::from(rule.days)).collect();
     found.sort_by_key(|unused| (unused.since, unused.account));
+    found.truncate(rule.at_most.map_or(usize::MAX, |most| most as usize));
     found
 }
 
@@ -41,12 +55,12 @@ fn since_unused(account: &Account, now: Timestamp) -> Option<Unused> {
 /// Takes back the seats that [`unused`] lists and gives them to the waiting list, with codes, in the same changeset.
 pub fn reclaim(
     holdings: Holdings,
-    days: u16,
+    rule: Rule,
     acting: Acting<'_>,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<SeatChange, NotLoaded> {
     let mut ledger = Ledger::open(holdings, acting);
-    for unused in unused(ledger.all_accounts(), days, acting.now) {
+    for unused in unused(ledger.all_accounts(), rule, acting.now) {
         ledger.take_seat(unused.account, "never-signed-in")?;
     }
     ledger.settle(rng)?;

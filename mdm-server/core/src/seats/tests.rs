@@ -28,11 +28,12 @@ fn id(book: &Book, number: &str) -> AccountId {
     book.by_number(number).id
 }
 
-type Rule<E> = fn(Holdings, AccountId, Acting<'_>, &mut rand::rngs::StdRng) -> Result<SeatChange, E>;
+type Operation<E> = fn(Holdings, AccountId, Acting<'_>, &mut rand::rngs::StdRng) -> Result<SeatChange, E>;
 
-fn on<E>(book: &mut Book, rule: Rule<E>, number: &str, day: i64) -> Result<SeatChange, E> {
+fn on<E>(book: &mut Book, operation: Operation<E>, number: &str, day: i64) -> Result<SeatChange, E> {
     let account = id(book, number);
-    let mut change = rule(book.holdings(), account, acting(&code_keys(), on_day(day)), &mut rand_of(day))?;
+    let mut change =
+        operation(book.holdings(), account, acting(&code_keys(), on_day(day)), &mut rand_of(day))?;
     book.commit(std::mem::take(&mut change.changes));
     book.check();
     Ok(change)
@@ -47,10 +48,14 @@ fn resize(book: &mut Book, size: u32, day: i64) -> Result<SeatChange, SeatError>
 
 fn take_back(book: &mut Book, days: u16, day: i64) -> SeatChange {
     let mut change =
-        reclaim(book.holdings(), days, acting(&code_keys(), on_day(day)), &mut rand_of(day)).unwrap();
+        reclaim(book.holdings(), all_of(days), acting(&code_keys(), on_day(day)), &mut rand_of(day)).unwrap();
     book.commit(std::mem::take(&mut change.changes));
     book.check();
     change
+}
+
+fn all_of(days: u16) -> Rule {
+    Rule { days, at_most: None }
 }
 
 fn rand_of(day: i64) -> rand::rngs::StdRng {
@@ -60,7 +65,7 @@ fn rand_of(day: i64) -> rand::rngs::StdRng {
 
 fn preview(book: &Book, days: u16, day: i64) -> Vec<Unused> {
     let accounts: Vec<Account> = book.accounts().into_iter().map(|stored| stored.value).collect();
-    unused(&accounts, days, on_day(day))
+    unused(&accounts, all_of(days), on_day(day))
 }
 
 fn sign_in(book: &mut Book, number: &str) {
@@ -144,13 +149,24 @@ fn a_seat_released_by_hand_goes_to_the_next() {
 }
 
 #[test]
+fn no_more_are_taken_back_than_the_rule_says_and_the_longest_unused_go_first() {
+    let mut book = book(3);
+    let first = preview(&book, 0, 1)[0].account;
+    let rule = Rule { days: 0, at_most: Some(1) };
+    let change = reclaim(book.holdings(), rule, acting(&code_keys(), on_day(1)), &mut rng()).unwrap();
+    assert_eq!(change.freed, [first]);
+    book.commit(change.changes);
+    book.check();
+}
+
+#[test]
 fn days_unused_count_from_the_latest_of_code_seat_and_effective_time() {
     let mut book = book(3);
     assert_eq!(preview(&book, 30, 29), []);
     let found = preview(&book, 30, 30);
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|unused| (unused.since, unused.days) == (noon(), 30)));
-    assert_eq!(unused(&[book.by_number("1")], 30, on_day(30) - SignedDuration::from_secs(1)), []);
+    assert_eq!(unused(&[book.by_number("1")], all_of(30), on_day(30) - SignedDuration::from_secs(1)), []);
 
     sign_in(&mut book, "1");
     let [second, third] = [id(&book, "2"), id(&book, "3")];

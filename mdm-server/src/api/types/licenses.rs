@@ -35,6 +35,9 @@ pub struct PoolRequest {
 pub struct ReclaimRequest {
     /// From accounts that did not sign in within so many days.
     pub never_signed_in_days: u16,
+    /// No more than so many, longest unused first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u32>,
     /// Only says which they would be.
     #[serde(default)]
     pub dry_run: bool,

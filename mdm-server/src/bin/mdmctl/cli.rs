@@ -144,6 +144,9 @@ pub(crate) enum Licenses {
         /// From accounts that did not sign in within so many days.
         #[arg(long, value_name = "DAYS")]
         never_signed_in: u16,
+        /// No more than so many, longest unused first.
+        #[arg(long, value_name = "SEATS")]
+        at_most: Option<u32>,
         /// Only show which they would be.
         #[arg(long)]
         dry_run: bool,

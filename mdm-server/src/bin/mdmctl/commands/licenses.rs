@@ -13,8 +13,12 @@ pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(),
         Licenses::Pool(Pool::Set { seats }) => {
             client.put(&["licenses", "pool"], &PoolRequest { size: *seats })?
         }
-        Licenses::Reclaim { never_signed_in, dry_run } => {
-            let request = ReclaimRequest { never_signed_in_days: *never_signed_in, dry_run: *dry_run };
+        Licenses::Reclaim { never_signed_in, at_most, dry_run } => {
+            let request = ReclaimRequest {
+                never_signed_in_days: *never_signed_in,
+                at_most: *at_most,
+                dry_run: *dry_run,
+            };
             let done: Reclaimed = client.post(&["licenses", "reclaim"], &[], &request)?;
             return answer(json, &done, reclaimed);
         }
