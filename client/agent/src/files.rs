@@ -25,22 +25,12 @@ impl Agent {
     pub fn put(&self, name: &str, source: &mut dyn Read) -> Result<EntryInfo, FileTransferError> {
         let mut file = self.with_vault(|vault| vault.begin(name, &mut rng()))?;
         let mut buffer = Zeroizing::new(vec![0; CHUNK_LEN]);
-        let mut copy = || -> Result<(), FileTransferError> {
-            loop {
-                let length = source.read(&mut buffer)?;
-                if length == 0 {
-                    return Ok(());
-                }
-                self.with_vault(|vault| vault.write(&mut file, &buffer[..length]))?;
+        loop {
+            let length = source.read(&mut buffer)?;
+            if length == 0 {
+                return Ok(self.with_vault(|vault| vault.commit(file, moment().now, &mut rng()))?);
             }
-        };
-        match copy() {
-            Ok(()) => Ok(self.with_vault(|vault| vault.commit(file, moment().now, &mut rng()))?),
-            Err(error) => {
-                // The first error is the one to tell; what cannot be removed now is removed at the next open.
-                let _ = self.with_vault(|vault| vault.abandon(file));
-                Err(error)
-            }
+            self.with_vault(|vault| vault.write(&mut file, &buffer[..length]))?;
         }
     }
 

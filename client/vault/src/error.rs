@@ -15,6 +15,9 @@ pub enum Damage {
     /// A record does not open as what the index says: changed, swapped or rolled back.
     #[error("a record was changed, swapped or rolled back")]
     Record,
+    /// The content of a file is not there.
+    #[error("the content of a file is missing")]
+    MissingContent,
     /// A chunk of a file is not there.
     #[error("chunk {0} of a file is missing")]
     MissingChunk(u32),
@@ -38,9 +41,9 @@ pub enum VaultError {
     /// The vault is being closed.
     #[error("the vault is closed: unlock it first")]
     Closed,
-    /// The file was replaced while it was read.
-    #[error("the file was replaced while it was read: read it again")]
-    Replaced,
+    /// Over [`crate::MAX_FILES`].
+    #[error("the vault has 10,000 files, which is its limit: remove some first")]
+    TooManyFiles,
     /// Not as it was written.
     #[error("the vault is damaged: {0}; have this device wiped and enrol it again")]
     Damaged(#[from] Damage),
@@ -50,7 +53,7 @@ pub enum VaultError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Reading what is to be stored, or writing what was read.
-    #[error("the file outside the vault could not be read or written: {0}")]
-    Outside(#[from] std::io::Error),
+    /// Reading or writing a content: a full disk, for example.
+    #[error("a file could not be read or written: {0}")]
+    Io(#[from] std::io::Error),
 }

@@ -7,6 +7,7 @@
 //! | file under the home | holds |
 //! |---|---|
 //! | `vault/store/` | sled: sealed records, names only as HMAC |
+//! | `vault/content/` | the sealed contents of files; their number and sizes can be seen, nothing else |
 //! | `vault/slots/online`, `offline` | the vault key, wrapped |
 //! | `vault/slots/lease`, `lease-secret` | a durable lease, while one runs |
 //! | `device/secret`, `key`, `state`, `receipt` | device secret, device key (PKCS#8), enrolment state, signed receipt |
@@ -29,6 +30,6 @@ pub use error::{Damage, VaultError};
 pub use files::FileError;
 pub use home::{Home, HomeError, HomeLock};
 pub use index::SealBudgetSpent;
-pub use records::{EntryInfo, Vault};
+pub use records::{EntryInfo, MAX_FILES, Vault};
 pub use slots::{DurableLease, LoadSlotError, Slot, SlotError, SlotHeader, SlotKind, VaultKey};
 pub use store::StoreError;

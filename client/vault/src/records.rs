@@ -1,8 +1,7 @@
 //! The open vault: files by name, sealed, in an authenticated index.
 //!
-//! Store keys: `m/seals` (seal budget), `i/…` (index), `e/<tag>` (sealed record), `c/<file id><u32>` (sealed chunk),
-//! `p/<file id>` (a file version whose chunks are to be removed: begun and not committed, or replaced). Reads and writes go
-//! chunk by chunk, so that a block or wipe never waits for more than one.
+//! Store keys: `m/seals` (seal budget), `i/…` (index), `e/<tag>` (sealed record). Contents are files beside the store
+//! (`content`). Reads and writes go chunk by chunk, so that a block or wipe never waits for more than one.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -16,9 +15,7 @@ use shared::crypto::{MacKey, Purpose, SealingKey};
 use shared::ids::EnrolmentId;
 use zeroize::Zeroizing;
 
-use crate::content::{
-    CHUNK_LEN, ContentKey, FileId, FileReader, FileWriter, MAX_FILE, chunk_count, chunk_key, chunks_prefix,
-};
+use crate::content::{CHUNK_LEN, ContentKey, FileId, FileReader, FileWriter, Folder, MAX_FILE};
 use crate::error::{Damage, VaultError};
 use crate::index::{self, Bucket, Root, SealBudget, Tag};
 use crate::slots::VaultKey;
@@ -27,8 +24,8 @@ use crate::store::Store;
 const COLLECTION: &[u8] = b"files";
 const MAX_NAME: usize = 255;
 const BUDGET_KEY: &[u8] = b"m/seals";
-/// Chunks removed in one batch.
-const REMOVE_BATCH: usize = 1000;
+/// Most files of a vault: keeps the pages of the store below what sled syncs.
+pub const MAX_FILES: usize = 10_000;
 
 /// A file in the vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +63,14 @@ struct Keys {
 
 struct Current {
     root: Root,
+    files: usize,
     budget: SealBudget,
 }
 
 /// An open vault. Dropping it forgets its keys and closes the store.
 pub struct Vault {
     store: Store,
+    contents: Folder,
     keys: Keys,
     current: Mutex<Current>,
     closing: Arc<AtomicBool>,
@@ -85,10 +84,6 @@ fn entry_key(tag: &Tag) -> Vec<u8> {
     [b"e/".as_slice(), tag].concat()
 }
 
-fn pending_key(id: &FileId) -> Vec<u8> {
-    [b"p/".as_slice(), id].concat()
-}
-
 impl Vault {
     /// Makes an empty vault in the folder `store_dir`.
     pub fn create(
@@ -99,13 +94,14 @@ impl Vault {
     ) -> Result<Self, VaultError> {
         let store = Store::open(store_dir)?;
         let keys = Keys::derive(key, enrolment);
-        let mut current = Current { root: Root::default(), budget: SealBudget::default() };
+        let contents = Folder::beside(store_dir)?;
+        let mut current = Current { root: Root::default(), files: 0, budget: SealBudget::default() };
         reserve(&store, &mut current.budget, 1)?;
         let mut batch = sled::Batch::default();
         batch.insert(index::root_key(), index::seal_root(&keys.index, &current.root, rng));
         store.apply(batch)?;
         store.sync()?;
-        Ok(Self { store, keys, current: Mutex::new(current), closing: Arc::default() })
+        Ok(Self { store, contents, keys, current: Mutex::new(current), closing: Arc::default() })
     }
 
     /// Opens the vault in the folder `store_dir`. Asks for nothing but the key.
@@ -116,9 +112,10 @@ impl Vault {
         let root = index::open_root(&keys.index, &sealed)?;
         let reserved = store.get(BUDGET_KEY)?.ok_or(Damage::Index)?;
         let reserved = u64::from_be_bytes(reserved.as_ref().try_into().map_err(|_| Damage::Index)?);
-        let current = Current { root, budget: SealBudget::from_reserved(reserved) };
-        let vault = Self { store, keys, current: Mutex::new(current), closing: Arc::default() };
-        vault.remove_leftovers()?;
+        let contents = Folder::beside(store_dir)?;
+        let current = Current { root, files: 0, budget: SealBudget::from_reserved(reserved) };
+        let vault = Self { store, contents, keys, current: Mutex::new(current), closing: Arc::default() };
+        vault.take_stock()?;
         Ok(vault)
     }
 
@@ -163,41 +160,16 @@ impl Vault {
     pub fn begin(&self, name: &str, rng: &mut (impl RngCore + CryptoRng)) -> Result<FileWriter, VaultError> {
         self.check_open()?;
         self.tag(name)?;
-        let content = ContentKey::make(rng);
-        let mut batch = sled::Batch::default();
-        batch.insert(pending_key(&content.id), &[]);
-        self.store.apply(batch)?;
-        let buffer = Zeroizing::new(Vec::with_capacity(2 * CHUNK_LEN));
-        Ok(FileWriter { name: Zeroizing::new(name.to_owned()), content, next: 0, size: 0, buffer })
+        self.contents.create(name, ContentKey::make(rng))
     }
 
-    /// Adds up to [`CHUNK_LEN`] bytes to a file that was begun.
+    /// Adds bytes to a file that was begun; at most [`CHUNK_LEN`] at a time keep the time to close short.
     pub fn write(&self, file: &mut FileWriter, bytes: &[u8]) -> Result<(), VaultError> {
-        for bytes in bytes.chunks(CHUNK_LEN) {
-            self.check_open()?;
-            file.size += bytes.len() as u64;
-            if file.size > MAX_FILE {
-                return Err(VaultError::TooLarge);
-            }
-            file.buffer.extend_from_slice(bytes);
-            if file.buffer.len() > CHUNK_LEN {
-                self.write_chunk(file, false)?;
-            }
+        self.check_open()?;
+        if file.size.saturating_add(bytes.len() as u64) > MAX_FILE {
+            return Err(VaultError::TooLarge);
         }
-        Ok(())
-    }
-
-    fn write_chunk(&self, file: &mut FileWriter, last: bool) -> Result<(), VaultError> {
-        let length = file.buffer.len().min(CHUNK_LEN);
-        let sealed = file.content.seal(file.next, last, &file.buffer[..length]);
-        let mut batch = sled::Batch::default();
-        batch.insert(chunk_key(&file.content.id, file.next), sealed);
-        self.store.apply(batch)?;
-        let rest = Zeroizing::new(file.buffer[length..].to_vec());
-        file.buffer.clear();
-        file.buffer.extend_from_slice(&rest);
-        file.next += 1;
-        Ok(())
+        Ok(file.push(bytes)?)
     }
 
     /// Makes the file the one of its name; durable when this returns. An older one is removed.
@@ -208,18 +180,15 @@ impl Vault {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<EntryInfo, VaultError> {
         self.check_open()?;
-        self.write_chunk(&mut file, true)?;
-        let tag = self.tag(&file.name)?;
-        let content = file.content.clone();
-        let entry =
-            Entry { name: file.name.clone(), size: file.size, content, stored_at: now.as_millisecond() };
-        let version = self.change(&tag, Some(&entry), rng)?;
-        Ok(entry.info(version))
-    }
-
-    /// Gives up a file that was begun.
-    pub fn abandon(&self, file: FileWriter) -> Result<(), VaultError> {
-        self.remove_chunks(&file.content.id)
+        file.complete(&self.contents)?;
+        let (tag, content, stored_at) = (self.tag(&file.name)?, file.content.clone(), now.as_millisecond());
+        let entry = Entry { name: file.name.clone(), size: file.size, content, stored_at };
+        let changed = self.change(&tag, Some(&entry), rng);
+        // After a failed write or sync the record may be there or not: its content stays until the next open knows.
+        if matches!(changed, Ok(_) | Err(VaultError::Store(_))) {
+            file.keep();
+        }
+        Ok(entry.info(changed?))
     }
 
     /// Writes or removes one record: record, bucket and root in one batch, synced, then the replaced content.
@@ -233,6 +202,10 @@ impl Vault {
         let mut root = current.root.clone();
         let mut bucket = self.bucket(&root, tag[0])?;
         let old = bucket.version(tag).map(|version| self.entry(tag, version)).transpose()?;
+        let files = current.files + usize::from(entry.is_some()) - usize::from(old.is_some());
+        if files > MAX_FILES {
+            return Err(VaultError::TooManyFiles);
+        }
         reserve(&self.store, &mut current.budget, 3)?;
         root.generation += 1;
         let version = root.generation;
@@ -245,51 +218,30 @@ impl Vault {
                 ciborium::into_writer(entry, &mut *bytes).expect("a record in memory encodes into a vector");
                 let sealed = self.keys.records.seal(&record_aad(tag, version), &bytes, rng);
                 batch.insert(entry_key(tag), sealed);
-                batch.remove(pending_key(&entry.content.id));
             }
             None => batch.remove(entry_key(tag)),
-        }
-        if let Some(old) = &old {
-            batch.insert(pending_key(&old.content.id), &[]);
         }
         let sealed = index::seal_bucket(&self.keys.index, (tag[0], version), &bucket, rng);
         batch.insert(index::bucket_key(tag[0]), sealed);
         batch.insert(index::root_key(), index::seal_root(&self.keys.index, &root, rng));
         self.store.apply(batch)?;
-        current.root = root;
+        (current.root, current.files) = (root, files);
         self.store.sync()?;
-        old.map_or(Ok(()), |old| self.remove_chunks(&old.content.id))?;
+        old.map_or(Ok(()), |old| self.contents.remove(&old.content.id))?;
         Ok(version)
     }
 
     /// Begins to read a file.
     pub fn file(&self, name: &str) -> Result<FileReader, VaultError> {
         self.check_open()?;
-        let (entry, version) = self.find(&self.tag(name)?)?.ok_or(VaultError::NotFound)?;
-        let (content, size) = (entry.content.clone(), entry.size);
-        Ok(FileReader { name: entry.name, content, size, version, next: 0 })
+        let (entry, _) = self.find(&self.tag(name)?)?.ok_or(VaultError::NotFound)?;
+        self.contents.open(entry.content.clone(), entry.size)
     }
 
     /// The next chunk, verified; `None` after the last.
     pub fn read(&self, file: &mut FileReader) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.check_open()?;
-        let (index, count) = (file.next, chunk_count(file.size));
-        if index == count {
-            return Ok(None);
-        }
-        let Some(sealed) = self.store.get(&chunk_key(&file.content.id, index))? else {
-            let now = self.find(&self.tag(&file.name)?)?;
-            let replaced = now.is_none_or(|(_, version)| version != file.version);
-            return Err(if replaced { VaultError::Replaced } else { Damage::MissingChunk(index).into() });
-        };
-        let last = index + 1 == count;
-        let chunk = file.content.open(index, last, &sealed).ok_or(Damage::Chunk(index))?;
-        let expected = if last { file.size - u64::from(index) * CHUNK_LEN as u64 } else { CHUNK_LEN as u64 };
-        if chunk.len() as u64 != expected {
-            return Err(Damage::Chunk(index).into());
-        }
-        file.next += 1;
-        Ok(Some(chunk))
+        file.next_chunk()
     }
 
     /// Stores everything that `source` gives, at most [`MAX_FILE`] bytes.
@@ -302,18 +254,10 @@ impl Vault {
     ) -> Result<EntryInfo, VaultError> {
         let mut file = self.begin(name, rng)?;
         let mut buffer = Zeroizing::new(vec![0; CHUNK_LEN]);
-        let mut copy = || loop {
+        loop {
             match source.read(&mut buffer)? {
-                0 => return Ok(()),
+                0 => return self.commit(file, now, rng),
                 length => self.write(&mut file, &buffer[..length])?,
-            }
-        };
-        match copy() {
-            Ok(()) => self.commit(file, now, rng),
-            Err(error) => {
-                // The first error is the one to tell; what cannot be removed now is removed at the next open.
-                let _ = self.abandon(file);
-                Err(error)
             }
         }
     }
@@ -325,7 +269,7 @@ impl Vault {
             sink.write_all(&chunk)?;
         }
         sink.flush()?;
-        Ok(file.size)
+        Ok(file.size())
     }
 
     /// All files, by name.
@@ -350,32 +294,21 @@ impl Vault {
         self.change(&tag, None, rng).map(drop)
     }
 
-    fn remove_chunks(&self, id: &FileId) -> Result<(), VaultError> {
-        loop {
-            let mut batch = sled::Batch::default();
-            let mut found = 0;
-            for key in self.store.keys(&chunks_prefix(id)).take(REMOVE_BATCH) {
-                batch.remove(key?);
-                found += 1;
-            }
-            if found < REMOVE_BATCH {
-                batch.remove(pending_key(id));
-            }
-            self.store.apply(batch)?;
-            if found < REMOVE_BATCH {
-                return Ok(());
-            }
+    /// Counts the files, and removes contents that a crash left behind. Where a record is damaged nothing is removed: what
+    /// is whole can still be read.
+    fn take_stock(&self) -> Result<(), VaultError> {
+        let mut current = self.current();
+        let mut records = Vec::new();
+        for bucket in current.root.buckets.keys() {
+            records.extend(self.bucket(&current.root, *bucket)?.records());
         }
-    }
-
-    /// Chunks that a crash left behind.
-    fn remove_leftovers(&self) -> Result<(), VaultError> {
-        let pending = self.store.keys(b"p/").collect::<Result<Vec<_>, _>>()?;
-        for key in pending {
-            let id: FileId = key[2..].try_into().map_err(|_| Damage::Index)?;
-            self.remove_chunks(&id)?;
+        current.files = records.len();
+        let ids = records.iter().map(|(tag, version)| Ok(self.entry(tag, *version)?.content.id));
+        match ids.collect::<Result<Vec<FileId>, VaultError>>() {
+            Ok(ids) => self.contents.keep_only(&ids),
+            Err(VaultError::Damaged(_)) => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 }
 

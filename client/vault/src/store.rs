@@ -72,9 +72,4 @@ impl Store {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
         Ok(self.db.get(key)?)
     }
-
-    /// The keys that start with `prefix`, in order.
-    pub(crate) fn keys(&self, prefix: &[u8]) -> impl Iterator<Item = Result<sled::IVec, StoreError>> {
-        self.db.scan_prefix(prefix).keys().map(|key| Ok(key?))
-    }
 }

@@ -153,23 +153,51 @@ fn a_removed_record_is_found() {
     assert_eq!(damage(get(&vault, "a")), Some(Damage::MissingRecord));
 }
 
+/// The file that holds the content of `name`.
+fn content_file(world: &World, vault: &Vault, name: &str) -> std::path::PathBuf {
+    let (entry, _) = vault.find(&vault.tag(name).unwrap()).unwrap().unwrap();
+    let id = u128::from_be_bytes(entry.content.id);
+    world.folder.path().join("content").join(format!("{id:032x}"))
+}
+
+fn contents(world: &World) -> usize {
+    std::fs::read_dir(world.folder.path().join("content")).unwrap().count()
+}
+
 #[test]
 fn cut_moved_and_missing_chunks_are_found() {
+    const SEALED: usize = CHUNK_LEN + 16;
     let (mut world, vault) = world();
     world.put(&vault, "a", &content(3 * CHUNK_LEN));
-    let id = vault.file("a").unwrap().content.id;
-    let chunks: Vec<Vec<u8>> = (0..3).map(|index| stored(&vault, &chunk_key(&id, index))).collect();
-    set(&vault, &chunk_key(&id, 0), Some(&chunks[1]));
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Chunk(0)));
-    set(&vault, &chunk_key(&id, 0), Some(&chunks[0]));
-    set(&vault, &chunk_key(&id, 2), Some(&chunks[1]));
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Chunk(2)));
-    set(&vault, &chunk_key(&id, 2), None);
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::MissingChunk(2)));
-    set(&vault, &chunk_key(&id, 2), Some(&chunks[2][..100]));
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Chunk(2)));
-    set(&vault, &chunk_key(&id, 2), Some(&chunks[2]));
+    let file = content_file(&world, &vault, "a");
+    let whole = std::fs::read(&file).unwrap();
+    assert_eq!(whole.len(), 3 * SEALED);
+    let chunk = |index: usize| &whole[index * SEALED..(index + 1) * SEALED];
+    let changes = [
+        (Damage::Chunk(0), [chunk(1), chunk(1), chunk(2)].concat()),
+        (Damage::Chunk(1), [chunk(0), chunk(2), chunk(1)].concat()),
+        (Damage::Chunk(2), [chunk(0), chunk(1), chunk(1)].concat()),
+        (Damage::MissingChunk(2), [chunk(0), chunk(1)].concat()),
+        (Damage::MissingChunk(2), whole[..3 * SEALED - 1].to_vec()),
+        (Damage::MissingChunk(0), Vec::new()),
+    ];
+    for (expected, changed) in changes {
+        std::fs::write(&file, changed).unwrap();
+        assert_eq!(damage(get(&vault, "a")), Some(expected));
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(damage(get(&vault, "a")), Some(Damage::MissingContent));
+    std::fs::write(&file, &whole).unwrap();
     assert_eq!(get(&vault, "a").unwrap(), content(3 * CHUNK_LEN));
+}
+
+#[test]
+fn contents_of_two_files_cannot_be_exchanged() {
+    let (mut world, vault) = world();
+    world.put(&vault, "a", b"of a");
+    world.put(&vault, "b", b"of b");
+    std::fs::copy(content_file(&world, &vault, "b"), content_file(&world, &vault, "a")).unwrap();
+    assert_eq!(damage(get(&vault, "a")), Some(Damage::Chunk(0)));
 }
 
 #[test]
@@ -188,23 +216,64 @@ fn what_a_crash_or_a_replacement_leaves_is_removed() {
     world.put(&vault, "a", &content(2 * CHUNK_LEN));
     let mut begun = vault.begin("b", &mut world.rng).unwrap();
     vault.write(&mut begun, &content(2 * CHUNK_LEN + 1)).unwrap();
-    assert!(vault.store.keys(&chunks_prefix(&begun.content.id)).count() > 0);
+    begun.keep();
+    drop(begun);
+    assert_eq!(contents(&world), 2, "as after a crash");
     drop(vault);
     let vault = world.open().unwrap();
-    assert_eq!(vault.store.keys(b"p/").count(), 0);
-    assert_eq!(vault.store.keys(b"c/").count(), 2, "only the chunks of a");
+    assert_eq!(contents(&world), 1);
     world.put(&vault, "a", b"short");
-    assert_eq!(vault.store.keys(b"c/").count(), 1);
+    assert_eq!(contents(&world), 1);
+    vault.delete("a", &mut world.rng).unwrap();
+    assert_eq!(contents(&world), 0);
 }
 
 #[test]
-fn a_reader_is_told_when_its_file_was_replaced() {
+fn a_damaged_record_takes_no_other_file_with_it() {
+    let (mut world, vault) = world();
+    world.put(&vault, "a", b"smoke");
+    world.put(&vault, "b", b"whole");
+    set(&vault, &entry_key(&vault.tag("a").unwrap()), Some(b"damaged"));
+    vault.store.sync().unwrap();
+    drop(vault);
+    let vault = world.open().unwrap();
+    assert_eq!(damage(get(&vault, "a")), Some(Damage::Record));
+    assert_eq!(get(&vault, "b").unwrap(), b"whole");
+    assert_eq!(contents(&world), 2);
+}
+
+#[test]
+fn a_reader_reads_its_version_to_the_end() {
     let (mut world, vault) = world();
     world.put(&vault, "a", &content(2 * CHUNK_LEN));
     let mut reader = vault.file("a").unwrap();
-    vault.read(&mut reader).unwrap();
+    let mut bytes = vault.read(&mut reader).unwrap().unwrap().to_vec();
     world.put(&vault, "a", b"new");
-    assert!(matches!(vault.read(&mut reader), Err(VaultError::Replaced)));
+    while let Some(chunk) = vault.read(&mut reader).unwrap() {
+        bytes.extend_from_slice(&chunk);
+    }
+    assert_eq!(bytes, content(2 * CHUNK_LEN));
+}
+
+#[test]
+fn the_store_keeps_no_unsynced_pages() {
+    let (mut world, vault) = world();
+    for n in 0..400 {
+        world.put(&vault, &format!("{n:0>200}"), b"smoke");
+    }
+    let blobs = std::fs::read_dir(world.folder.path().join("store/blobs")).unwrap().count();
+    assert_eq!(blobs, 0, "sled moves large pages to files that it does not sync");
+}
+
+#[test]
+fn a_full_vault_says_so_and_keeps_nothing_of_the_file() {
+    let (mut world, vault) = world();
+    world.put(&vault, "a", b"smoke");
+    vault.current().files = MAX_FILES;
+    let refused = vault.put("b", &mut &b"smoke"[..], Timestamp::UNIX_EPOCH, &mut world.rng);
+    assert!(matches!(refused, Err(VaultError::TooManyFiles)));
+    assert_eq!(contents(&world), 1);
+    world.put(&vault, "a", b"replaced");
 }
 
 #[test]
@@ -234,9 +303,9 @@ fn a_file_over_the_limit_leaves_nothing() {
     let mut begun = vault.begin("a", &mut world.rng).unwrap();
     begun.size = MAX_FILE;
     assert!(matches!(vault.write(&mut begun, b"x"), Err(VaultError::TooLarge)));
-    vault.abandon(begun).unwrap();
+    drop(begun);
     assert!(matches!(get(&vault, "a"), Err(VaultError::NotFound)));
-    assert_eq!(vault.store.keys(b"p/").count(), 0);
+    assert_eq!(contents(&world), 0);
 }
 
 #[test]
