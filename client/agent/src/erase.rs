@@ -13,7 +13,7 @@ use vault::{Home, erase, files};
 
 use crate::agent::{Agent, Event, Inner, OpenError};
 use crate::clock::moment;
-use crate::device_state::DeviceState;
+use crate::device_state::{DeviceState, LoadStateError};
 use crate::error::AgentError;
 use crate::link::Exchange;
 
@@ -31,15 +31,24 @@ pub(crate) struct RunningErase {
 /// What a start finds: an erase to go on with, and whether one was acknowledged.
 pub(crate) fn look(home: &Home) -> Result<(Option<RunningErase>, bool), OpenError> {
     let acked = erase::acked(home).is_some();
-    let StoredIntent::Written(bytes) = intent::load(home)? else { return Ok((None, acked)) };
-    let Some(device) = DeviceState::load(home)? else {
-        // The state goes last but one: without it only the end of an acknowledged erase is left to do.
+    let stored = intent::load(home)?;
+    if stored == StoredIntent::Absent {
+        return Ok((None, acked));
+    }
+    // State and intent go last, in this order, and each is overwritten before it goes: after an acknowledgement a state that
+    // is damaged or absent, or an intent of zeros, is where the end of the erase was interrupted.
+    let device = match DeviceState::load(home) {
+        Err(LoadStateError::Damaged) if acked => None,
+        loaded => loaded?,
+    };
+    let Some(device) = device else {
         if acked {
             erase::delete_identity(home)?;
             erase::delete_intent(home)?;
         }
         return Ok((None, acked));
     };
+    let StoredIntent::Written(bytes) = stored else { return Ok((None, acked)) };
     match WipeAuthorised::from_intent(&bytes, device.enrolment, &device.keys.command) {
         Ok(wipe) => {
             let erasure = Erasure::resume(&wipe, erase::findings(home, wipe.command().id));
