@@ -71,7 +71,10 @@ fn reach(home: &Home) -> anyhow::Result<Reached> {
 
 fn open(home: &Home, printer: Printer) -> Result<Arc<Agent>, OpenError> {
     let platform = Platform::software(home, MODEL, env!("CARGO_PKG_VERSION"));
-    Agent::open(home.clone(), platform, Arc::new(printer))
+    let agent = Agent::open(home.clone(), platform, Arc::new(printer))?;
+    // This process holds the home now: a socket is what a phone that lost power has left.
+    control::remove_socket(home);
+    Ok(agent)
 }
 
 /// Opens the home, waiting for another one-shot command to end; a phone that runs in it is an error.

@@ -68,9 +68,15 @@ pub(super) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A socket that is left is replaced by the next run.
+        // A socket that is left is removed by the next phone.
         let _ = std::fs::remove_file(&self.socket);
     }
+}
+
+/// Removes a socket that is nobody's: the caller holds the home.
+pub(super) fn remove_socket(home: &Home) {
+    // One that cannot be removed stops the next run, with the reason.
+    let _ = std::fs::remove_file(home.socket());
 }
 
 impl Server {
