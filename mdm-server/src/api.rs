@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::service::Service;
@@ -46,7 +48,16 @@ pub fn router(service: Arc<Service>) -> Router {
         .fallback(|| async { ApiError::no_such_route() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(types::MAX_BODY))
+        .layer(axum::middleware::map_response(not_to_be_kept))
         .with_state(api)
+}
+
+/// Answers hold names and codes: nothing on the way keeps them, and no browser guesses at what they are.
+async fn not_to_be_kept(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 fn v1() -> Router<Api> {

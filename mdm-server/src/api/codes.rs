@@ -1,9 +1,9 @@
-//! `/codes` and `/accounts/…/code`: activation codes for letters. Nothing of them may be cached on the way.
+//! `/codes` and `/accounts/…/code`: activation codes for letters. Showing them is noted in the journal.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::accounts::source;
@@ -14,8 +14,6 @@ use super::{Api, ApiError};
 use crate::use_cases::accounts::Who;
 use crate::use_cases::codes;
 
-const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
-
 pub(super) async fn export(
     may: May<Codes>,
     State(api): State<Api>,
@@ -24,7 +22,7 @@ pub(super) async fn export(
     let opened = codes::export(&api.service, may.actor()).await?;
     let rows: Vec<CodeRow> = opened.iter().map(CodeRow::from).collect();
     Ok(match query.format {
-        ExportFormat::Json => ([NO_STORE], Json(rows)).into_response(),
+        ExportFormat::Json => Json(rows).into_response(),
         ExportFormat::Csv => {
             let text = super::csv::codes(&rows).map_err(|error| {
                 tracing::error!(%error, "codes could not be written as CSV");
@@ -34,7 +32,7 @@ pub(super) async fn export(
                     "the codes could not be written as CSV",
                 )
             })?;
-            ([NO_STORE, (CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
+            ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
         }
     })
 }
@@ -48,5 +46,5 @@ pub(super) async fn reissue(
     let who = Who::parse(&account, source(query.source.as_deref())?)?;
     let code = codes::reissue(&api.service, &who, may.actor()).await?;
     let body = Json(Reissued { code: CodeRow::from(&code) });
-    Ok((StatusCode::CREATED, [NO_STORE], body).into_response())
+    Ok((StatusCode::CREATED, body).into_response())
 }

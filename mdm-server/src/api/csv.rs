@@ -1,6 +1,9 @@
 //! Codes as a file for a spreadsheet: RFC 4180 in UTF-8, with a byte order mark so that Excel reads it as such.
 
+use jiff::Timestamp;
+
 use super::types::CodeRow;
+use crate::use_cases::statement::office_zone;
 
 /// The header of the columns.
 const HEADER: [&str; 8] =
@@ -18,10 +21,15 @@ pub(super) fn codes(rows: &[CodeRow]) -> Result<Vec<u8>, csv::Error> {
             &row.name,
             &row.department,
             &row.code,
-            &row.valid_from.to_string(),
-            &row.expires_at.to_string(),
+            &minute(row.valid_from),
+            &minute(row.expires_at),
             &row.account.to_string(),
         ])?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+/// As a letter says it: to the minute, in the office's zone.
+fn minute(at: Timestamp) -> String {
+    at.to_zoned(office_zone()).strftime("%Y-%m-%d %H:%M").to_string()
 }

@@ -81,6 +81,7 @@ async fn seats_go_in_order_and_their_codes_are_exported_and_noted() {
     assert!(csv.starts_with("\u{feff}名簿区分,職員番号,氏名,所属,"), "{csv}");
     assert_eq!(csv.lines().count(), 3);
     assert!(csv.contains(&*code.to_text()));
+    assert!(csv.contains(",2027-04-01 00:00,2027-04-15 00:00,"), "{csv}");
 }
 
 #[tokio::test]
@@ -230,4 +231,24 @@ async fn the_journal_verifies_against_its_checkpoint_and_notes_who_read_it() {
     let entries = api.world.journal().await;
     assert!(audit::verify(&entries, Some(&signed.head)).is_ok());
     assert_eq!(decode(&rest["items"][0]["bytes"]), entries[5].bytes);
+}
+
+#[tokio::test]
+async fn more_than_one_write_takes_is_done_whole_as_well() {
+    let api = Api::new().await;
+    api.must("PUT", "/api/v1/licenses/pool", r#"{"size":1000}"#).await;
+    let mut file = String::from("職員番号,氏名,所属,利用\n");
+    (0..1_500).for_each(|number| file.push_str(&format!("{number:06},山田太郎,総務課,○\n")));
+    let done = api.put_into_force(file).await;
+    assert_eq!((&done["seats_given"], &done["waiting"]), (&1_000.into(), &500.into()));
+
+    api.world.clock.advance_days(30);
+    let done = api.must("POST", "/api/v1/licenses/reclaim", r#"{"never_signed_in_days":30}"#).await;
+    assert_eq!(done["reclaimed"].as_array().unwrap().len(), 1_000);
+    assert_eq!(done["given_to"].as_array().unwrap().len(), 500);
+    let status = api.must("GET", "/api/v1/licenses", "").await;
+    let expected = serde_json::json!({
+        "pool": 1000, "reserved": 0, "assigned": 500, "free": 500, "waiting": 0, "never_signed_in": 500
+    });
+    assert_eq!(status, expected);
 }

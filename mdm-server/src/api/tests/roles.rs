@@ -127,3 +127,16 @@ async fn health_needs_no_token_and_says_nothing() {
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, Some(said)));
     }
 }
+
+#[tokio::test]
+async fn no_answer_may_be_kept_on_the_way() {
+    let api = Api::new().await;
+    let request = Request::builder()
+        .method("POST")
+        .uri("/api/v1/codes/export")
+        .header(header::AUTHORIZATION, format!("Bearer {}", api.owner));
+    for request in [request, Request::builder().uri("/api/v1/accounts")] {
+        let response = api.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    }
+}

@@ -37,10 +37,15 @@ pub(crate) fn export(client: &Client, path: &Path, json: bool) -> Result<(), Fai
         let _ = std::fs::remove_file(&part);
     })?;
     answer(json, &checkpoint, |checkpoint| {
+        // The fingerprint to compare with is one that was noted before, not the one of this file.
         fields(&[
             ("entries", checkpoint.sequence.to_string()),
             ("head", format!("{}:{}", checkpoint.sequence, checkpoint.hash)),
             ("checkpoint of", time(checkpoint.at)),
+            (
+                "signed by",
+                verify::fingerprint_of(checkpoint).unwrap_or_else(|| "an unreadable key".to_owned()),
+            ),
             ("verify with", format!("mdmctl audit verify {} --key FINGERPRINT", path.display())),
         ])
     })

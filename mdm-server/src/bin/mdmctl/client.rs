@@ -187,8 +187,9 @@ fn not_ours(status: StatusCode) -> Failure {
 }
 
 fn unreached(error: &ureq::Error) -> Failure {
+    let by_rustls = |error: &std::io::Error| error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
     let cure = match error {
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
+        ureq::Error::Io(error) if by_rustls(error) => {
             "check that --ca is this server's authority and that --server names a host in its certificate"
         }
         ureq::Error::BadUri(_) => "check --server",

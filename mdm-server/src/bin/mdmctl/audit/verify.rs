@@ -162,6 +162,13 @@ pub(super) fn verify(lines: impl BufRead, anchors: &Anchors) -> Result<Verdict, 
     }
 }
 
+/// The fingerprint of the key that a checkpoint's line names, hexadecimal.
+pub(super) fn fingerprint_of(line: &CheckpointView) -> Option<String> {
+    let der = BASE64.decode(line.key.as_bytes()).ok()?;
+    let key = PublicKey::from_spki_der(&der).ok()?;
+    Some(HEXLOWER.encode(&key.fingerprint()))
+}
+
 /// Whether the checkpoint is rightly signed, of this head, and by the key that is known.
 fn check_checkpoint(
     line: &CheckpointView,
