@@ -2,8 +2,8 @@
 //! overwritten and is.
 //!
 //! Page 0 is the header; every other page belongs to one enrolment or is all zeros. The file's mode is 0600, and one
-//! process has it open. [`page`] is the format, [`book`] the pages and what may be done to them, [`worker`] the one thread
-//! that does it and syncs once for all that came together.
+//! process has it open. `page` is the format, `book` the pages and what may be done to them, `worker` the one thread that
+//! does it and syncs once for all that came together.
 //!
 //! What the file system does below is outside this promise: a copy-on-write file system or an SSD may keep old blocks,
 //! which is why the database's backups and the key file's are kept apart and the latter short.

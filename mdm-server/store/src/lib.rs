@@ -13,6 +13,7 @@ mod conformance;
 mod error;
 pub mod key_file;
 mod keyed;
+mod lock;
 pub mod memory;
 pub mod sled;
 mod traits;

@@ -54,9 +54,14 @@ fn verified_login(number: u32) -> VerifiedLogin {
     pending.finish(&ke3).unwrap()
 }
 
-fn contains(bytes: &[u8], secret: &[u8]) -> bool {
-    // Also a part of it would be too much.
-    secret.chunks(16).any(|part| bytes.windows(part.len()).any(|window| window == part))
+/// Whether any 16 bytes of a secret, at a multiple of 16, are among `bytes`.
+pub(crate) fn contains(bytes: &[u8], secret: &[u8]) -> bool {
+    let parts: Vec<_> = secret.chunks(16).collect();
+    let begins: [bool; 256] =
+        std::array::from_fn(|byte| parts.iter().any(|part| usize::from(part[0]) == byte));
+    (0..bytes.len())
+        .filter(|at| begins[usize::from(bytes[*at])])
+        .any(|at| parts.iter().any(|part| bytes[at..].starts_with(part)))
 }
 
 fn is_there(desk: &impl Desk, number: u32) -> bool {

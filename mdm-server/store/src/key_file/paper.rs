@@ -1,6 +1,6 @@
 //! What pages are written on: a file, or memory.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -36,11 +36,7 @@ impl FilePaper {
             .mode(0o600)
             .open(path)
             .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(io(error)),
-        }
+        crate::lock::lock(&file, path)?;
         // A file that was restored with another mode.
         file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io)?;
         // So that a power cut does not take the new file's name.

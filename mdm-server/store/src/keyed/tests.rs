@@ -1,159 +1,19 @@
 //! Crashes and failures at every single call of the engine.
-//!
-//! The engine below keeps what was applied apart from what was synced. It fails at the k-th call; a crash after it loses
-//! any part of what was not synced, in the order of applying, as a log does.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+mod disk;
+mod interleaving;
+
+use std::sync::Arc;
 
 use mdm_core::audit::GENESIS;
 use mdm_core::change::{Changeset, Key, Record};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
-use super::engine::{Engine, EngineError, Puts, Range, Visit};
+use super::engine::EngineError;
 use super::{KeyedStore, layout};
 use crate::conformance::{journal, samples};
-use crate::error::{CommitError, IoProblem};
+use crate::error::CommitError;
 use crate::traits::{LargeChange, Store};
-
-type Map = BTreeMap<Vec<u8>, Vec<u8>>;
-
-struct Disk {
-    synced: Map,
-    /// Applied, not synced.
-    pending: Vec<Puts>,
-    now: Map,
-    calls: u32,
-    fail_at: Option<u32>,
-    /// Calls that fail from there on.
-    fail_for: u32,
-    /// The failing write is there all the same, as after a lost answer.
-    applies_in_failing: bool,
-    rng: StdRng,
-    /// What was there after each write, while that is asked for.
-    images: Option<Vec<Map>>,
-}
-
-#[derive(Clone)]
-struct Failing(Arc<Mutex<Disk>>);
-
-fn apply_to(map: &mut Map, puts: &Puts) {
-    for (key, value) in puts {
-        match value {
-            Some(value) => map.insert(key.clone(), value.clone()),
-            None => map.remove(key),
-        };
-    }
-}
-
-impl Failing {
-    fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(Disk {
-            synced: Map::new(),
-            pending: Vec::new(),
-            now: Map::new(),
-            calls: 0,
-            fail_at: None,
-            fail_for: 0,
-            applies_in_failing: false,
-            rng: StdRng::seed_from_u64(seed),
-            images: None,
-        })))
-    }
-
-    fn fail_at(&self, call: u32, fail_for: u32, applies: bool) {
-        let mut disk = self.0.lock().unwrap();
-        disk.calls = 0;
-        (disk.fail_at, disk.fail_for, disk.applies_in_failing) = (Some(call), fail_for, applies);
-    }
-
-    /// Whether the failure was reached.
-    fn works_again(&self) -> bool {
-        let mut disk = self.0.lock().unwrap();
-        let reached = disk.fail_at.is_some_and(|at| disk.calls >= at);
-        disk.fail_at = None;
-        reached
-    }
-
-    /// Loses some end of what was not synced.
-    fn crash(&self) {
-        let mut disk = self.0.lock().unwrap();
-        let pending = std::mem::take(&mut disk.pending);
-        let kept = disk.rng.gen_range(0..=pending.len());
-        pending[..kept].iter().for_each(|puts| apply_to(&mut disk.synced, puts));
-        disk.now = disk.synced.clone();
-    }
-
-    fn has(&self, prefix: u8) -> bool {
-        self.0.lock().unwrap().now.keys().any(|key| key[0] == prefix)
-    }
-}
-
-impl Disk {
-    fn call(&mut self) -> Result<(), EngineError> {
-        self.calls += 1;
-        match self.fail_at {
-            Some(at) if (at..at.saturating_add(self.fail_for)).contains(&self.calls) => {
-                Err(EngineError::Full(IoProblem::new("the test says so")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Engine for Failing {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        Ok(self.0.lock().unwrap().now.get(key).cloned())
-    }
-
-    fn scan(&self, range: &Range, visit: &mut Visit<'_>) -> Result<(), EngineError> {
-        let rows: Vec<_> = {
-            let disk = self.0.lock().unwrap();
-            let rows = disk.now.range(range.start.clone()..range.end.clone());
-            rows.map(|(key, value)| (key.clone(), value.clone())).collect()
-        };
-        let ordered: Box<dyn Iterator<Item = _>> =
-            if range.reverse { Box::new(rows.into_iter().rev()) } else { Box::new(rows.into_iter()) };
-        for (key, value) in ordered {
-            if visit(&key, &|| Ok(Some(value.clone())))?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn room(&self, _bytes: usize) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn apply(&self, puts: Puts) -> Result<(), EngineError> {
-        assert!(puts.len() <= crate::MAX_PUTS * 2 + 3, "{} puts in one write", puts.len());
-        let mut disk = self.0.lock().unwrap();
-        let result = disk.call();
-        if result.is_ok() || disk.applies_in_failing {
-            apply_to(&mut disk.now, &puts);
-            disk.pending.push(puts);
-            let Disk { images, now, .. } = &mut *disk;
-            images.iter_mut().for_each(|images| images.push(now.clone()));
-        }
-        result
-    }
-
-    fn sync(&self, _commits: u64) -> Result<(), EngineError> {
-        let mut disk = self.0.lock().unwrap();
-        disk.call()?;
-        disk.pending.clear();
-        disk.synced = disk.now.clone();
-        Ok(())
-    }
-
-    fn reopen(&self) -> Result<(), EngineError> {
-        self.0.lock().unwrap().call()?;
-        self.crash();
-        Ok(())
-    }
-}
+use disk::{Failing, Map};
 
 const PEOPLE: u32 = 1_100;
 

@@ -6,7 +6,7 @@
 //! - sled takes a file that ends early for one that was torn by a crash and opens what is left. The file `commits` holds
 //!   the number of a commit that was durable; a database that knows fewer has lost some, and is reported as damaged.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,8 +31,10 @@ const IN_PIECES: u8 = 1;
 /// Before the key in the keys of pieces. No key of the layers above begins with it.
 const PIECE_KEY: u8 = 0xfe;
 
-/// How often an open is tried while sled's threads let go of the file after a failure.
-const REOPEN_TRIES: u32 = 50;
+/// How often an open is tried while the threads of a database that was just closed let go of its file. No other process
+/// can have it: the folder's lock was taken first.
+const OPEN_TRIES: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// The opened database.
 struct Open {
@@ -65,13 +67,9 @@ impl SledEngine {
         let mut file_options = OpenOptions::new();
         file_options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = file_options.open(folder.join("lock")).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: folder.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(io(error)),
-        }
+        crate::lock::lock(&lock, folder)?;
         let mark = file_options.open(folder.join("commits")).map_err(io)?;
-        let open = open_database(folder, &options).map_err(|error| super::open_error(folder, error))?;
+        let open = open_patiently(folder, &options).map_err(|error| super::open_error(folder, error))?;
         let engine = Self {
             folder: folder.to_owned(),
             options,
@@ -117,6 +115,20 @@ impl SledEngine {
 
 fn half(mark: &[u8; 16], at: usize) -> [u8; 8] {
     mark[at..at + 8].try_into().expect("half of 16 bytes are 8")
+}
+
+fn open_patiently(folder: &Path, options: &Options) -> Result<Open, EngineError> {
+    let mut tries = 1;
+    loop {
+        match open_database(folder, options) {
+            // sled says "could not acquire lock" as any other IO error.
+            Err(EngineError::Io(_)) if tries < OPEN_TRIES => {
+                tries += 1;
+                std::thread::sleep(OPEN_PAUSE);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// sled panics on some damaged files, hence the net.
@@ -259,19 +271,7 @@ impl Engine for SledEngine {
         }
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         *open = None;
-        let mut tries = 0;
-        *open = loop {
-            match open_database(&self.folder, &self.options) {
-                Ok(opened) => break Some(opened),
-                Err(error) => {
-                    tries += 1;
-                    if tries == REOPEN_TRIES {
-                        return Err(error);
-                    }
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-            }
-        };
+        *open = Some(open_patiently(&self.folder, &self.options)?);
         Ok(())
     }
 }

@@ -1,0 +1,136 @@
+//! Other commits in the middle of a large change.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+
+use mdm_core::audit::GENESIS;
+use mdm_core::change::{Changeset, Key, Record, Version};
+use tokio::sync::oneshot;
+
+use super::disk::Failing;
+use super::{PEOPLE, april, disk_with, open, small};
+use crate::conformance::{journal, samples};
+use crate::error::{CommitError, Conflict};
+use crate::keyed::engine::Puts;
+use crate::keyed::layout;
+use crate::traits::{Committed, LargeChange, Store};
+
+/// What became of a change that was asked for in the middle of another.
+struct Asked {
+    answer: Receiver<Result<Committed, CommitError>>,
+    /// The keys of the first write that the writer began after the asking.
+    next_write: Arc<Mutex<Option<Vec<Vec<u8>>>>>,
+}
+
+impl Asked {
+    /// The change was made, before anything else.
+    fn check(&self, key: &Key) {
+        self.answer.recv().unwrap().unwrap();
+        let next = self.next_write.lock().unwrap();
+        assert!(next.as_ref().unwrap().contains(&layout::record(key)), "it had to wait for another write");
+    }
+}
+
+/// A store in which, when the writer is about to apply a write that `moment` picks, `changes` is asked for: once, so that
+/// it stands in the queue at exactly that moment.
+fn ask_at(
+    engine: &Failing,
+    moment: impl Fn(&Puts) -> bool + Send + Sync + 'static,
+    changes: Changeset,
+) -> (Arc<dyn Store>, Asked) {
+    let store = open(engine);
+    let weak = Arc::downgrade(&store);
+    let (answers, answer) = channel();
+    let asked = Asked { answer, next_write: Arc::default() };
+    let next_write = Arc::clone(&asked.next_write);
+    let changes = Mutex::new(Some(changes));
+    let runtime = tokio::runtime::Handle::current();
+    engine.0.lock().unwrap().on_apply = Some(Arc::new(move |puts: &Puts| {
+        let mut changes = changes.lock().unwrap();
+        if changes.is_none() {
+            next_write
+                .lock()
+                .unwrap()
+                .get_or_insert_with(|| puts.iter().map(|(key, _)| key.clone()).collect());
+        } else if moment(puts)
+            && let Some(changes) = changes.take()
+            && let Some(store) = weak.upgrade()
+        {
+            let answers = answers.clone();
+            // Sent to the writer by the call itself, before this write is applied.
+            let (sent, wait) = oneshot::channel();
+            runtime.spawn(async move {
+                let answer = store.commit(changes);
+                sent.send(()).unwrap();
+                answers.send(answer.await).unwrap();
+            });
+            wait.blocking_recv().unwrap();
+        }
+    }));
+    (store, asked)
+}
+
+fn puts_to(puts: &Puts, prefix: u8) -> bool {
+    puts.iter().any(|(key, value)| key[0] == prefix && value.is_some())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_on_a_record_that_is_being_staged_wins_without_waiting() {
+    let mut wipe = samples::account(0);
+    wipe.wishes_seat = false;
+    let engine = Failing::new(1);
+    let wanted = samples::inserts([Record::Account(wipe)]);
+    let (store, asked) = ask_at(&engine, |puts| puts_to(puts, layout::STAGED_PUT), wanted);
+    let large = store.commit_large(april()).await;
+    assert!(matches!(large, Err(CommitError::Conflict(Conflict::Overtaken { .. }))), "{large:?}");
+    asked.check(&Key::Account(samples::account_id(0)));
+    assert!(!store.account(samples::account_id(0)).await.unwrap().unwrap().value.wishes_seat);
+    assert_eq!(store.accounts(None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.journal_head().await.unwrap(), GENESIS);
+    // What was staged is gone when the next large change begins.
+    let (batch, other) = (samples::batch_id(2), small(5));
+    store.commit_large(LargeChange::split(batch, other)).await.unwrap();
+    assert_eq!(store.accounts(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_on_a_record_that_is_being_moved_wins_without_waiting() {
+    let (changed, deleted) = (samples::account_id(PEOPLE - 1), samples::account_id(PEOPLE - 2));
+    let mut account = samples::account(PEOPLE - 1);
+    account.history[0].value.staff_number = samples::staff_number(900_000);
+    // The large change is the first, so that its version is 1.
+    let mut wanted = small(1);
+    wanted.update(Version(1), Record::Account(account));
+    wanted.delete(Version(1), Key::Account(deleted));
+    let engine = Failing::new(1);
+    engine.0.lock().unwrap().images = Some(Vec::new());
+    let flip = |puts: &Puts| puts_to(puts, layout::ROSTER);
+    let (store, asked) = ask_at(&engine, flip, wanted);
+    store.commit_large(april()).await.unwrap();
+    asked.check(&Key::Device(samples::enrolment(1)));
+
+    // Now, and after a crash at any moment from then on.
+    store.commit_large(LargeChange::split(samples::batch_id(2), small(2))).await.unwrap();
+    let images = engine.0.lock().unwrap().images.take().unwrap();
+    let committed = layout::record(&Key::Device(samples::enrolment(1)));
+    let later: Vec<_> = images.into_iter().filter(|image| image.contains_key(&committed)).collect();
+    assert!(later.len() > 3, "the commit came while records were on their way");
+    let mut stores: Vec<Arc<dyn Store>> = vec![store];
+    stores.extend(later.iter().map(|image| open(&disk_with(image))));
+    let source = samples::source("市長部局");
+    for store in stores {
+        let by_number = |number| {
+            let (store, source) = (Arc::clone(&store), source.clone());
+            async move {
+                let number = samples::staff_number(number);
+                store.account_by_staff_number(&source, &number).await.unwrap().map(|stored| stored.value.id)
+            }
+        };
+        assert_eq!(by_number(900_000).await, Some(changed));
+        assert_eq!(by_number(PEOPLE - 1).await, None);
+        assert_eq!(by_number(PEOPLE - 2).await, None);
+        assert_eq!(by_number(PEOPLE - 3).await, Some(samples::account_id(PEOPLE - 3)));
+        assert_eq!(store.account(deleted).await.unwrap(), None);
+        journal::check(&store).await;
+    }
+}
