@@ -120,4 +120,4 @@ impl DeviceState {
 }
 
 /// How long the device waits for an answer.
-pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);

@@ -67,6 +67,21 @@ impl From<SlotError> for UnlockError {
     }
 }
 
+/// Gives an unlock up whose future was dropped before it ended, so that another can begin.
+struct GiveUp<'a> {
+    agent: &'a Agent,
+    ended: bool,
+}
+
+impl Drop for GiveUp<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.agent.inner();
+        if !self.ended && inner.session.state() == State::Unlocking {
+            inner.session.lock();
+        }
+    }
+}
+
 /// What both kinds of unlock start from.
 struct Attempt {
     enrolment: EnrolmentId,
@@ -99,7 +114,9 @@ impl Agent {
         pin: Zeroizing<String>,
     ) -> Result<Unlocked, UnlockError> {
         self.inner().session.begin_online_unlock().map_err(AgentError::from)?;
+        let mut give_up = GiveUp { agent: self, ended: false };
         let outcome = self.exchange_pin(connection, pin).await;
+        give_up.ended = true;
         if outcome.is_err() {
             self.unlock_failed().await?;
         }

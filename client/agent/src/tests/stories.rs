@@ -1,5 +1,7 @@
 //! What people do with a phone: enrol, unlock, store, work without the server, be blocked and unblocked.
 
+use std::future::Future;
+
 use client_core::{State, UnlockRefusal};
 use shared::policy::LeaseMode;
 use shared::signed::Action;
@@ -54,6 +56,27 @@ async fn a_wrong_pin_opens_nothing_and_says_what_is_left() {
     assert_eq!(agent.status().vault_epoch, 0, "only a right PIN counts");
     let (_link, unlocked) = agent.connect_and_unlock(pin()).await.unwrap();
     assert_eq!(unlocked, Unlocked::Online);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unlock_that_is_given_up_leaves_the_vault_closed_and_the_next_one_free() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (_link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    {
+        let mut unlock = std::pin::pin!(agent.unlock(pin()));
+        while agent.state() != State::Unlocking {
+            let polled =
+                std::future::poll_fn(|context| std::task::Poll::Ready(unlock.as_mut().poll(context)));
+            assert!(polled.await.is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(agent.state(), State::Locked);
+    assert!(agent.list().is_err());
+    assert_eq!(agent.unlock(pin()).await.unwrap(), Unlocked::Online);
 }
 
 #[tokio::test(flavor = "multi_thread")]
