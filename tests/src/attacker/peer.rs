@@ -1,0 +1,125 @@
+//! A device that keeps no rule, on [`ALPN_DEVICE`].
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use quinn::{Connection, Endpoint};
+use rand::rngs::OsRng;
+use shared::crypto::Secret;
+use shared::ids::EnrolmentId;
+use shared::opaque::{ExportKey, LoginStart, OpaqueError, Stretching, client_input};
+use shared::wire::{ALPN_DEVICE, Hello, Kind, Message, UnlockChallenge, UnlockFinish, UnlockStart};
+
+use super::identity::Identity;
+use super::raw::{Answer, RawStream, wait_closed};
+use super::stolen::Unopened;
+use super::tls;
+
+/// A right KE3, not sent.
+pub struct Challenged {
+    /// The stream on which KE2 came.
+    pub stream: RawStream,
+    /// KE3.
+    pub ke3: Vec<u8>,
+    /// What the slot was sealed with.
+    pub export_key: ExportKey,
+}
+
+/// Connects from a socket of its own. The endpoint must live as long as the connection.
+pub(super) async fn connect(
+    server: SocketAddr,
+    alpn: &[u8],
+    identity: Option<&Identity>,
+) -> anyhow::Result<(Endpoint, Connection)> {
+    let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let connection = endpoint.connect_with(tls::client(alpn, identity)?, server, tls::NAME)?.await?;
+    Ok((endpoint, connection))
+}
+
+/// A connection that says whatever it is told.
+pub struct RawDevice {
+    _endpoint: Endpoint,
+    connection: Connection,
+}
+
+impl RawDevice {
+    /// Connects as `identity`, or without a certificate.
+    pub async fn connect(server: SocketAddr, identity: Option<&Identity>) -> anyhow::Result<Self> {
+        let (endpoint, connection) = connect(server, ALPN_DEVICE, identity).await?;
+        Ok(Self { _endpoint: endpoint, connection })
+    }
+
+    /// Opens a stream.
+    pub async fn stream(&self) -> anyhow::Result<RawStream> {
+        RawStream::open(&self.connection).await
+    }
+
+    /// Waits for a stream of the server: a pushed command.
+    pub async fn accept(&self) -> anyhow::Result<RawStream> {
+        RawStream::accept(&self.connection).await
+    }
+
+    /// Sends one message on a stream of its own; what comes back.
+    pub async fn ask<M: Message>(&self, message: &M) -> anyhow::Result<Answer> {
+        let mut stream = self.stream().await?;
+        stream.ask(message).await
+    }
+
+    /// Says hello.
+    pub async fn hello(&self) -> anyhow::Result<Answer> {
+        self.ask(&Hello {
+            app_version: "attacker".to_owned(),
+            last_applied: None,
+            vault_epoch: 0,
+            checkpoint: None,
+            not_enforced: Vec::new(),
+        })
+        .await
+    }
+
+    /// Sends a KE1 for some PIN. The stream stays open for a KE3.
+    pub async fn start_unlock(&self) -> anyhow::Result<(RawStream, Answer)> {
+        let (_, ke1) = LoginStart::make(Secret::make(&mut OsRng), &mut OsRng)?;
+        let mut stream = self.stream().await?;
+        let answer = stream.ask(&UnlockStart { ke1, vault_epoch: 0 }).await?;
+        Ok((stream, answer))
+    }
+
+    /// Sends a KE1 for this PIN and works out KE3.
+    pub async fn challenge(
+        &self,
+        pin: &str,
+        device_secret: &Secret<32>,
+        enrolment: EnrolmentId,
+        stretching: Stretching,
+    ) -> Result<Challenged, Unopened> {
+        let input = client_input(pin, device_secret, enrolment);
+        let (login, ke1) = LoginStart::make(input, &mut OsRng).map_err(anyhow::Error::from)?;
+        let mut stream = self.stream().await?;
+        let answer = stream.ask(&UnlockStart { ke1, vault_epoch: 0 }).await?;
+        if answer.kind() != Some(Kind::UnlockChallenge) {
+            return Err(Unopened::NoHelp(answer));
+        }
+        let challenge: UnlockChallenge = answer.message()?;
+        match login.finish(&challenge.ke2, enrolment, stretching, &mut OsRng) {
+            Ok((ke3, export_key)) => Ok(Challenged { stream, ke3, export_key }),
+            Err(OpaqueError::NotVerified) => Err(Unopened::WrongPin),
+            Err(other) => Err(Unopened::Broken(other.into())),
+        }
+    }
+
+    /// A whole unlock; what comes back to KE3.
+    pub async fn unlock(
+        &self,
+        pin: &str,
+        device_secret: &Secret<32>,
+        enrolment: EnrolmentId,
+    ) -> Result<Answer, Unopened> {
+        let mut challenged = self.challenge(pin, device_secret, enrolment, Stretching::default()).await?;
+        Ok(challenged.stream.ask(&UnlockFinish { ke3: challenged.ke3 }).await?)
+    }
+
+    /// Waits until the server has closed the connection.
+    pub async fn closed(&self) -> anyhow::Result<Answer> {
+        wait_closed(&self.connection).await
+    }
+}
