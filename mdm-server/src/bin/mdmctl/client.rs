@@ -92,7 +92,7 @@ impl Client {
         read(request.header("authorization", self.authorisation.as_str()).send_json(body))
     }
 
-    /// Sends a file as the body.
+    /// Sends a file as the body, once the server has said that it wants it: a wrong token costs no upload.
     pub(crate) fn upload<T: DeserializeOwned>(
         &self,
         path: &[&str],
@@ -101,7 +101,8 @@ impl Client {
     ) -> Result<T, Failure> {
         let request = self.agent.post(self.address(path)).query_pairs(query.iter().copied());
         let request = request.header("authorization", self.authorisation.as_str());
-        read(request.content_type("application/octet-stream").send(bytes))
+        let request = request.header("expect", "100-continue").content_type("application/octet-stream");
+        read(request.send(bytes))
     }
 
     /// The answer's bytes as they are.
