@@ -73,7 +73,9 @@ impl Default for Devices {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {cause}; run `mdm-server init` first or name another file")]
+    #[error(
+        "cannot read the configuration {path}: {cause}; run `mdm-server init` first or name another file"
+    )]
     Read {
         /// Which file.
         path: PathBuf,
@@ -111,7 +113,8 @@ impl Config {
         }
     }
 
-    fn problem(&self) -> Option<&'static str> {
+    /// Which value cannot be used, and what it may be.
+    pub fn problem(&self) -> Option<&'static str> {
         let devices = &self.devices;
         if !(1..=100).contains(&devices.unlock_attempts) {
             return Some("devices.unlock_attempts is 1 to 100");
@@ -126,7 +129,9 @@ impl Config {
             return Some("devices.max_open_minutes is 1 to 1440, a day");
         }
         if self.secrets.starts_with(&self.data) {
-            return Some("secrets must not lie inside data: a copy of the data folder would carry the master key");
+            return Some(
+                "secrets must not lie inside data: a copy of the data folder would carry the master key",
+            );
         }
         None
     }

@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use jiff::Timestamp;
 use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
 use mdm_core::change::{Changeset, Record};
 use mdm_core::license::Pool;
 use mdm_core::operator::{Operator, Role, TokenHash};
 use rand::{CryptoRng, RngCore};
+use shared::cose::Signer as _;
 use shared::crypto::Secret;
 use shared::crypto::hazmat::sha256;
 use shared::ids::OperatorId;
@@ -23,6 +24,8 @@ use crate::tls::{CertificateAuthority, TlsError};
 
 /// Name of the authority's certificate in the data folder: what `mdmctl --ca` wants.
 pub const CA_FILE: &str = "ca.pem";
+/// Name of the journal key's fingerprint in the data folder: what `mdmctl audit verify --key` wants.
+pub const JOURNAL_KEY_FILE: &str = "journal-key.sha256";
 /// Name of the first owner's token in the secrets folder.
 pub const OWNER_TOKEN_FILE: &str = "owner.token";
 /// Folder in the secrets folder whose files are to be carried away and deleted.
@@ -48,6 +51,9 @@ pub enum InitError {
     /// The authority's certificate cannot be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The configuration would not be accepted afterwards.
+    #[error("{0}")]
+    Value(&'static str),
     /// The configuration cannot be written as TOML.
     #[error("cannot write the configuration: {0}")]
     Config(#[from] toml::ser::Error),
@@ -81,6 +87,12 @@ fn make_folder(path: &Path) -> Result<(), InitError> {
         .map_err(|cause| InitError::Io { path: path.to_owned(), cause })
 }
 
+/// Makes the names in a folder durable.
+fn sync_folder(path: &Path) -> Result<(), InitError> {
+    let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(|cause| InitError::Io { path: path.to_owned(), cause })
+}
+
 fn require_absent(path: &Path) -> Result<(), InitError> {
     let is_empty_folder = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     if path.exists() && !is_empty_folder() { Err(InitError::Exists(path.to_owned())) } else { Ok(()) }
@@ -97,6 +109,8 @@ pub struct Initialised {
     pub owner_token: PathBuf,
     /// The authority's certificate.
     pub ca: PathBuf,
+    /// SHA-256 fingerprint of the key that signs the journal's checkpoints: for the auditor, by a way of its own.
+    pub journal_key: String,
 }
 
 /// Makes everything that `config` names and writes `config` itself to `config_file`.
@@ -107,6 +121,9 @@ pub async fn init(
     now: Timestamp,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Initialised, InitError> {
+    if let Some(what) = config.problem() {
+        return Err(InitError::Value(what));
+    }
     for path in [config_file, &config.data, &config.secrets] {
         require_absent(path)?;
     }
@@ -124,7 +141,12 @@ pub async fn init(
             config.data.join(CA_FILE),
             CertificateAuthority::certificate_pem(&keyring, now)?.as_bytes(),
         )?,
+        journal_key: HEXLOWER.encode(&keyring.checkpoint.public_key().fingerprint()),
     };
+    write(config.data.join(JOURNAL_KEY_FILE), made.journal_key.as_bytes())?;
+    for folder in [&made.offline, &config.secrets, &config.data] {
+        sync_folder(folder)?;
+    }
     let store = crate::server::open_store(&config.data)?;
     store.commit(first_records(owner, token_hash(&token), now, rng)).await?;
     write(config_file.to_owned(), toml::to_string_pretty(config)?.as_bytes())?;

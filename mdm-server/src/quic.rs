@@ -39,6 +39,8 @@ mod close {
     pub(super) const UNKNOWN_DEVICE: VarInt = VarInt::from_u32(2);
     pub(super) const TOO_MANY: VarInt = VarInt::from_u32(3);
     pub(super) const SHUTDOWN: VarInt = VarInt::from_u32(4);
+    pub(super) const COMMAND_WAITS: VarInt = VarInt::from_u32(5);
+    pub(super) const REPLACED: VarInt = VarInt::from_u32(6);
 }
 
 /// Why the QUIC side does not start.
@@ -87,17 +89,22 @@ pub async fn serve(service: Arc<Service>, endpoint: Endpoint, mut shutdown: watc
     endpoint.wait_idle().await;
 }
 
-/// Decides on a first packet: ask for a proof of the address under load, turn away who comes too often.
+/// Decides on a first packet. Who has not proved its address can only use up what is set aside for the unproved: forged
+/// packets with somebody's address cost that somebody a round trip, not the service.
 fn admit(service: &Arc<Service>, limits: &Arc<Limits>, endpoint: &Endpoint, incoming: Incoming) {
     let source = incoming.remote_address().ip();
-    if limits.is_crowded(endpoint.open_connections()) && !incoming.remote_address_validated() && incoming.may_retry() {
-        // A retry that cannot be sent is a packet lost: the client sends again.
-        let _ = incoming.retry();
-        return;
+    let open = endpoint.open_connections();
+    if !incoming.remote_address_validated() {
+        if limits.is_crowded(open) || !limits.admits_unproved(source) {
+            // A retry that cannot be sent is a packet lost: the client sends again.
+            let _ = incoming.retry();
+            return;
+        }
+    } else if !limits.admits_handshake(source) {
+        return incoming.refuse();
     }
-    if limits.is_full(endpoint.open_connections()) || !limits.admits_handshake(source) {
-        incoming.refuse();
-        return;
+    if limits.is_full(open) {
+        return incoming.refuse();
     }
     let (service, limits) = (service.clone(), limits.clone());
     tokio::spawn(async move {
@@ -107,7 +114,11 @@ fn admit(service: &Arc<Service>, limits: &Arc<Limits>, endpoint: &Endpoint, inco
     });
 }
 
-async fn handle(service: Arc<Service>, limits: Arc<Limits>, incoming: Incoming) -> Result<(), quinn::ConnectionError> {
+async fn handle(
+    service: Arc<Service>,
+    limits: Arc<Limits>,
+    incoming: Incoming,
+) -> Result<(), quinn::ConnectionError> {
     let Ok(connection) = tokio::time::timeout(PATIENCE, incoming.accept()?).await else { return Ok(()) };
     let connection = connection?;
     let protocol = connection

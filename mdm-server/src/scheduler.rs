@@ -88,7 +88,7 @@ async fn look_after(service: &Service, device: &Device) -> Result<(), UseCaseErr
         DeviceState::Wiped(wipe) if wipe.sealed_at.is_none() => {
             devices::seal(service, device.enrolment).await
         }
-        DeviceState::Enrolling | DeviceState::Live => {
+        DeviceState::Live => {
             let account = service.store.account(device.account).await?;
             if account.is_none_or(|account| account.value.may_work() && account.value.seat.is_some()) {
                 return Ok(());
@@ -96,7 +96,7 @@ async fn look_after(service: &Service, device: &Device) -> Result<(), UseCaseErr
             let order = Order { actor: Actor::Server, reason: "the account has left or has no seat" };
             devices::block(service, device.enrolment, order).await.map(|_| ())
         }
-        DeviceState::Wiped(_) | DeviceState::Blocked => Ok(()),
+        DeviceState::Wiped(_) | DeviceState::Blocked | DeviceState::Enrolling => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use mdm_core::change::Changeset;
 use mdm_store::{CommitError, Committed, Store, UnlockRecords};
@@ -9,12 +10,16 @@ use shared::cose;
 use shared::ids::EnrolmentId;
 use shared::signed::Checkpoint;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::quic::LiveConnections;
 use crate::tls::CertificateAuthority;
+
+/// How long a command waits for an answer to its device that is being written.
+const COURTESY: Duration = Duration::from_secs(1);
 
 /// Store, keys, clock and live connections of one running server.
 pub struct Service {
@@ -58,9 +63,27 @@ impl Service {
     }
 
     /// One at a time for an enrolment. An answer to its device is written while this is held, and a wipe commits while
-    /// it is held: after the commit of a wipe no other answer leaves.
+    /// it is held, after the device was cut off: after the commit of a wipe no other answer leaves.
     pub async fn lock(&self, enrolment: EnrolmentId) -> OwnedMutexGuard<()> {
         self.locks.get(enrolment).lock_owned().await
+    }
+
+    /// The same for a command of an operator. A device that holds the lock, because it does not read its answer, is cut
+    /// off: no device can put off what is ordered for it.
+    pub async fn lock_for_command(&self, enrolment: EnrolmentId) -> OwnedMutexGuard<()> {
+        match timeout(COURTESY, self.lock(enrolment)).await {
+            Ok(held) => held,
+            Err(_) => self.lock_for_wipe(enrolment).await,
+        }
+    }
+
+    /// The same for a wipe: the device is cut off first, so that nothing that was written to it before leaves after.
+    pub async fn lock_for_wipe(&self, enrolment: EnrolmentId) -> OwnedMutexGuard<()> {
+        self.live.cut_off(enrolment);
+        let held = self.lock(enrolment).await;
+        // Who came in between may have an answer under way.
+        self.live.cut_off(enrolment);
+        held
     }
 
     /// Commits and says so in the log, without any value.

@@ -132,6 +132,7 @@ impl World {
             last_unlock: None,
             vault_epoch: 0,
             may_be_open_until: None,
+            copy_may_open: false,
             certificate_until: now,
             last_command: shared::signed::Order::default(),
             last_applied: None,

@@ -76,6 +76,11 @@ pub enum ErasureStep {
     DataRemoved,
 }
 
+impl ErasureStep {
+    /// Every step.
+    pub const ALL: [Self; 3] = [Self::KeysDestroyed, Self::KeysGoneChecked, Self::DataRemoved];
+}
+
 /// The device's word that it destroyed its keys and data, signed once by the device key and bound to the enrolment id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {

@@ -24,5 +24,6 @@ pub use session::{
 pub const ALPN_ENROL: &[u8] = b"tbk-enrol/1";
 /// ALPN of enrolled devices: a device certificate is required.
 pub const ALPN_DEVICE: &[u8] = b"tbk/1";
-/// Label of the TLS exporter (RFC 8446 section 7.5) that enrolment proofs are bound to; 32 bytes, empty context.
-pub const EXPORTER_LABEL_ENROL: &[u8] = b"EXPORTER-tbk-enrol";
+/// Label of the TLS exporter (RFC 8446 section 7.5) that enrolment proofs are bound to; 32 bytes, empty context. Labels
+/// that are not registered begin so (RFC 5705 section 4).
+pub const EXPORTER_LABEL_ENROL: &[u8] = b"EXPERIMENTAL-tbk-enrol";

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::cose::{self, SignError, Signer, VerifyError};
 use shared::crypto::hazmat::sha256;
 use shared::ids::{CommandId, EnrolmentId};
-use shared::signed::{Action, Command, Order, Receipt};
+use shared::signed::{Action, Command, ErasureStep, Order, Receipt};
 
 use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
@@ -15,6 +15,9 @@ use crate::device::{Device, DeviceState, StoredReceipt, Wipe};
 
 #[cfg(test)]
 mod tests;
+
+/// Differing receipts of one device that are noted. The first says all; more would only fill the journal.
+const MAX_FURTHER_RECEIPTS: u32 = 10;
 
 /// A signed command, as it was and will be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,11 @@ pub enum CommandError {
     /// The enrolment is wiped; nothing follows a wipe.
     #[error("the device is already wiped")]
     AlreadyWiped,
+    /// Its PIN is not registered yet: there is nothing to withhold.
+    #[error(
+        "the enrolment of the device is not complete, so there is nothing to block: reissue the code to end it"
+    )]
+    Enrolling,
     /// It is blocked already.
     #[error("the device is already blocked")]
     AlreadyBlocked,
@@ -87,9 +95,8 @@ pub fn block(
     match device.value.state {
         DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
         DeviceState::Blocked => Err(CommandError::AlreadyBlocked),
-        DeviceState::Enrolling | DeviceState::Live => {
-            issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)
-        }
+        DeviceState::Enrolling => Err(CommandError::Enrolling),
+        DeviceState::Live => issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng),
     }
 }
 
@@ -223,6 +230,9 @@ pub enum ReceiptError {
     /// It speaks of another command.
     #[error("the receipt is for another command")]
     OtherCommand,
+    /// It does not say that keys and data are gone.
+    #[error("the receipt does not name every step of the erase")]
+    Incomplete,
     /// It is not this device's.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -242,9 +252,13 @@ pub fn receipt(
     if receipt.command != wipe.command {
         return Err(ReceiptError::OtherCommand);
     }
+    if !ErasureStep::ALL.iter().all(|step| receipt.steps.contains(step)) {
+        return Err(ReceiptError::Incomplete);
+    }
     let subject = Subject { command: Some(wipe.command), ..subject };
     let what = match &wipe.receipt {
         Some(stored) if stored.bytes == bytes => return Ok(None),
+        Some(_) if wipe.further_receipts >= MAX_FURTHER_RECEIPTS => return Ok(None),
         Some(_) => {
             wipe.further_receipts += 1;
             Happening::ReceiptAgain

@@ -71,6 +71,10 @@ pub struct Device {
     pub vault_epoch: u64,
     /// Until when the vault may be open by what the server has granted. Nothing was granted if absent.
     pub may_be_open_until: Option<Timestamp>,
+    /// A durable lease was granted to a key that no hardware binds: a copy of the device made during it can be opened
+    /// later with the PIN, whatever the server destroys.
+    #[serde(default)]
+    pub copy_may_open: bool,
     /// End of the certificate last issued.
     pub certificate_until: Timestamp,
     /// The order of the newest command.

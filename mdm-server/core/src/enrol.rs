@@ -120,7 +120,7 @@ fn begin(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Registered, RefusalReason> {
     if registration.key_is_known {
-        return Err(RefusalReason::CodeBound);
+        return rebind(registration, now);
     }
     let in_use =
         |device: &&Stored<Device>| matches!(device.value.state, DeviceState::Live | DeviceState::Blocked);
@@ -139,6 +139,7 @@ fn begin(
         last_unlock: None,
         vault_epoch: 0,
         may_be_open_until: None,
+        copy_may_open: false,
         certificate_until: registration.certificate_until,
         last_command: shared::signed::Order::default(),
         last_applied: None,
@@ -153,6 +154,21 @@ fn begin(
     changes.insert(Record::Device(device));
     changes.update(code.version, Record::Code(code.value));
     Ok(Registered { changes, enrolment })
+}
+
+/// A new code for a phone whose enrolment broke off before it had a PIN: the code takes over that enrolment.
+fn rebind(registration: Registration, now: Timestamp) -> Result<Registered, RefusalReason> {
+    let broken_off = registration
+        .devices
+        .iter()
+        .map(|device| &device.value)
+        .find(|device| device.key == registration.key && device.state == DeviceState::Enrolling);
+    let enrolment = broken_off.ok_or(RefusalReason::CodeBound)?.enrolment;
+    let mut code = registration.code.clone();
+    code.value.state = CodeState::Bound(enrolment);
+    let mut registered = resume(registration, enrolment, now)?;
+    registered.changes.update(code.version, Record::Code(code.value));
+    Ok(registered)
 }
 
 fn resume(

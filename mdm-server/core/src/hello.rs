@@ -1,7 +1,7 @@
 //! Hello and renew: what the server learns from a device that calls, and what it has for it.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::signed::Action;
+use shared::signed::{Action, Order};
 use shared::wire::{EnrolmentStanding, Hello, RefusalReason};
 
 use crate::account::Account;
@@ -31,7 +31,7 @@ pub struct Greeting {
     pub changes: Changeset,
     /// Where the enrolment stands.
     pub standing: EnrolmentStanding,
-    /// Signed commands that the device has not applied, in order.
+    /// The newest signed command, if the device has not applied it. Those before it are overtaken by it.
     pub commands: Vec<Vec<u8>>,
     /// Whether the certificate is to be renewed now.
     pub renew: bool,
@@ -51,35 +51,52 @@ pub fn greet(
         Err(RefusalReason::Blocked) => EnrolmentStanding::Blocked,
         Err(reason) => return Err(reason),
     };
-    let pending = commands
-        .iter()
-        .filter(|command| command.action != Action::Wipe && Some(command.order) > hello.last_applied)
+    let newest = commands.iter().rfind(|command| command.action != Action::Wipe);
+    let pending = newest
+        .filter(|command| Some(command.order) > hello.last_applied)
         .map(|command| command.signed.clone())
+        .into_iter()
         .collect();
-    let renew = device.value.certificate_until.duration_since(now) < RENEW_BEFORE;
+    let renew = is_due(&device.value, now);
     device.value.last_contact = Some(now);
-    device.value.last_applied = device.value.last_applied.max(hello.last_applied);
-    device.value.description.app_version.clone_from(&hello.app_version);
+    device.value.last_applied = advanced(&device.value, hello.last_applied);
+    device.value.description.app_version = bounded(&hello.app_version);
     let mut changes = Changeset::default();
     changes.update(device.version, Record::Device(device.value));
     Ok(Greeting { changes, standing, commands: pending, renew })
 }
 
+/// What a device says it has applied: never less than it said before, never more than was issued.
+fn advanced(device: &Device, said: Option<Order>) -> Option<Order> {
+    device.last_applied.max(said.map(|order| order.min(device.last_command)))
+}
+
+/// What a device says of itself is shown to people: no control characters, nothing endless.
+pub fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
 /// The device says which command it has applied; an earlier answer that comes late changes nothing.
-pub fn applied(mut device: Stored<Device>, last_applied: shared::signed::Order, now: Timestamp) -> Changeset {
+pub fn applied(mut device: Stored<Device>, last_applied: Order, now: Timestamp) -> Changeset {
     device.value.last_contact = Some(now);
-    device.value.last_applied =
-        device.value.last_applied.max(Some(last_applied.min(device.value.last_command)));
+    device.value.last_applied = advanced(&device.value, Some(last_applied));
     let mut changes = Changeset::default();
     changes.update(device.version, Record::Device(device.value));
     changes
 }
 
-/// Notes a new certificate for the registered key. A wiped device gets none: it needs none to be wiped.
+fn is_due(device: &Device, now: Timestamp) -> bool {
+    device.certificate_until.duration_since(now) < RENEW_BEFORE
+}
+
+/// Notes a new certificate for the registered key, once it is due. A wiped device gets none: it needs none to be wiped.
 pub fn renew(mut device: Stored<Device>, now: Timestamp) -> Result<Changeset, RefusalReason> {
     match device.value.state {
         DeviceState::Wiped(_) => return Err(RefusalReason::DeviceUnknown),
         DeviceState::Enrolling => return Err(RefusalReason::NotEnrolled),
+        DeviceState::Live | DeviceState::Blocked if !is_due(&device.value, now) => {
+            return Err(RefusalReason::TooManyTries);
+        }
         DeviceState::Live | DeviceState::Blocked => {}
     }
     device.value.certificate_until = certificate_until(now);

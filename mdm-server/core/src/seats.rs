@@ -165,7 +165,7 @@ pub fn release(
     Ok(ledger.finish())
 }
 
-/// Whether a device would still be helped to open its vault.
+/// Whether a device would still be helped to open its vault. One that is enrolling ends with its code.
 fn is_helped(device: &Device) -> bool {
-    matches!(device.state, DeviceState::Enrolling | DeviceState::Live)
+    matches!(device.state, DeviceState::Live)
 }

@@ -87,6 +87,7 @@ pub(crate) fn device(account: &Account, key: PublicKey, state: DeviceState) -> D
         last_unlock: None,
         vault_epoch: 0,
         may_be_open_until: None,
+        copy_may_open: false,
         certificate_until: crate::hello::certificate_until(noon()),
         last_command: Order::default(),
         last_applied: None,

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::opaque::VerifiedLogin;
 use shared::policy::{LeaseMode, Policy};
 use shared::signed::Lease;
-use shared::wire::RefusalReason;
+use shared::wire::{KeyLevel, RefusalReason};
 
 use crate::account::{Account, AccountState};
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
@@ -101,9 +101,11 @@ pub fn grant(
 
     let enrolment = device.value.enrolment;
     device.value.may_be_open_until = Some(may_be_open_until);
+    device.value.copy_may_open |=
+        policy.lease_mode == LeaseMode::Durable && device.value.description.key_level == KeyLevel::Software;
     device.value.last_unlock = Some(now);
     device.value.last_contact = Some(now);
-    device.value.vault_epoch = vault_epoch + 1;
+    device.value.vault_epoch = vault_epoch.saturating_add(1);
     let mut changes = Changeset::default();
     changes.note(
         AuditEvent::new(

@@ -39,8 +39,9 @@ pub(super) async fn block(
     Named(id): Named<EnrolmentId>,
     extract::Json(OrderRequest { reason }): extract::Json<OrderRequest>,
 ) -> Result<Json<DeviceView>, ApiError> {
-    let order = Order { actor: may.actor(), reason: &reason };
-    view(&api, devices::block(&api.service, id, order).await).await
+    let (service, actor) = (api.service.clone(), may.actor());
+    let order = async move { devices::block(&service, id, Order { actor, reason: &reason }).await };
+    view(&api, to_the_end(order).await).await
 }
 
 pub(super) async fn unblock(
@@ -49,8 +50,9 @@ pub(super) async fn unblock(
     Named(id): Named<EnrolmentId>,
     extract::Json(OrderRequest { reason }): extract::Json<OrderRequest>,
 ) -> Result<Json<DeviceView>, ApiError> {
-    let order = Order { actor: may.actor(), reason: &reason };
-    view(&api, devices::unblock(&api.service, id, order).await).await
+    let (service, actor) = (api.service.clone(), may.actor());
+    let order = async move { devices::unblock(&service, id, Order { actor, reason: &reason }).await };
+    view(&api, to_the_end(order).await).await
 }
 
 pub(super) async fn wipe(
@@ -59,8 +61,22 @@ pub(super) async fn wipe(
     Named(id): Named<EnrolmentId>,
     extract::Json(OrderRequest { reason }): extract::Json<OrderRequest>,
 ) -> Result<Json<DeviceView>, ApiError> {
-    let order = Order { actor: may.actor(), reason: &reason };
-    view(&api, devices::wipe(&api.service, id, order).await).await
+    let (service, actor) = (api.service.clone(), may.actor());
+    let order = async move { devices::wipe(&service, id, Order { actor, reason: &reason }).await };
+    view(&api, to_the_end(order).await).await
+}
+
+/// Carries an order out though the caller hangs up: an order is not half an order because a laptop was closed.
+async fn to_the_end<T: Send + 'static>(
+    order: impl Future<Output = Result<T, UseCaseError>> + Send + 'static,
+) -> Result<T, UseCaseError> {
+    match tokio::spawn(order).await {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(UseCaseError::Refused("the server is shutting down: try again later".to_owned())),
+        },
+    }
 }
 
 async fn view(api: &Api, device: Result<Device, UseCaseError>) -> Result<Json<DeviceView>, ApiError> {

@@ -91,6 +91,7 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
     println!("master key     {}  back it up apart from the data folder", made.master_key.display());
     println!("offline keys   {}  carry them away and delete them here", made.offline.display());
     println!("owner's token  {}  for mdmctl --token", made.owner_token.display());
+    println!("journal key    {}  give it to the auditor, for mdmctl audit verify --key", made.journal_key);
     println!("authority      {}  for mdmctl --ca", made.ca.display());
     Ok(())
 }

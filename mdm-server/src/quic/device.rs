@@ -13,8 +13,10 @@ use shared::cose::PublicKey;
 use shared::crypto::hazmat::sha256;
 use shared::ids::EnrolmentId;
 use shared::wire::{
-    CommandMessage, CommandResult, Hello, HelloReply, Kind, ReceiptAck, ReceiptMessage, RefusalReason, Renewed,
+    CommandMessage, CommandResult, Hello, HelloReply, Kind, ReceiptAck, ReceiptMessage, RefusalReason,
+    Renewed,
 };
+use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
 use super::{close, unlock};
@@ -25,6 +27,18 @@ use crate::use_cases::{UseCaseError, retry_on_conflict};
 /// Whose connection it is: the enrolment whose registered key signed the handshake.
 pub(super) struct Caller {
     pub(super) enrolment: EnrolmentId,
+    connection: Connection,
+}
+
+impl Caller {
+    /// Waits for the enrolment's turn. Who was cut off meanwhile is not answered, so that a queue of them is short.
+    pub(super) async fn turn(&self, service: &Service) -> Result<OwnedMutexGuard<()>, ExchangeError> {
+        let held = service.lock(self.enrolment).await;
+        match self.connection.close_reason() {
+            None => Ok(held),
+            Some(_) => Err(ExchangeError::Gone),
+        }
+    }
 }
 
 fn peer_key(connection: &Connection) -> Option<PublicKey> {
@@ -46,7 +60,7 @@ pub(super) async fn serve(service: Arc<Service>, connection: Connection) {
             return connection.close(close::DONE, b"try again later");
         }
     };
-    let caller = Arc::new(Caller { enrolment });
+    let caller = Arc::new(Caller { enrolment, connection: connection.clone() });
     let registered = service.live.register(enrolment, &connection);
     let _place = registered.place;
     let mut commands = registered.commands;
@@ -137,7 +151,7 @@ async fn greet(
     hello: Hello,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
-    let _held = service.lock(caller.enrolment).await;
+    let _held = caller.turn(service).await?;
     let device = load(service, caller).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
@@ -182,7 +196,7 @@ async fn receipt(
     message: ReceiptMessage,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
-    let _held = service.lock(caller.enrolment).await;
+    let _held = caller.turn(service).await?;
     let stored = retry_on_conflict(|| async {
         let Some(device) = service.store.device(caller.enrolment).await? else {
             return Ok(Err(RefusalReason::DeviceUnknown));
@@ -202,7 +216,7 @@ async fn receipt(
 }
 
 async fn renew(service: &Service, caller: &Caller, exchange: &mut Exchange) -> Result<(), ExchangeError> {
-    let _held = service.lock(caller.enrolment).await;
+    let _held = caller.turn(service).await?;
     let device = load(service, caller).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;

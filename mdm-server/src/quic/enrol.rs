@@ -12,8 +12,8 @@ use shared::crypto::Secret;
 use shared::ids::EnrolmentId;
 use shared::opaque::{OpaqueError, record_from_upload};
 use shared::wire::{
-    EXPORTER_LABEL_ENROL, EnrolDone, EnrolGrant, EnrolProof, EnrolRegister, EnrolStart, PinRequest, PinResponse,
-    PinUpload, Prover, RefusalReason,
+    DeviceDescription, EXPORTER_LABEL_ENROL, EnrolDone, EnrolGrant, EnrolProof, EnrolRegister, EnrolStart,
+    PinRequest, PinResponse, PinUpload, Prover, RefusalReason,
 };
 use tokio::time::timeout;
 
@@ -36,7 +36,11 @@ pub(super) async fn serve(service: &Service, limits: &Limits, connection: Connec
     connection.close(close::DONE, b"");
 }
 
-async fn run(service: &Service, connection: &Connection, exchange: &mut Exchange) -> Result<(), ExchangeError> {
+async fn run(
+    service: &Service,
+    connection: &Connection,
+    exchange: &mut Exchange,
+) -> Result<(), ExchangeError> {
     let exporter = exporter(connection)?;
     let start: EnrolStart = exchange.receive().await?;
     let index = service.keyring.codes.index(&start.lookup);
@@ -135,13 +139,11 @@ async fn register_key(
     Ok(registered?)
 }
 
-/// What a device says of itself is shown to people: no control characters, nothing endless.
-fn bounded(device: &shared::wire::DeviceDescription) -> shared::wire::DeviceDescription {
-    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).take(64).collect();
-    shared::wire::DeviceDescription {
-        model: clean(&device.model),
-        platform: clean(&device.platform),
-        app_version: clean(&device.app_version),
+fn bounded(device: &DeviceDescription) -> DeviceDescription {
+    DeviceDescription {
+        model: hello::bounded(&device.model),
+        platform: hello::bounded(&device.platform),
+        app_version: hello::bounded(&device.app_version),
         key_level: device.key_level,
     }
 }
@@ -160,7 +162,8 @@ fn grant(
         .ca
         .issue_device(&register.device_key, enrolment, now, hello::certificate_until(now))
         .map_err(|cause| unavailable("cannot issue a device certificate", &cause))?;
-    let keys = service.keyring.server_keys().map_err(|cause| unavailable("cannot read the keyring", &cause))?;
+    let keys =
+        service.keyring.server_keys().map_err(|cause| unavailable("cannot read the keyring", &cause))?;
     Ok(EnrolGrant {
         enrolment,
         certificate,
@@ -188,7 +191,7 @@ async fn register_pin(
     let upload: PinUpload = exchange.receive().await?;
     let record = record_from_upload(&upload.upload).map_err(malformed)?;
 
-    let _held = service.lock(enrolment).await;
+    let held = service.lock(enrolment).await;
     let (device, code) = load_bound(service, index, enrolment).await?;
     enrol::complete(device, &code, service.clock.now())?;
     let attempts = service.config.devices.unlock_attempts;
@@ -206,6 +209,7 @@ async fn register_pin(
     })
     .await?;
     completed?;
+    drop(held);
     exchange.send(&EnrolDone {}).await
 }
 

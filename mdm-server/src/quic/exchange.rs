@@ -2,7 +2,9 @@
 
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use quinn::{RecvStream, SendStream};
-use shared::wire::{DecodeError, Frame, Message, PREFIX_LEN, RefusalReason, Refused, Unsupported, body_length};
+use shared::wire::{
+    DecodeError, Frame, Message, PREFIX_LEN, RefusalReason, Refused, Unsupported, body_length,
+};
 use tokio::time::timeout;
 
 use super::PATIENCE;

@@ -1,6 +1,6 @@
-//! Bounds on callers that are not yet known.
+//! Bounds on callers that are not yet known. An IPv6 source is its /64: whoever has one address of it has all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -9,6 +9,8 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 const CROWDED: usize = 2_000;
 /// Connections beyond which new callers are refused.
 const FULL: usize = 20_000;
+/// Handshakes from one source that has not proved its address; beyond, it is asked to.
+const UNPROVED_PER_SECOND: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
 /// Handshakes from one address: an office behind one NAT comes online together.
 const HANDSHAKES_PER_SECOND: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
 const HANDSHAKE_BURST: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
@@ -18,15 +20,21 @@ const ENROLMENT_BURST: NonZeroU32 = NonZeroU32::new(200).expect("not zero");
 
 /// The counters.
 pub(super) struct Limits {
+    unproved: DefaultKeyedRateLimiter<IpAddr>,
     handshakes: DefaultKeyedRateLimiter<IpAddr>,
     enrolments: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let unproved = Quota::per_second(UNPROVED_PER_SECOND);
         let handshakes = Quota::per_second(HANDSHAKES_PER_SECOND).allow_burst(HANDSHAKE_BURST);
         let enrolments = Quota::per_minute(ENROLMENTS_PER_MINUTE).allow_burst(ENROLMENT_BURST);
-        Self { handshakes: RateLimiter::keyed(handshakes), enrolments: RateLimiter::keyed(enrolments) }
+        Self {
+            unproved: RateLimiter::keyed(unproved),
+            handshakes: RateLimiter::keyed(handshakes),
+            enrolments: RateLimiter::keyed(enrolments),
+        }
     }
 }
 
@@ -39,18 +47,30 @@ impl Limits {
         connections >= FULL
     }
 
+    pub(super) fn admits_unproved(&self, source: IpAddr) -> bool {
+        admits(&self.unproved, source)
+    }
+
     pub(super) fn admits_handshake(&self, source: IpAddr) -> bool {
-        if self.handshakes.len() > FULL {
-            self.handshakes.retain_recent();
-        }
-        self.handshakes.check_key(&source).is_ok()
+        admits(&self.handshakes, source)
     }
 
     pub(super) fn admits_enrolment(&self, source: IpAddr) -> bool {
-        if self.enrolments.len() > FULL {
-            self.enrolments.retain_recent();
-        }
-        self.enrolments.check_key(&source).is_ok()
+        admits(&self.enrolments, source)
+    }
+}
+
+fn admits(limiter: &DefaultKeyedRateLimiter<IpAddr>, source: IpAddr) -> bool {
+    if limiter.len() > FULL {
+        limiter.retain_recent();
+    }
+    limiter.check_key(&network(source)).is_ok()
+}
+
+fn network(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -65,5 +85,21 @@ mod tests {
         let admitted = (0..2_000).filter(|_| limits.admits_enrolment(hostile)).count();
         assert!((200..400).contains(&admitted), "{admitted}");
         assert!(limits.admits_enrolment(IpAddr::from([192, 0, 2, 2])));
+    }
+
+    #[test]
+    fn forged_packets_use_up_nothing_of_those_who_prove_their_address() {
+        let limits = Limits::default();
+        let office = IpAddr::from([192, 0, 2, 1]);
+        let unproved = (0..2_000).filter(|_| limits.admits_unproved(office)).count();
+        assert!(unproved < 200, "{unproved}");
+        assert!(limits.admits_handshake(office));
+    }
+
+    #[test]
+    fn all_addresses_of_an_ipv6_network_are_one_source() {
+        let address = |last| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
+        assert_eq!(network(address(1)), network(address(2)));
+        assert_ne!(network(address(1)), network(IpAddr::from([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1])));
     }
 }

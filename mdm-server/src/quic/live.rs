@@ -1,44 +1,70 @@
-//! Which devices are connected now, and how a command reaches them.
+//! Which devices are connected now, how a command reaches them, and how they are cut off.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn::Connection;
 use shared::ids::EnrolmentId;
 use tokio::sync::mpsc;
 
+use super::close;
+
 /// Commands wait here until the connection's task sends them; more than a few at a time are not issued.
 const QUEUE: usize = 16;
+/// Connections of one enrolment: the one in use, and one that a change of network has left behind. The newest stay.
+const MAX_CONNECTIONS: usize = 2;
 
-type Queues = HashMap<EnrolmentId, Vec<(usize, mpsc::Sender<Vec<u8>>)>>;
+struct Live {
+    connection: Connection,
+    commands: mpsc::Sender<Vec<u8>>,
+}
+
+type Connections = HashMap<EnrolmentId, Vec<Live>>;
 
 /// Connected devices by enrolment.
 #[derive(Clone, Default)]
-pub struct LiveConnections(Arc<Mutex<Queues>>);
+pub struct LiveConnections(Arc<Mutex<Connections>>);
 
 impl LiveConnections {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hands a signed command to every connection of the enrolment. A device that is not connected gets it at its next
     /// hello; one whose queue is full has stopped reading, and gets it then as well.
     pub fn push(&self, enrolment: EnrolmentId, signed: &[u8]) {
-        let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, queue) in queues.get(&enrolment).into_iter().flatten() {
-            if queue.try_send(signed.to_vec()).is_err() {
+        for live in self.connections().get(&enrolment).into_iter().flatten() {
+            if live.commands.try_send(signed.to_vec()).is_err() {
                 tracing::debug!(%enrolment, "command not pushed: the device will get it at its next hello");
             }
         }
     }
 
-    /// Whether the device is connected now.
-    pub fn is_connected(&self, enrolment: EnrolmentId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&enrolment)
+    /// Closes every connection of the enrolment. Nothing that waits to be sent on them leaves any more, and whoever
+    /// waits for them to read is freed at once. The device may connect again.
+    pub fn cut_off(&self, enrolment: EnrolmentId) {
+        for live in self.connections().get(&enrolment).into_iter().flatten() {
+            live.connection.close(close::COMMAND_WAITS, b"a command waits: say hello");
+        }
     }
 
-    /// Registers a connection until the returned guard is dropped.
+    /// Whether the device is connected now.
+    pub fn is_connected(&self, enrolment: EnrolmentId) -> bool {
+        self.connections().contains_key(&enrolment)
+    }
+
+    /// Registers a connection until the returned place is dropped.
     pub(super) fn register(&self, enrolment: EnrolmentId, connection: &Connection) -> Registered {
-        let (sender, commands) = mpsc::channel(QUEUE);
+        let (commands, receiver) = mpsc::channel(QUEUE);
         let id = connection.stable_id();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(enrolment).or_default().push((id, sender));
-        Registered { commands, place: Place { live: self.clone(), enrolment, id } }
+        let mut connections = self.connections();
+        let of_device = connections.entry(enrolment).or_default();
+        of_device.push(Live { connection: connection.clone(), commands });
+        let surplus = of_device.len().saturating_sub(MAX_CONNECTIONS);
+        for oldest in of_device.iter().take(surplus) {
+            oldest.connection.close(close::REPLACED, b"newer connections of this device replace this one");
+        }
+        Registered { commands: receiver, place: Place { live: self.clone(), enrolment, id } }
     }
 }
 
@@ -56,11 +82,11 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut queues = self.live.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connections) = queues.get_mut(&self.enrolment) {
-            connections.retain(|(id, _)| *id != self.id);
-            if connections.is_empty() {
-                queues.remove(&self.enrolment);
+        let mut connections = self.live.connections();
+        if let Some(of_device) = connections.get_mut(&self.enrolment) {
+            of_device.retain(|live| live.connection.stable_id() != self.id);
+            if of_device.is_empty() {
+                connections.remove(&self.enrolment);
             }
         }
     }

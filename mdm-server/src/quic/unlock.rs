@@ -22,18 +22,20 @@ pub(super) async fn run(
     start: UnlockStart,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
-    let Some(pending) = challenge(service, caller.enrolment, &start, exchange).await? else { return Ok(()) };
+    let Some(pending) = challenge(service, caller, &start, exchange).await? else { return Ok(()) };
     let finish: UnlockFinish = exchange.receive().await?;
-    let verified = match pending.finish(&finish.ke3) {
-        Ok(verified) => verified,
-        Err(_) => return withhold(service, caller.enrolment, RefusalReason::PinWrong).await,
-    };
+    let login = pending.finish(&finish.ke3);
 
-    let _held = service.lock(caller.enrolment).await;
+    let _held = caller.turn(service).await?;
     let device = load(service, caller.enrolment).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
     }
+    let Ok(verified) = login else {
+        let reason = RefusalReason::PinWrong;
+        service.commit(unlock::refused(&device.value, reason, service.clock.now())).await?;
+        return Err(reason.into());
+    };
     let policy = service.config.policy(device.value.description.key_level);
     let granted = retry_on_conflict(|| async {
         let unlocking = match load_unlocking(service, caller.enrolment, start.vault_epoch).await? {
@@ -63,11 +65,12 @@ pub(super) async fn run(
 /// KE1 to KE2: records how long the vault may be open by it, charges one attempt, and only then answers.
 async fn challenge(
     service: &Service,
-    enrolment: EnrolmentId,
+    caller: &Caller,
     start: &UnlockStart,
     exchange: &mut Exchange,
 ) -> Result<Option<PendingLogin>, ExchangeError> {
-    let _held = service.lock(enrolment).await;
+    let _held = caller.turn(service).await?;
+    let enrolment = caller.enrolment;
     let device = load(service, enrolment).await?;
     if device.value.wipe().is_some() {
         answer_wipe(service, &device.value, exchange).await?;
@@ -105,16 +108,6 @@ async fn challenge(
         .map_err(|_| RefusalReason::Malformed)?;
     exchange.send(&UnlockChallenge { ke2, attempts_left: charged.attempts_left }).await?;
     Ok(Some(pending))
-}
-
-async fn withhold(
-    service: &Service,
-    enrolment: EnrolmentId,
-    reason: RefusalReason,
-) -> Result<(), ExchangeError> {
-    let device = load(service, enrolment).await?;
-    service.commit(unlock::refused(&device.value, reason, service.clock.now())).await?;
-    Err(reason.into())
 }
 
 async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, ExchangeError> {

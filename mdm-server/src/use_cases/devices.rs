@@ -36,8 +36,12 @@ pub async fn show(service: &Service, enrolment: EnrolmentId) -> Result<Device, U
 }
 
 /// 利用停止. From the commit on, the server withholds its help; a connected device is told at once.
-pub async fn block(service: &Service, enrolment: EnrolmentId, order: Order<'_>) -> Result<Device, UseCaseError> {
-    let _held = service.lock(enrolment).await;
+pub async fn block(
+    service: &Service,
+    enrolment: EnrolmentId,
+    order: Order<'_>,
+) -> Result<Device, UseCaseError> {
+    let _held = service.lock_for_command(enrolment).await;
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
         let issued =
@@ -55,14 +59,13 @@ pub async fn unblock(
     enrolment: EnrolmentId,
     order: Order<'_>,
 ) -> Result<Device, UseCaseError> {
-    let _held = service.lock(enrolment).await;
+    let _held = service.lock_for_command(enrolment).await;
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
         let account = service.store.account(device.value.account).await?;
         let may_work = account.is_some_and(|account| account.value.may_work());
         let instruction = order.instruction(service);
-        let issued =
-            command::unblock(device, may_work, &instruction, &service.keyring.command, &mut OsRng)?;
+        let issued = command::unblock(device, may_work, &instruction, &service.keyring.command, &mut OsRng)?;
         commit(service, issued).await
     })
     .await?;
@@ -72,8 +75,12 @@ pub async fn unblock(
 
 /// 遠隔消去: tombstone and command in one commit, then the key file's page destroyed, then 鍵破棄済 noted. A failure after
 /// the commit leaves the wipe in force and is said; the sealing is tried again by [`seal`].
-pub async fn wipe(service: &Service, enrolment: EnrolmentId, order: Order<'_>) -> Result<Device, UseCaseError> {
-    let held = service.lock(enrolment).await;
+pub async fn wipe(
+    service: &Service,
+    enrolment: EnrolmentId,
+    order: Order<'_>,
+) -> Result<Device, UseCaseError> {
+    let _held = service.lock_for_wipe(enrolment).await;
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
         let codes = service.store.codes_of_account(device.value.account).await?;
@@ -83,8 +90,7 @@ pub async fn wipe(service: &Service, enrolment: EnrolmentId, order: Order<'_>) -
     })
     .await?;
     service.live.push(enrolment, &signed);
-    drop(held);
-    seal(service, enrolment).await?;
+    destroy(service, enrolment).await?;
     show(service, enrolment).await
 }
 
@@ -95,10 +101,14 @@ async fn commit(service: &Service, issued: Issued) -> Result<Vec<u8>, UseCaseErr
 
 /// Destroys the server's part of a wiped enrolment's key and notes it. Idempotent.
 pub async fn seal(service: &Service, enrolment: EnrolmentId) -> Result<(), UseCaseError> {
-    let _held = service.lock(enrolment).await;
+    let _held = service.lock_for_command(enrolment).await;
     if load(service, enrolment).await?.value.wipe().is_none() {
         return Ok(());
     }
+    destroy(service, enrolment).await
+}
+
+async fn destroy(service: &Service, enrolment: EnrolmentId) -> Result<(), UseCaseError> {
     service.unlock_records.destroy(enrolment).await.map_err(|cause| UseCaseError::UnlockRecords {
         done: "the wipe is in force and the server answers this device with nothing else, but its part of the key \
                could not be destroyed yet: ",

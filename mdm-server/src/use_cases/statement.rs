@@ -39,6 +39,16 @@ pub fn of_device(device: &Device, now: Timestamp, zone: &TimeZone) -> Option<Sta
             device_side(wipe, &clock, &mut said);
         }
     }
+    if device.copy_may_open {
+        said.add(
+            "この端末には、ソフトウェア鍵のまま再起動後も続くオフライン利用を許可したことがあります。その間に複製された保管データは、\
+             暗証番号があれば期限後も開ける可能性があります。"
+                .to_owned(),
+            "Offline use that outlasts a restart was granted to a software key: a copy of its storage made meanwhile \
+             could be opened with the PIN, also later."
+                .to_owned(),
+        );
+    }
     Some(Statement { ja: said.ja.concat(), en: said.en.join(" ") })
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mdm_server::api::types::{
     AppliedView, BatchView, CodeRow, DeviceView, LicenseStatus, Reclaimed, StatementView,
 };
+use mdm_server::init::JOURNAL_KEY_FILE;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -138,9 +139,10 @@ pub(super) fn lost_phone(narrator: &Narrator, world: &World, holders: &[Holder])
     running
         .wait_for_line("the acknowledgement", |line| line.contains("receipt acknowledged").then_some(()))?;
     drop(running);
-    let left = std::fs::read_dir(lost.phone.home())?.count();
-    narrator
-        .detail(format_args!("files left in the phone's folder: {left}; none of them holds a key or data"));
+    let left: Vec<_> = std::fs::read_dir(lost.phone.home())?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<std::io::Result<_>>()?;
+    narrator.detail(format_args!("left in the phone's folder: {}", left.join(", ")));
     Ok(())
 }
 
@@ -173,7 +175,12 @@ pub(super) fn audit(narrator: &Narrator, world: &World) -> Result<()> {
     let file = world.folder().join("journal.jsonl");
     let path = file.to_str().context("a path in UTF-8")?;
     ask::<Value>(world, &["audit", "export", path])?;
-    let verified: Value = ask(world, &["audit", "verify", path])?;
-    narrator.say(format_args!("the audit journal, verified without the server: {verified}"));
+    let key = std::fs::read_to_string(world.data().join(JOURNAL_KEY_FILE))?;
+    let verified: Value = ask(world, &["audit", "verify", path, "--key", &key])?;
+    narrator.say(format_args!(
+        "the audit journal, verified without the server against its key: {}",
+        file.display()
+    ));
+    narrator.detail(format_args!("{} entries; {}", verified["entries"], verified["verdict"]));
     Ok(())
 }

@@ -133,7 +133,7 @@ fn a_return_is_provisional_again_and_asks_for_a_seat_like_a_join() {
 #[test]
 fn a_wish_withdrawn_before_the_first_sign_in_frees_the_seat_and_afterwards_keeps_it() {
     let mut book = book(2, "1,a,x,,○\n2,b,x,,○\n3,c,x,,○\n");
-    let phone = with_device(&mut book, "1", DeviceState::Enrolling);
+    let phone = with_device(&mut book, "1", DeviceState::Live);
     let (unused, used, next) = (book.by_number("1").id, book.by_number("2").id, book.by_number("3").id);
     book.change_account(used, |account| account.signed_in_at = Some(noon()));
     let applied = upload(&mut book, "1,a,x,,\n2,b,x,,\n3,c,x,,○\n", 1);

@@ -100,13 +100,14 @@ fn sealed_is_noted_once_and_only_after_a_wipe() {
 fn the_first_receipt_confirms_the_same_bytes_change_nothing_others_alert() {
     let (key, signer) = (software_key(), software_key());
     let wiped = wiped(&key, &signer);
-    let bytes = signed_receipt(&wiped, &key, vec![ErasureStep::KeysDestroyed]);
+    let bytes = signed_receipt(&wiped, &key, ErasureStep::ALL.to_vec());
     let changes = receipt(stored(wiped), &bytes, noon()).unwrap().unwrap();
     assert_eq!(changes.events[0].what, Happening::DeviceErased);
     let erased = written_device(&changes);
     assert_eq!(receipt(stored(erased.clone()), &bytes, noon()), Ok(None));
 
-    let other = signed_receipt(&erased, &key, vec![]);
+    let twice = [ErasureStep::ALL, ErasureStep::ALL].concat();
+    let other = signed_receipt(&erased, &key, twice);
     let changes = receipt(stored(erased), &other, noon()).unwrap().unwrap();
     assert_eq!(changes.events[0].what, Happening::ReceiptAgain);
     assert_eq!(written_device(&changes).wipe().unwrap().further_receipts, 1);
@@ -125,10 +126,13 @@ fn a_receipt_is_refused_from_another_key_for_another_command_or_without_a_wipe()
     let mut elsewhere = wiped.clone();
     let DeviceState::Wiped(wipe) = &mut elsewhere.state else { panic!("not wiped") };
     wipe.command = CommandId::from_bytes([1; 16]);
-    let other = signed_receipt(&elsewhere, &key, vec![]);
+    let other = signed_receipt(&elsewhere, &key, ErasureStep::ALL.to_vec());
     assert_eq!(receipt(stored(wiped.clone()), &other, noon()), Err(ReceiptError::OtherCommand));
 
     let live = Device { state: DeviceState::Live, ..wiped.clone() };
-    let early = signed_receipt(&wiped, &key, vec![]);
+    let early = signed_receipt(&wiped, &key, ErasureStep::ALL.to_vec());
     assert_eq!(receipt(stored(live), &early, noon()), Err(ReceiptError::NotWiped));
+
+    let silent = signed_receipt(&wiped, &key, vec![ErasureStep::DataRemoved]);
+    assert_eq!(receipt(stored(wiped), &silent, noon()), Err(ReceiptError::Incomplete));
 }

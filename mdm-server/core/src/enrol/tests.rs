@@ -91,6 +91,22 @@ fn a_key_that_is_known_already_starts_no_second_enrolment() {
 }
 
 #[test]
+fn a_new_code_takes_over_an_enrolment_of_the_same_person_that_broke_off() {
+    let key = public_key();
+    let broken_off = device(&account(), key.clone(), DeviceState::Enrolling);
+    let mut again = registration(code(&account()), vec![broken_off.clone()], key.clone());
+    again.key_is_known = true;
+    let registered = register(again, noon(), &mut rng()).unwrap();
+    assert_eq!(registered.enrolment, broken_off.enrolment);
+    assert_eq!(written_code(&registered.changes).unwrap().state, CodeState::Bound(broken_off.enrolment));
+
+    let live = device(&account(), key.clone(), DeviceState::Live);
+    let mut live = registration(code(&account()), vec![live], key);
+    live.key_is_known = true;
+    assert_eq!(register(live, noon(), &mut rng()).err(), Some(RefusalReason::CodeBound));
+}
+
+#[test]
 fn an_account_has_one_device_at_a_time() {
     for (state, expected) in
         [(DeviceState::Live, Some(RefusalReason::DeviceLimit)), (DeviceState::Enrolling, None)]

@@ -3,7 +3,6 @@
 use super::*;
 use crate::testing::{account, device, noon, public_key, stored, written_device};
 use shared::ids::CommandId;
-use shared::signed::Order;
 
 fn hello(last_applied: Option<Order>) -> Hello {
     Hello {
@@ -31,12 +30,12 @@ fn command(device: &Device, counter: u32, action: Action) -> CommandRecord {
 }
 
 #[test]
-fn a_device_is_sent_what_it_has_not_applied() {
+fn a_device_is_sent_the_newest_command_if_it_has_not_applied_it() {
     let device = device(&account(), public_key(), DeviceState::Live);
     let commands = [command(&device, 1, Action::Block), command(&device, 2, Action::Unblock)];
     let sent =
         |last| greet(stored(device.clone()), &account(), &commands, &hello(last), noon()).unwrap().commands;
-    assert_eq!(sent(None), [[1], [2]]);
+    assert_eq!(sent(None), [[2]]);
     assert_eq!(sent(Some(order(1))), [[2]]);
     assert!(sent(Some(order(2))).is_empty());
 }
@@ -58,6 +57,14 @@ fn a_certificate_is_renewed_in_its_last_thirty_days() {
     assert!(!renew(last_month));
     assert!(renew(last_month + SignedDuration::from_secs(1)));
     assert!(renew(device.certificate_until + SignedDuration::from_hours(365 * 24)), "long expired");
+}
+
+#[test]
+fn a_certificate_is_given_only_when_it_is_due() {
+    let device = device(&account(), public_key(), DeviceState::Live);
+    assert_eq!(super::renew(stored(device.clone()), noon()).err(), Some(RefusalReason::TooManyTries));
+    let changes = super::renew(stored(device.clone()), device.certificate_until).unwrap();
+    assert!(written_device(&changes).certificate_until > device.certificate_until);
 }
 
 #[test]

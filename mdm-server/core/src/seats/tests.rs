@@ -192,7 +192,7 @@ fn accounts_without_a_wish_or_a_seat_are_never_unused() {
 fn a_reclaimed_seat_goes_to_the_next_with_a_code_in_the_same_changeset() {
     let mut book = book(1);
     let (first, second) = (id(&book, "1"), id(&book, "2"));
-    let mut phone = device(&book.by_number("1"), public_key(), DeviceState::Enrolling);
+    let mut phone = device(&book.by_number("1"), public_key(), DeviceState::Live);
     phone.enrolment = EnrolmentId::make(noon(), &mut rng());
     book.insert(Record::Device(phone.clone()));
     book.events.clear();

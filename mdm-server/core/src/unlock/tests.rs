@@ -93,6 +93,20 @@ fn a_lease_is_recorded_before_it_is_granted() {
 }
 
 #[test]
+fn a_durable_lease_on_a_software_key_is_remembered_for_ever() {
+    let device = device(&account(), public_key(), DeviceState::Live);
+    let login = verified(device.enrolment);
+    let after = |device: Device, mode| {
+        written_device(&grant(&login, unlocking(device), &policy(mode), noon()).unwrap().changes)
+    };
+    let volatile = after(device, LeaseMode::Volatile);
+    assert!(!volatile.copy_may_open);
+    let durable = after(volatile, LeaseMode::Durable);
+    assert!(durable.copy_may_open);
+    assert!(after(durable, LeaseMode::None).copy_may_open);
+}
+
+#[test]
 fn a_login_of_another_enrolment_or_after_a_block_grants_nothing() {
     let device = device(&account(), public_key(), DeviceState::Live);
     let elsewhere = verified(EnrolmentId::from_bytes([9; 16]));

@@ -46,6 +46,7 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
         last_unlock: None,
         vault_epoch: 0,
         may_be_open_until,
+        copy_may_open: false,
         certificate_until: at("09:00"),
         last_command: Order::default(),
         last_applied: None,
@@ -54,6 +55,20 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
 
 fn said(state: DeviceState, until: Option<&str>, now: &str) -> Option<Statement> {
     of_device(&device(state, until.map(at)), at(now), &office_zone())
+}
+
+#[test]
+fn a_copy_that_may_open_is_said_also_when_the_device_itself_is_erased() {
+    let receipt = StoredReceipt { bytes: vec![1], received_at: at("14:10"), erased_at: at("14:09") };
+    let wipe = Wipe { receipt: Some(receipt), ..sealed() };
+    let risky = Device { copy_may_open: true, ..device(DeviceState::Wiped(wipe), Some(at("15:30"))) };
+    let said = of_device(&risky, at("15:00"), &office_zone()).unwrap();
+    assert!(
+        said.ja.contains("複製された保管データは、暗証番号があれば期限後も開ける可能性があります。"),
+        "{}",
+        said.ja
+    );
+    assert!(said.en.contains("could be opened with the PIN, also later"), "{}", said.en);
 }
 
 #[test]
