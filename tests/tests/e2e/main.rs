@@ -1,0 +1,7 @@
+//! End-to-end tests: real servers and phones as processes, one module for each thing that must hold.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod april;
+mod durability;
+mod kill;
+mod prepared;
