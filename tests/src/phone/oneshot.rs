@@ -100,10 +100,9 @@ pub(super) async fn command(agent: &Arc<Agent>, command: PhoneCommand) -> anyhow
             })
             .await
         }
-        PhoneCommand::Enrol(_)
-        | PhoneCommand::Run
-        | PhoneCommand::Sync
-        | PhoneCommand::EraseState { .. } => bail!("this command is not one for an open home"),
+        PhoneCommand::Enrol(_) | PhoneCommand::Run | PhoneCommand::Sync | PhoneCommand::EraseState { .. } => {
+            bail!("this command is not one for an open home")
+        }
     }
 }
 

@@ -31,14 +31,18 @@ pub(super) fn status(status: &Status, as_json: bool) -> anyhow::Result<()> {
     line("server", status.server.clone());
     line("connected", Some(status.connected.to_string()));
     line("blocked", Some(status.blocked.to_string()));
-    line("lease", status.lease.as_ref().map(|lease| format!("{} until {}", word(&lease.mode), lease.ends_at)));
+    line(
+        "lease",
+        status.lease.as_ref().map(|lease| format!("{} until {}", word(&lease.mode), lease.ends_at)),
+    );
     line("open until", status.open_until.map(|until| until.to_string()));
     line("vault epoch", Some(status.vault_epoch.to_string()));
     line("last contact", status.last_contact.map(|at| at.to_string()));
     line(
         "wipe",
         status.wipe.as_ref().map(|wipe| {
-            let next = wipe.next.map_or_else(|| "finished".to_owned(), |step| format!("next {}", word(&step)));
+            let next =
+                wipe.next.map_or_else(|| "finished".to_owned(), |step| format!("next {}", word(&step)));
             format!("{} ({next}, acknowledged: {})", wipe.command, wipe.acknowledged)
         }),
     );
