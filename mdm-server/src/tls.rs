@@ -158,7 +158,8 @@ pub fn https_config(
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(vec![ca.issue_server(keyring, names, now)?], private_key(keyring))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Not h2: a refusal given before an upload has ended would be lost with its stream.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     close_resumption(&mut config);
     Ok(config)
 }

@@ -1,6 +1,7 @@
 //! The main story, told with real processes. `cargo xtask demo` builds and runs it.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -15,7 +16,13 @@ struct Arguments {
     folder: PathBuf,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    e2e::demo::tell(&arguments.folder, arguments.exit)
+    match e2e::demo::tell(&arguments.folder, arguments.exit) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -138,7 +138,7 @@ pub(super) fn lost_phone(narrator: &Narrator, world: &World, holders: &[Holder])
     tell_statement(narrator, &statement(world, &lost.enrolment)?);
     running
         .wait_for_line("the acknowledgement", |line| line.contains("receipt acknowledged").then_some(()))?;
-    drop(running);
+    running.finish()?.expect_success("the phone")?;
     let left: Vec<_> = std::fs::read_dir(lost.phone.home())?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<std::io::Result<_>>()?;
