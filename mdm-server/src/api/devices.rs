@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use mdm_core::audit::Actor;
 use mdm_core::device::Device;
 use shared::ids::EnrolmentId;
 
@@ -37,46 +38,61 @@ pub(super) async fn block(
     may: May<Block>,
     State(api): State<Api>,
     Named(id): Named<EnrolmentId>,
-    extract::Json(OrderRequest { reason }): extract::Json<OrderRequest>,
+    extract::Json(request): extract::Json<OrderRequest>,
 ) -> Result<Json<DeviceView>, ApiError> {
-    let (service, actor) = (api.service.clone(), may.actor());
-    let order = async move { devices::block(&service, id, Order { actor, reason: &reason }).await };
-    view(&api, to_the_end(order).await).await
+    carry_out(&api, Verb::Block, id, may.actor(), request).await
 }
 
 pub(super) async fn unblock(
     may: May<Block>,
     State(api): State<Api>,
     Named(id): Named<EnrolmentId>,
-    extract::Json(OrderRequest { reason }): extract::Json<OrderRequest>,
+    extract::Json(request): extract::Json<OrderRequest>,
 ) -> Result<Json<DeviceView>, ApiError> {
-    let (service, actor) = (api.service.clone(), may.actor());
-    let order = async move { devices::unblock(&service, id, Order { actor, reason: &reason }).await };
-    view(&api, to_the_end(order).await).await
+    carry_out(&api, Verb::Unblock, id, may.actor(), request).await
 }
 
 pub(super) async fn wipe(
     may: May<Wipe>,
     State(api): State<Api>,
     Named(id): Named<EnrolmentId>,
-    extract::Json(OrderRequest { reason }): extract::Json<OrderRequest>,
+    extract::Json(request): extract::Json<OrderRequest>,
 ) -> Result<Json<DeviceView>, ApiError> {
-    let (service, actor) = (api.service.clone(), may.actor());
-    let order = async move { devices::wipe(&service, id, Order { actor, reason: &reason }).await };
-    view(&api, to_the_end(order).await).await
+    carry_out(&api, Verb::Wipe, id, may.actor(), request).await
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Verb {
+    Block,
+    Unblock,
+    Wipe,
 }
 
 /// Carries an order out though the caller hangs up: an order is not half an order because a laptop was closed.
-async fn to_the_end<T: Send + 'static>(
-    order: impl Future<Output = Result<T, UseCaseError>> + Send + 'static,
-) -> Result<T, UseCaseError> {
-    match tokio::spawn(order).await {
-        Ok(result) => result,
+async fn carry_out(
+    api: &Api,
+    verb: Verb,
+    id: EnrolmentId,
+    actor: Actor,
+    OrderRequest { reason }: OrderRequest,
+) -> Result<Json<DeviceView>, ApiError> {
+    let service = api.service.clone();
+    let order = async move {
+        let order = Order { actor, reason: &reason };
+        match verb {
+            Verb::Block => devices::block(&service, id, order).await,
+            Verb::Unblock => devices::unblock(&service, id, order).await,
+            Verb::Wipe => devices::wipe(&service, id, order).await,
+        }
+    };
+    let ended = match tokio::spawn(order).await {
+        Ok(ended) => ended,
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(UseCaseError::Refused("the server is shutting down: try again later".to_owned())),
         },
-    }
+    };
+    view(api, ended).await
 }
 
 async fn view(api: &Api, device: Result<Device, UseCaseError>) -> Result<Json<DeviceView>, ApiError> {
