@@ -2,6 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod april;
+mod commands;
 mod durability;
+mod enrol;
 mod kill;
 mod prepared;
+mod thief;
+mod unlock;
+mod wipe;

@@ -1,0 +1,168 @@
+//! Enrolment as an attack: codes that enrol nobody, servers that are another's, and whoever stands between.
+
+mod impostor;
+
+use anyhow::Result;
+use e2e::attacker::{Answer, Identity, RawDevice, RawEnrol};
+use e2e::world::{LocalWorld, Person, Phone};
+use jiff::SignedDuration;
+use rand::rngs::OsRng;
+use shared::activation_code::ActivationCode;
+use shared::crypto::Secret;
+use shared::wire::{EnrolGrant, EnrolProof, EnrolStart, RefusalReason, UnlockGranted};
+use tokio::task::JoinSet;
+
+use crate::thief::{PIN, runtime};
+
+fn world_with_people(count: usize) -> (LocalWorld, Vec<Person>) {
+    let world = LocalWorld::new().unwrap();
+    let people = world.hire("codes", count).unwrap();
+    (world, people)
+}
+
+fn code(person: &Person) -> ActivationCode {
+    ActivationCode::parse(&person.code).unwrap()
+}
+
+/// Enrols with a phone; it has to fail for this reason, and to leave no device at the server.
+fn enrols_nobody(world: &LocalWorld, phone: &Phone, code: &str, why: RefusalReason) {
+    let before = world.devices().unwrap().len();
+    let said = phone.try_enrol(code, PIN).unwrap().expect_failure("phone enrol").unwrap();
+    assert!(said.contains(&why.to_string()), "{why:?}: {said}");
+    assert_eq!(world.devices().unwrap().len(), before);
+}
+
+#[test]
+fn a_code_enrols_only_between_its_first_and_its_last_moment() {
+    let (world, people) = world_with_people(3);
+    let [early, late, timely] = people.as_slice() else { panic!("three people") };
+    let phone = world.phone("phone");
+
+    world.clock().advance(SignedDuration::from_hours(-1));
+    enrols_nobody(&world, &phone, &early.code, RefusalReason::CodeNotYetValid);
+    world.clock().advance(SignedDuration::from_hours(1));
+    phone.enrol(&early.code, PIN).unwrap();
+
+    world.clock().advance(SignedDuration::from_hours(14 * 24) - SignedDuration::from_mins(1));
+    world.phone("timely").enrol(&timely.code, PIN).unwrap();
+    world.clock().advance(SignedDuration::from_mins(2));
+    enrols_nobody(&world, &world.phone("late"), &late.code, RefusalReason::CodeExpired);
+}
+
+#[test]
+fn a_used_a_replaced_and_an_unknown_code_enrol_nobody() {
+    let (world, people) = world_with_people(2);
+    let [used, replaced] = people.as_slice() else { panic!("two people") };
+
+    let first = world.phone("first");
+    first.enrol(&used.code, PIN).unwrap();
+    enrols_nobody(&world, &world.phone("second"), &used.code, RefusalReason::CodeBound);
+    first.unlock(PIN).unwrap();
+    enrols_nobody(&world, &world.phone("second"), &used.code, RefusalReason::CodeUsed);
+
+    world.mdmctl(&["codes", "reissue", &replaced.account]).unwrap();
+    enrols_nobody(&world, &world.phone("third"), &replaced.code, RefusalReason::CodeUsed);
+    let codes = world.codes().unwrap();
+    let again = codes.iter().find(|person| person.account == replaced.account).unwrap();
+    world.phone("third").enrol(&again.code, PIN).unwrap();
+
+    let nobodys = ActivationCode::make(&mut OsRng).to_text();
+    enrols_nobody(&world, &world.phone("fourth"), &nobodys, RefusalReason::CodeUnknown);
+}
+
+/// Shows the lookup id of `shown` with a proof by `known`.
+async fn try_proof(world: &LocalWorld, shown: &ActivationCode, known: &ActivationCode) -> Result<Answer> {
+    let mut enrol = RawEnrol::connect(world.quic()).await?;
+    let EnrolStart { proof, .. } = enrol.start_message(known);
+    enrol.stream.ask(&EnrolStart { lookup: shown.lookup_id(), proof }).await
+}
+
+#[test]
+fn the_eleventh_try_of_a_code_fails_though_it_is_right_and_the_tenth_does_not() {
+    let (world, people) = world_with_people(3);
+    let [dead, alive, other] = people.as_slice() else { panic!("three people") };
+    let runtime = runtime().unwrap();
+    let other = code(other);
+    for (person, wrong) in [(dead, 10), (alive, 9)] {
+        for _ in 0..wrong {
+            let answer = runtime.block_on(try_proof(&world, &code(person), &other)).unwrap();
+            assert_eq!(answer.refusal(), Some(RefusalReason::ProofFailed), "a valid code, but another's");
+        }
+    }
+    enrols_nobody(&world, &world.phone("dead"), &dead.code, RefusalReason::CodeDead);
+    world.phone("alive").enrol(&alive.code, PIN).unwrap();
+}
+
+#[test]
+fn tries_that_come_at_once_are_counted_one_by_one() {
+    let (world, people) = world_with_people(2);
+    let (aimed_at, other) = (code(&people[0]), code(&people[1]));
+    let (proven, dead) = runtime().unwrap().block_on(async {
+        let mut tries = JoinSet::new();
+        for _ in 0..40 {
+            let (aimed_at, other, server) = (aimed_at.clone(), other.clone(), world.quic());
+            tries.spawn(async move {
+                let mut enrol = RawEnrol::connect(server).await.unwrap();
+                let EnrolStart { proof, .. } = enrol.start_message(&other);
+                enrol.stream.ask(&EnrolStart { lookup: aimed_at.lookup_id(), proof }).await.unwrap().refusal()
+            });
+        }
+        let answers = tries.join_all().await;
+        let count = |why| answers.iter().filter(|answer| **answer == Some(why)).count();
+        (count(RefusalReason::ProofFailed), count(RefusalReason::CodeDead))
+    });
+    assert!(proven <= 10, "{proven} tries were judged");
+    assert!(dead > 0, "the code is dead");
+    enrols_nobody(&world, &world.phone("late"), &people[0].code, RefusalReason::CodeDead);
+}
+
+#[test]
+fn the_same_key_may_repeat_after_a_lost_answer_until_its_first_unlock_and_no_other_key_may() {
+    let (world, people) = world_with_people(1);
+    let code = code(&people[0]);
+    let (identity, stranger) = (Identity::fresh().unwrap(), Identity::fresh().unwrap());
+    let secret = Secret::make(&mut OsRng);
+    let registers = async |identity: &Identity| -> Answer {
+        let mut enrol = RawEnrol::connect(world.quic()).await.unwrap();
+        enrol.start(&code).await.unwrap().message::<EnrolProof>().unwrap();
+        enrol.register(identity).await.unwrap()
+    };
+    runtime().unwrap().block_on(async {
+        let mut lost = RawEnrol::connect(world.quic()).await.unwrap();
+        lost.start(&code).await.unwrap().message::<EnrolProof>().unwrap();
+        let grant: EnrolGrant = lost.register(&identity).await.unwrap().message().unwrap();
+        lost.upload_pin(PIN, &secret, &grant).await.unwrap();
+        lost.drop_connection();
+
+        assert_eq!(registers(&stranger).await.refusal(), Some(RefusalReason::CodeBound));
+        let mut again = RawEnrol::connect(world.quic()).await.unwrap();
+        let enrolled = again.enrol(&code, &identity, PIN, &secret).await.unwrap();
+        assert_eq!(enrolled.grant.enrolment, grant.enrolment);
+        assert_eq!(registers(&stranger).await.refusal(), Some(RefusalReason::CodeBound));
+
+        let device = RawDevice::connect(world.quic(), Some(&identity)).await.unwrap();
+        let unlocked = device.unlock(PIN, &secret, grant.enrolment).await.unwrap();
+        unlocked.message::<UnlockGranted>().unwrap();
+        let mut late = RawEnrol::connect(world.quic()).await.unwrap();
+        assert_eq!(late.start(&code).await.unwrap().refusal(), Some(RefusalReason::CodeUsed));
+    });
+}
+
+#[test]
+fn a_key_that_is_not_proven_on_this_connection_is_not_registered() {
+    let (world, people) = world_with_people(1);
+    let code = code(&people[0]);
+    let identity = Identity::fresh().unwrap();
+    runtime().unwrap().block_on(async {
+        let mut other = RawEnrol::connect(world.quic()).await.unwrap();
+        let mut enrol = RawEnrol::connect(world.quic()).await.unwrap();
+        enrol.start(&code).await.unwrap().message::<EnrolProof>().unwrap();
+        let proven_elsewhere = other.register_message(&identity).unwrap();
+        let answer = enrol.stream.ask(&proven_elsewhere).await.unwrap();
+        assert_eq!(answer.refusal(), Some(RefusalReason::ProofFailed));
+
+        // The control: on the connection that it was made for.
+        other.start(&code).await.unwrap().message::<EnrolProof>().unwrap();
+        other.stream.ask(&proven_elsewhere).await.unwrap().message::<EnrolGrant>().unwrap();
+    });
+}
