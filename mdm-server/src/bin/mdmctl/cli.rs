@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 /// Which server, and who asks.
 #[derive(Debug, Args)]
 pub(crate) struct Connection {
-    /// The server, like https://mdm.example.lg.jp:8443.
+    /// The server, like `https://mdm.example.lg.jp:8443`.
     #[arg(long, env = "MDM_SERVER", value_name = "URL", global = true)]
     pub(crate) server: Option<String>,
     /// The file with your API token.
