@@ -41,10 +41,11 @@ impl Clock for TestClock {
 
 /// A site whose server runs inside the test.
 pub struct LocalWorld {
-    site: Site,
-    clock: Arc<TestClock>,
+    // In the order in which they end.
     running: Option<RunningServer>,
     runtime: Runtime,
+    clock: Arc<TestClock>,
+    site: Site,
 }
 
 impl Deref for LocalWorld {
@@ -76,7 +77,7 @@ impl LocalWorld {
         let mut rng = rand::rngs::OsRng;
         let initialised = mdm_server::init::init(&config, &file, "owner", clock.now(), &mut rng);
         runtime.block_on(initialised)?;
-        Ok(Self { site, clock, running: None, runtime })
+        Ok(Self { running: None, runtime, clock, site })
     }
 
     /// Starts the server; when this answers, it serves.

@@ -158,7 +158,12 @@ impl World {
 
     fn try_start(&mut self, launch: &Launch) -> Result<()> {
         let mut command = launch.command(&binary("mdm-server")?);
-        command.env("TMPDIR", self.tmp()).arg("serve").arg("--config").arg(self.config_file());
+        command
+            .env("TMPDIR", self.tmp())
+            .env("NO_COLOR", "1")
+            .arg("serve")
+            .arg("--config")
+            .arg(self.config_file());
         let server = Process::spawn("mdm-server serve", &mut command)?;
         let line = server.wait_for_line("serving", |line| Some(line.to_owned()))?;
         let expected = format!("ready quic={} https={}", self.quic(), self.https());

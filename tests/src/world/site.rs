@@ -5,19 +5,21 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use mdm_server::config::Config;
 use mdm_server::init::{CA_FILE, OWNER_TOKEN_FILE};
 use tempfile::TempDir;
 
-use super::{Phone, binary, files, ports};
+use super::ports::{self, Port};
+use super::{Phone, binary, files};
 
 /// A folder for one server and its phones.
 pub struct Site {
     folder: PathBuf,
-    quic: SocketAddr,
-    https: SocketAddr,
+    quic: Arc<Port>,
+    https: Arc<Port>,
     /// Of a folder that is removed when the site is dropped.
     _temporary: Option<TempDir>,
 }
@@ -37,7 +39,8 @@ impl Site {
         let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
         fs::create_dir(folder.join("tmp"))?;
         fs::create_dir(folder.join("phones"))?;
-        Ok(Self { folder, quic: ports::free()?, https: ports::free()?, _temporary: None })
+        let (quic, https) = (ports::free()?.into(), ports::free()?.into());
+        Ok(Self { folder, quic, https, _temporary: None })
     }
 
     /// A copy in a folder of its own, at the same addresses, so that copied phones find their server. The server must
@@ -46,7 +49,7 @@ impl Site {
         let mut copy = Self::new()?;
         // Its own, which are empty, are among what is copied.
         files::copy(&self.folder, &copy.folder)?;
-        (copy.quic, copy.https) = (self.quic, self.https);
+        (copy.quic, copy.https) = (self.quic.clone(), self.https.clone());
         let (data, secrets) = (copy.data(), copy.secrets());
         copy.edit_config(|config| (config.data, config.secrets) = (data, secrets))?;
         Ok(copy)
@@ -56,10 +59,10 @@ impl Site {
     pub(super) fn move_to_other_ports(&mut self) -> Result<()> {
         let (quic, https) = (ports::free()?, ports::free()?);
         self.edit_config(|config| {
-            (config.listen.quic, config.listen.https) = (quic, https);
-            config.public_address = quic.to_string();
+            (config.listen.quic, config.listen.https) = (quic.address, https.address);
+            config.public_address = quic.address.to_string();
         })?;
-        (self.quic, self.https) = (quic, https);
+        (self.quic, self.https) = (quic.into(), https.into());
         Ok(())
     }
 
@@ -90,12 +93,12 @@ impl Site {
 
     /// Where devices reach the server (UDP).
     pub fn quic(&self) -> SocketAddr {
-        self.quic
+        self.quic.address
     }
 
     /// Where API and console are (TCP).
     pub fn https(&self) -> SocketAddr {
-        self.https
+        self.https.address
     }
 
     /// The certificate of the server's authority, PEM.
@@ -112,12 +115,12 @@ impl Site {
     pub(super) fn first_config(&self) -> Config {
         Config {
             organisation: "玉手県".to_owned(),
-            public_address: self.quic.to_string(),
+            public_address: self.quic().to_string(),
             data: self.data(),
             secrets: self.secrets(),
             listen: mdm_server::config::Listen {
-                quic: self.quic,
-                https: self.https,
+                quic: self.quic(),
+                https: self.https(),
                 https_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             },
             devices: mdm_server::config::Devices::default(),
@@ -142,13 +145,13 @@ impl Site {
     /// When it is not built.
     pub fn command(&self, program: &str) -> Result<Command> {
         let mut command = Command::new(binary(program)?);
-        command.env("TMPDIR", self.tmp());
+        command.env("TMPDIR", self.tmp()).env("NO_COLOR", "1");
         Ok(command)
     }
 
     /// The phone whose home is the folder `name` of this site. The folder is made by its enrolment.
     pub fn phone(&self, name: &str) -> Phone {
-        Phone::new(self.folder.join("phones").join(name), self.quic, self.tmp())
+        Phone::new(self.folder.join("phones").join(name), self.quic(), self.tmp())
     }
 
     /// Writes a file into this site, for uploads and the like.

@@ -39,11 +39,15 @@ impl Site {
         let file = file.to_str().context("a path in UTF-8")?;
         let batch = self.upload(file, source, "upsert")?;
         self.apply(&batch)?;
-        let mut people: Vec<Person> = self.codes()?;
-        people.retain(|person| person.staff_number.len() == 6 && person.name.starts_with("髙濵"));
         let known = self.accounts(source)?;
+        let mut people = self.codes()?;
         people.retain(|person| known.iter().any(|account| account["id"] == person.account.as_str()));
-        ensure!(people.len() == count, "{count} people should have codes, {} have", people.len());
+        let (seats, found) = (self.mdmctl(&["licenses", "status"])?, people.len());
+        ensure!(
+            found == count,
+            "{count} people should have codes, {found} have; {} accounts, seats: {seats}",
+            known.len()
+        );
         Ok(people)
     }
 

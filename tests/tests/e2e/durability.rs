@@ -41,12 +41,20 @@ fn run(prepared: &World, syncs: Syncs, operation: impl Fn(&World)) -> Traced {
     let mut trace = Trace::parse(&String::from_utf8_lossy(&fs::read(&output).unwrap())).unwrap();
     let ready = trace.0.iter().position(|call| call.arguments.contains("ready quic=")).unwrap();
     trace.0.drain(..=ready);
-    Traced {
-        trace,
-        database: world.data().join("db/db"),
-        key_file: world.data().join("unlock-records"),
-        api: format!("TCP:[{}->", world.https()),
-    }
+    let [database, key_file, mark] =
+        ["db/db", "unlock-records", "db/commits"].map(|name| world.data().join(name));
+    // The mark may be behind the database; any other file would be one whose syncs are not looked at.
+    let looked_at = [&database, &key_file, &mark];
+    let other = |call: &&Call| {
+        let file = Path::new(&call.target);
+        file.starts_with(world.data()) && call.is_write_to(file) && !looked_at.contains(&&file.to_owned())
+    };
+    assert!(
+        !trace.0.iter().any(|call| other(&call)),
+        "written: {:?}",
+        trace.0.iter().find(other).map(|call| &call.target)
+    );
+    Traced { trace, database, key_file, api: format!("TCP:[{}->", world.https()) }
 }
 
 impl Traced {

@@ -96,6 +96,7 @@ fn a_wipe_is_whole_or_not_there_and_a_tombstone_is_final_wherever_the_server_is_
     println!(
         "{wiped} of the killed wipes were in force after the restart, which zeroed the page of {resealed}"
     );
+    assert!(wiped < tally.points, "no kill fell before the tombstone");
     assert!(resealed > 0, "no kill fell between the tombstone and the end of the page");
     tally.conclude("wipe", &rehearsal);
 }
