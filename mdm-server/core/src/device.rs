@@ -84,6 +84,12 @@ pub struct Device {
 }
 
 impl Device {
+    /// Until when the vault may still be open: what was granted, unless a receipt says that it is erased.
+    pub fn still_open_until(&self) -> Option<Timestamp> {
+        let is_erased = self.wipe().is_some_and(|wipe| wipe.receipt.is_some());
+        self.may_be_open_until.filter(|_| !is_erased)
+    }
+
     /// The wipe, if there is one.
     pub fn wipe(&self) -> Option<&Wipe> {
         match &self.state {

@@ -28,7 +28,7 @@ impl DeviceView {
             last_contact: device.last_contact,
             last_unlock: device.last_unlock,
             connected: standing.connected,
-            may_be_open_until: device.may_be_open_until,
+            may_be_open_until: device.still_open_until(),
             attempts_left: standing.attempts.map(|attempts| attempts.left()),
             wipe: device.wipe().map(WipeView::from),
             statement: statement.map(|statement| StatementView { ja: statement.ja, en: statement.en }),
