@@ -1,5 +1,6 @@
 //! The authenticated index: which record is in the vault in which version, so that a swapped, removed or rolled-back record
-//! is found. A whole older copy of the vault is not: the server finds that by the vault epoch.
+//! is found. A whole older copy of the vault is not found here. Each hello and unlock tells the server the vault epoch, by which
+//! an older copy could be noticed; nothing compares it yet.
 //!
 //! Records are spread over 256 buckets by the first byte of their HMAC'd name. A bucket is the sorted list of (name,
 //! version), sealed with its generation; the root seals the generations of all buckets. One change writes the record, its
