@@ -148,8 +148,7 @@ impl Erasure {
 
     /// The receipt, for [`EraseStep::StoreReceipt`].
     pub fn receipt(&self, now: Timestamp, checkpoint: Option<JournalHead>) -> Receipt {
-        let steps = vec![ErasureStep::KeysDestroyed, ErasureStep::KeysGoneChecked, ErasureStep::DataRemoved];
-        Receipt { command: self.command, erased_at: now, steps, checkpoint }
+        Receipt { command: self.command, erased_at: now, steps: ErasureStep::ALL.to_vec(), checkpoint }
     }
 }
 
