@@ -126,6 +126,10 @@ pub enum CommandError {
     Unverified(#[from] VerifyError),
 }
 
+fn max_open(policy: &Policy) -> Duration {
+    Duration::from_secs(policy.max_open_seconds.into())
+}
+
 /// The state machine.
 #[derive(Debug)]
 pub struct Session {
@@ -134,7 +138,11 @@ pub struct Session {
     policy: Policy,
     progress: Progress,
     lease: Option<RunningLease>,
-    last_contact: Option<BootTime>,
+    /// When KE3 of the last unlock with the server was sent.
+    unlocked_at: Option<BootTime>,
+    /// How long that unlock holds without a lease: what its grant said, the server having recorded no more. A hello may
+    /// shorten it.
+    max_open: Duration,
 }
 
 impl Session {
@@ -149,14 +157,14 @@ impl Session {
     }
 
     fn without_identity(state: State) -> Self {
-        let (identity, lease, last_contact) = (None, None, None);
         Self {
             state,
-            identity,
+            identity: None,
             policy: Policy::default(),
             progress: Progress::default(),
-            lease,
-            last_contact,
+            lease: None,
+            unlocked_at: None,
+            max_open: Duration::ZERO,
         }
     }
 
@@ -169,7 +177,7 @@ impl Session {
     ) -> Self {
         let state = if progress.blocked { State::Blocked } else { State::Locked };
         let lease = lease.filter(|_| !progress.blocked);
-        Self { state, identity: Some(identity), policy, progress, lease, last_contact: None }
+        Self { identity: Some(identity), policy, progress, lease, ..Self::without_identity(state) }
     }
 
     /// The session of a process that goes on with an erase.
@@ -212,11 +220,11 @@ impl Session {
         }
     }
 
-    /// Until when an open vault may stay open: the lease's end, or `max_open` after the last contact if that is later.
+    /// Until when an open vault may stay open: the lease's end, or `max_open` after the last unlock with the server if that is
+    /// later. Never past what the server has recorded: contact alone does not extend it.
     pub fn open_until(&self) -> Option<BootTime> {
-        let max_open = Duration::from_secs(self.policy.max_open_seconds.into());
-        let by_contact = self.last_contact.map(|contact| contact.after(max_open));
-        by_contact.max(self.lease.as_ref().map(RunningLease::ends))
+        let by_unlock = self.unlocked_at.map(|unlocked| unlocked.after(self.max_open));
+        by_unlock.max(self.lease.as_ref().map(RunningLease::ends))
     }
 
     /// The same as a civil time, while the vault is open.
@@ -261,6 +269,7 @@ impl Session {
         };
         let lease = granted.lease.as_ref().map(verify).transpose()?.flatten();
         self.policy = granted.policy.clone();
+        self.max_open = max_open(&self.policy);
         Ok(lease)
     }
 
@@ -271,7 +280,7 @@ impl Session {
         if self.state != State::Unlocking {
             return vec![Effect::CloseVault, Effect::DropOfflineSlot];
         }
-        self.last_contact = Some(moment.boot);
+        self.unlocked_at = Some(moment.boot);
         self.lease = lease.map(|lease| lease.start(moment));
         self.state = State::Open;
         let leftover = ended.filter(|_| self.lease.is_none()).map(|_| Effect::DropOfflineSlot);
@@ -325,14 +334,11 @@ impl Session {
         effects
     }
 
-    /// An authenticated answer of the server came that extends `max_open`.
-    pub fn heard_from_server(&mut self, moment: Moment) {
-        self.last_contact = Some(moment.boot);
-    }
-
-    /// The policy in a hello's answer. A lease of a mode that it does not allow any more ends.
+    /// The policy in a hello's answer. A lease of a mode that it does not allow any more ends. `max_open` of the last unlock
+    /// may become shorter, but not longer: the server has recorded what it granted then.
     pub fn policy_received(&mut self, policy: &Policy) -> Vec<Effect> {
         self.policy = policy.clone();
+        self.max_open = self.max_open.min(max_open(policy));
         let allowed = match (policy.lease_mode, self.lease.as_ref().map(RunningLease::mode)) {
             (_, None) | (LeaseMode::Durable, _) => true,
             (LeaseMode::Volatile, Some(mode)) => mode == LeaseMode::Volatile,

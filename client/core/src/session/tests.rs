@@ -98,16 +98,32 @@ fn unlock_online(server: &Server, session: &mut Session, at: u64, mode: LeaseMod
 }
 
 #[test]
-fn without_a_lease_the_vault_closes_max_open_after_the_last_contact() {
+fn without_a_lease_the_vault_closes_max_open_after_the_unlock() {
     let server = Server::make(1);
     let mut session = server.session();
     unlock_online(&server, &mut session, 100, LeaseMode::None, 0);
-    session.heard_from_server(moment(200));
-    assert_eq!(session.next_deadline(), Some(moment(200 + MAX_OPEN).boot));
-    assert_eq!(session.tick(moment(199 + MAX_OPEN)), vec![]);
+    assert_eq!(session.next_deadline(), Some(moment(100 + MAX_OPEN).boot));
+    assert_eq!(session.tick(moment(99 + MAX_OPEN)), vec![]);
     let closed = vec![Effect::CloseVault, Effect::Notify(Notice::Locked)];
-    assert_eq!(session.tick(moment(200 + MAX_OPEN)), closed);
-    assert_eq!(session.begin_offline_unlock(moment(201 + MAX_OPEN)), Err(UnlockRefusal::NoLease));
+    assert_eq!(session.tick(moment(100 + MAX_OPEN)), closed);
+    assert_eq!(session.begin_offline_unlock(moment(101 + MAX_OPEN)), Err(UnlockRefusal::NoLease));
+}
+
+#[test]
+fn a_hello_may_shorten_what_an_unlock_was_granted_but_not_lengthen_it() {
+    let server = Server::make(1);
+    let mut session = server.session();
+    let hello = |session: &mut Session, max_open: u32| {
+        session.policy_received(&Policy { max_open_seconds: max_open, ..policy(LeaseMode::None) });
+        session.open_until()
+    };
+    unlock_online(&server, &mut session, 100, LeaseMode::None, 0);
+    assert_eq!(hello(&mut session, 7200), Some(moment(100 + MAX_OPEN).boot));
+    assert_eq!(hello(&mut session, 60), Some(moment(160).boot));
+    assert_eq!(hello(&mut session, 7200), Some(moment(160).boot));
+    session.lock();
+    unlock_online(&server, &mut session, 200, LeaseMode::None, 0);
+    assert_eq!(session.open_until(), Some(moment(200 + MAX_OPEN).boot), "the next unlock is granted anew");
 }
 
 #[test]
@@ -203,7 +219,7 @@ enum Event {
     Fail,
     Lock,
     Pass(u64),
-    Contact,
+    Hello { max_open: u32 },
     Withheld,
     Command(Action, u32),
     Restart,
@@ -218,7 +234,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::Fail),
         2 => Just(Event::Lock),
         4 => (0_u64..2000).prop_map(Event::Pass),
-        2 => Just(Event::Contact),
+        2 => (1_u32..5000).prop_map(|max_open| Event::Hello { max_open }),
         1 => Just(Event::Withheld),
         3 => (reversible, 0_u32..20).prop_map(|(action, counter)| Event::Command(action, counter)),
         1 => Just(Event::Command(Action::Wipe, 0)),
@@ -281,12 +297,12 @@ impl Driver {
         }
     }
 
-    fn check(&self, session: &Session, at: u64, contact: u64) {
+    fn check(&self, session: &Session, at: u64, unlocked: u64) {
         let open = session.state() == State::Open;
         assert_eq!(self.vault_open, open, "the vault is open exactly when the session says so");
         assert_eq!(self.stored, session.progress(), "what commands changed is on disk");
         if open {
-            let until = (contact + MAX_OPEN).max(self.offline_until.unwrap_or(0));
+            let until = (unlocked + MAX_OPEN).max(self.offline_until.unwrap_or(0));
             assert!(at < until, "open at {at}, though only until {until}");
         }
         if matches!(session.state(), State::Blocked | State::Wiping) {
@@ -303,12 +319,12 @@ proptest! {
     fn any_history_keeps_the_rules(events in events()) {
         let server = Server::make(1);
         let (mut session, mut driver) = (server.session(), Driver::default());
-        let (mut at, mut contact) = (0, 0);
+        let (mut at, mut unlocked) = (0, 0);
         for event in events {
             match event {
                 Event::Online(mode, seconds) => {
                     if session.state() == State::Locked {
-                        contact = at;
+                        unlocked = at;
                     }
                     driver.online(&server, &mut session, at, mode, seconds);
                 }
@@ -316,9 +332,9 @@ proptest! {
                 Event::Fail => driver.execute(session.unlock_failed(moment(at))),
                 Event::Lock => driver.execute(session.lock()),
                 Event::Pass(seconds) => at += seconds,
-                Event::Contact => {
-                    contact = at;
-                    session.heard_from_server(moment(at));
+                Event::Hello { max_open } => {
+                    let hello = Policy { max_open_seconds: max_open, ..policy(LeaseMode::Durable) };
+                    driver.execute(session.policy_received(&hello));
                 }
                 Event::Withheld => driver.execute(session.help_withheld()),
                 Event::Command(action, counter) => {
@@ -333,7 +349,7 @@ proptest! {
                 Event::Restart => {}
             }
             driver.execute(session.tick(moment(at)));
-            driver.check(&session, at, contact);
+            driver.check(&session, at, unlocked);
         }
     }
 }
