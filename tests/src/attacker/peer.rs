@@ -118,6 +118,28 @@ impl RawDevice {
         Ok(challenged.stream.ask(&UnlockFinish { ke3: challenged.ke3 }).await?)
     }
 
+    /// Comes `times` times and asks something each time. How often the server had let it send data before the handshake
+    /// was over, by what it had given it before.
+    pub async fn come_early(server: SocketAddr, identity: &Identity, times: usize) -> anyhow::Result<usize> {
+        let config = tls::client(ALPN_DEVICE, Some(identity))?;
+        let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let mut early = 0;
+        for _ in 0..times {
+            let connecting = endpoint.connect_with(config.clone(), server, tls::NAME)?;
+            let connection = match connecting.into_0rtt() {
+                Ok((connection, accepted)) => {
+                    early += usize::from(accepted.await);
+                    connection
+                }
+                Err(connecting) => connecting.await?,
+            };
+            let device = Self { _endpoint: endpoint.clone(), connection };
+            device.hello().await?;
+            device.connection.close(0_u8.into(), b"");
+        }
+        Ok(early)
+    }
+
     /// Waits until the server has closed the connection.
     pub async fn closed(&self) -> anyhow::Result<Answer> {
         wait_closed(&self.connection).await

@@ -71,7 +71,7 @@ fn transport() -> anyhow::Result<Arc<TransportConfig>> {
     Ok(Arc::new(transport))
 }
 
-/// A client that shows `identity`, or no certificate, and takes any server's.
+/// A client that shows `identity`, or no certificate, takes any server's, and resumes sessions where it may.
 pub(super) fn client(alpn: &[u8], identity: Option<&Identity>) -> anyhow::Result<ClientConfig> {
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -84,18 +84,21 @@ pub(super) fn client(alpn: &[u8], identity: Option<&Identity>) -> anyhow::Result
         None => builder.with_no_client_auth(),
     };
     tls.alpn_protocols = vec![alpn.to_vec()];
+    tls.enable_early_data = true;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
     config.transport_config(transport()?);
     Ok(config)
 }
 
-/// A server that shows `identity` and asks clients for nothing.
+/// A server that shows `identity`, asks clients for nothing, gives tickets and takes early data.
 pub(super) fn server(alpn: &[u8], identity: &Identity) -> anyhow::Result<ServerConfig> {
     let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(vec![identity.certificate().to_vec().into()], private_key(identity))?;
     tls.alpn_protocols = vec![alpn.to_vec()];
+    // QUIC knows all or nothing (RFC 9001 section 4.6.1).
+    tls.max_early_data_size = u32::MAX;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     config.transport_config(transport()?);
     Ok(config)

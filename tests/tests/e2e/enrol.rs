@@ -3,13 +3,13 @@
 mod impostor;
 
 use anyhow::Result;
-use e2e::attacker::{Answer, Identity, RawDevice, RawEnrol};
+use e2e::attacker::{Answer, Identity, RawDevice, RawEnrol, StolenHome};
 use e2e::world::{LocalWorld, Person, Phone};
 use jiff::SignedDuration;
 use rand::rngs::OsRng;
 use shared::activation_code::ActivationCode;
 use shared::crypto::Secret;
-use shared::wire::{EnrolGrant, EnrolProof, EnrolStart, RefusalReason, UnlockGranted};
+use shared::wire::{EnrolDone, EnrolGrant, EnrolProof, EnrolStart, RefusalReason, UnlockGranted};
 use tokio::task::JoinSet;
 
 use crate::thief::{PIN, runtime};
@@ -165,4 +165,59 @@ fn a_key_that_is_not_proven_on_this_connection_is_not_registered() {
         other.start(&code).await.unwrap().message::<EnrolProof>().unwrap();
         other.stream.ask(&proven_elsewhere).await.unwrap().message::<EnrolGrant>().unwrap();
     });
+}
+
+#[test]
+fn a_wipe_before_the_pin_is_registered_ends_the_enrolment() {
+    let (world, people) = world_with_people(2);
+    let begin = async |person: &Person| {
+        let identity = Identity::fresh().unwrap();
+        let mut enrol = RawEnrol::connect(world.quic()).await.unwrap();
+        enrol.start(&code(person)).await.unwrap().message::<EnrolProof>().unwrap();
+        let grant: EnrolGrant = enrol.register(&identity).await.unwrap().message().unwrap();
+        (enrol, grant)
+    };
+    let runtime = runtime().unwrap();
+    let secret = Secret::make(&mut OsRng);
+    let (mut wiped, grant) = runtime.block_on(begin(&people[0]));
+    let device = grant.enrolment.to_string();
+    world.mdmctl(&["devices", "wipe", &device, "--reason", "enrolled by a stranger"]).unwrap();
+    runtime.block_on(wiped.upload_pin(PIN, &secret, &grant)).unwrap();
+    let answer = runtime.block_on(wiped.stream.answer());
+    assert!(answer.refusal().is_some(), "{answer:?}");
+    assert_eq!(world.device(&device).unwrap()["state"], "wiped");
+    let records = world.service().unwrap().unlock_records.clone();
+    assert!(world.block_on(records.attempts(grant.enrolment)).unwrap().is_none(), "no record was kept");
+
+    // The control: the same without a wipe.
+    let (mut alive, grant) = runtime.block_on(begin(&people[1]));
+    runtime.block_on(alive.upload_pin(PIN, &secret, &grant)).unwrap();
+    runtime.block_on(alive.stream.answer()).message::<EnrolDone>().unwrap();
+    assert!(world.block_on(records.attempts(grant.enrolment)).unwrap().is_some());
+}
+
+#[test]
+fn a_second_device_is_refused_while_one_lives_and_a_wiped_key_enrols_never_again() {
+    let (world, people) = world_with_people(1);
+    let person = &people[0];
+    let new_code = || {
+        world.mdmctl(&["codes", "reissue", &person.account]).unwrap();
+        world.codes().unwrap().into_iter().find(|other| other.account == person.account).unwrap()
+    };
+    let first = world.phone("first");
+    first.enrol(&person.code, PIN).unwrap();
+    first.unlock(PIN).unwrap();
+    let stolen = StolenHome::new(first.copy("copied").unwrap().home(), PIN).identity().unwrap();
+    enrols_nobody(&world, &world.phone("second"), &new_code().code, RefusalReason::DeviceLimit);
+
+    let device = first.status().unwrap()["enrolment"].as_str().unwrap().to_owned();
+    world.mdmctl(&["devices", "wipe", &device, "--reason", "replaced"]).unwrap();
+    let fresh = new_code();
+    let answer = runtime().unwrap().block_on(async {
+        let mut enrol = RawEnrol::connect(world.quic()).await.unwrap();
+        enrol.start(&code(&fresh)).await.unwrap().message::<EnrolProof>().unwrap();
+        enrol.register(&stolen).await.unwrap()
+    });
+    assert_eq!(answer.refusal(), Some(RefusalReason::CodeBound), "the key of a wiped device");
+    world.phone("second").enrol(&fresh.code, PIN).unwrap();
 }

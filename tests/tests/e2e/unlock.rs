@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::Result;
-use e2e::attacker::{Answer, Identity, RawDevice, RawEnrol, StolenHome, Unopened, frame, hostile_frame};
+use e2e::attacker::{Answer, FalseServer, Identity, RawDevice, RawEnrol, StolenHome, Unopened, frame, hostile_frame};
 use e2e::world::{Site, World};
 use shared::wire::{
     Hello, HelloReply, Kind, Message, RefusalReason, UnlockFinish, UnlockGranted, UnlockStart, Unsupported,
@@ -208,5 +208,60 @@ fn a_message_of_an_unknown_kind_is_answered_and_the_stream_lives_on() {
         begun.stream.send_bytes(&frame(99, b"\xa0").unwrap()).await.unwrap();
         begun.stream.answer().await.message::<Unsupported>().unwrap();
         begun.stream.ask(&UnlockFinish { ke3: begun.ke3 }).await.unwrap().message::<UnlockGranted>().unwrap();
+    });
+}
+
+#[test]
+fn a_ke3_for_another_ke2_is_refused_and_gives_nothing_back() {
+    let world = World::new().unwrap();
+    let holder = holder(&world, "ke3").unwrap();
+    let stolen = holder.stolen();
+    let left = || holder.shown(&world).unwrap()["attempts_left"].clone();
+    runtime().unwrap().block_on(async {
+        let device = RawDevice::connect(world.quic(), Some(&stolen.identity().unwrap())).await.unwrap();
+        let (mut first, mut second) =
+            (stolen.begin_online(&device).await.unwrap(), stolen.begin_online(&device).await.unwrap());
+        let answer = second.stream.ask(&UnlockFinish { ke3: first.ke3.clone() }).await.unwrap();
+        assert_eq!(answer.refusal(), Some(RefusalReason::PinWrong));
+        assert_eq!(left(), 8);
+        let answer = first.stream.ask(&UnlockFinish { ke3: first.ke3 }).await.unwrap();
+        answer.message::<UnlockGranted>().unwrap();
+        assert_eq!(left(), 10);
+    });
+}
+
+#[test]
+fn no_session_is_resumed_and_no_early_data_is_taken() {
+    let world = World::new().unwrap();
+    let holder = holder(&world, "early").unwrap();
+    let identity = holder.identity().unwrap();
+    runtime().unwrap().block_on(async {
+        assert_eq!(RawDevice::come_early(world.quic(), &identity, 5).await.unwrap(), 0);
+
+        // The control: the same client at a server that is left as TLS libraries make it.
+        let lax = FalseServer::start(&Identity::fresh().unwrap()).unwrap();
+        let address = lax.address();
+        let serving = tokio::spawn(async move { while lax.accept().await.is_ok() {} });
+        assert!(RawDevice::come_early(address, &identity, 5).await.unwrap() > 0);
+        serving.abort();
+    });
+}
+
+#[test]
+fn a_device_has_two_connections_at_most_and_the_newest_are_kept() {
+    let world = World::new().unwrap();
+    let holder = holder(&world, "three").unwrap();
+    let identity = holder.identity().unwrap();
+    runtime().unwrap().block_on(async {
+        let mut devices = Vec::new();
+        for _ in 0..3 {
+            let device = RawDevice::connect(world.quic(), Some(&identity)).await.unwrap();
+            device.hello().await.unwrap().message::<HelloReply>().unwrap();
+            devices.push(device);
+        }
+        assert_eq!(devices[0].closed().await.unwrap(), Answer::Closed(6));
+        for device in &devices[1..] {
+            device.hello().await.unwrap().message::<HelloReply>().unwrap();
+        }
     });
 }

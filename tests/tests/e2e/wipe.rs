@@ -53,7 +53,9 @@ fn the_copy_stays_closed_after_the_wipe(lease: LeaseMode, running_lease: Option<
     assert_eq!(by, OpenedBy::Server);
     assert_eq!(before.file(&key, MEMO).unwrap(), MARKER);
 
-    holder.order(&world, "wipe").unwrap();
+    let wiped = holder.order(&world, "wipe").unwrap();
+    let said = wiped["statement"]["en"].as_str().unwrap();
+    assert!(!said.contains("a copy of its storage"), "{said}");
     assert_stays_closed(&world, &after, running_lease.is_some());
     world.restart().unwrap();
     assert_stays_closed(&world, &after, running_lease.is_some());
@@ -103,6 +105,8 @@ fn a_durable_lease_on_software_keys_opens_from_a_copy_after_the_wipe_as_is_said(
     let (by, key) = runtime().unwrap().block_on(copy.open(world.quic())).unwrap();
     assert_eq!(by, OpenedBy::Lease);
     assert_eq!(copy.file(&key, MEMO).unwrap(), MARKER);
+    let of_the_device = holder.shown(&world).unwrap()["statement"]["en"].as_str().unwrap().to_owned();
+    assert!(of_the_device.contains("a copy of its storage made meanwhile could be opened"), "{of_the_device}");
     let said = include_str!("../../../docs/SECURITY.md");
     assert!(
         said.contains("A durable lease on a phone without hardware-bound keys can be opened from a copy.")
@@ -163,9 +167,11 @@ fn an_open_phone_that_is_wiped_leaves_nothing_and_never_had_the_marker_in_clear(
     assert_eq!(holder.phone.get("small").unwrap(), MARKER);
 
     let nowhere = |when: &str| {
-        assert!(files::containing(world.folder(), MARKER).unwrap().is_empty(), "{when}");
         let logs = [running.process().log(), running.process().printed(), world.log()].concat();
-        assert!(!files::contains(logs.as_bytes(), MARKER), "{when}, in a log");
+        for needle in [MARKER, PIN.as_bytes()] {
+            assert!(files::containing(world.folder(), needle).unwrap().is_empty(), "{when}");
+            assert!(!files::contains(logs.as_bytes(), needle), "{when}, in a log");
+        }
     };
     nowhere("while the vault is open");
     let secrets: Vec<Vec<u8>> = ["device/secret", "device/key", "vault/slots/online", "vault/slots/offline"]
