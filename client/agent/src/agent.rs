@@ -151,14 +151,15 @@ impl Agent {
         use_vault: impl FnOnce(&Vault) -> Result<T, VaultError>,
     ) -> Result<T, AgentError> {
         self.tick();
-        {
+        let state = self.state();
+        if state == State::Open {
             let vault = self.vault.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(vault) = vault.as_ref() {
                 return Ok(use_vault(vault)?);
             }
         }
-        // Only now: whoever closes the vault holds `inner` while it waits for its readers.
-        Err(match self.state() {
+        // `inner` is not held above: whoever closes the vault holds it while it waits for the vault's readers.
+        Err(match state {
             State::Unenrolled => AgentError::Unenrolled,
             State::Wiping | State::Gone => AgentError::Wiped,
             State::Blocked => UnlockRefusal::Blocked.into(),
@@ -166,7 +167,7 @@ impl Agent {
         })
     }
 
-    /// Puts an opened vault in place; the session is unlocking.
+    /// Puts an opened vault in place. Whoever does it while the session does not become open closes it again.
     pub(crate) fn install_vault(&self, inner: &mut Inner, vault: Vault) {
         inner.closing = vault.closing();
         *self.vault.write().unwrap_or_else(PoisonError::into_inner) = Some(vault);

@@ -207,29 +207,45 @@ impl Agent {
         let offline = lease.map(|lease| OfflineSlot::make(lease, attempt, &vault_key)).transpose()?;
 
         let mut inner = self.inner();
-        if inner.session.state() == State::Unlocking {
-            let vault = Vault::open(&self.home.store_dir(), &vault_key, attempt.enrolment)
-                .map_err(AgentError::from)?;
-            self.install_vault(&mut inner, vault);
-            if let Some(device) = inner.device.as_mut() {
-                device.policy = granted.policy.clone();
-                device.confirmed = true;
-                device.heard(moment().now);
-                device.store(&self.home).map_err(AgentError::from)?;
-            }
-            if let Some(offline) = &offline {
-                self.store_offline(&mut inner, offline, sent)?;
-            }
+        let vault = || Vault::open(&self.home.store_dir(), &vault_key, attempt.enrolment);
+        if let Err(error) = self.install_granted(&mut inner, vault, granted, offline.as_ref(), sent) {
+            let effects = inner.session.opening_failed();
+            self.execute_all(&mut inner, effects);
+            return Err(error.into());
         }
-        let lease = offline.as_ref().map(|offline| &offline.lease);
-        let effects = inner.session.opened_online(sent, lease);
-        self.execute(&mut inner, effects)?;
         match inner.session.state() {
             State::Open => Ok(Unlocked::Online),
             State::Blocked => Err(AgentError::from(UnlockRefusal::Blocked).into()),
             State::Wiping | State::Gone => Err(AgentError::Wiped.into()),
             _ => Err(AgentError::from(vault::VaultError::Closed).into()),
         }
+    }
+
+    /// Opens the vault, keeps what the grant changes, and only then puts the vault in place. After an error the caller undoes
+    /// all of it.
+    fn install_granted(
+        &self,
+        inner: &mut Inner,
+        vault: impl FnOnce() -> Result<Vault, vault::VaultError>,
+        granted: &UnlockGranted,
+        offline: Option<&OfflineSlot>,
+        sent: Moment,
+    ) -> Result<(), AgentError> {
+        if inner.session.state() == State::Unlocking {
+            let vault = vault()?;
+            if let Some(device) = inner.device.as_mut() {
+                device.policy = granted.policy.clone();
+                device.confirmed = true;
+                device.heard(moment().now);
+                device.store(&self.home)?;
+            }
+            if let Some(offline) = offline {
+                self.store_offline(inner, offline, sent)?;
+            }
+            self.install_vault(inner, vault);
+        }
+        let effects = inner.session.opened_online(sent, offline.map(|offline| &offline.lease));
+        self.execute(inner, effects)
     }
 
     fn store_offline(
@@ -274,24 +290,31 @@ impl Agent {
             }
             other => other,
         })?;
-        if inner.session.state() == State::Unlocking {
-            let vault = Vault::open(&self.home.store_dir(), &vault_key, attempt.enrolment);
-            match vault {
-                Ok(vault) => self.install_vault(&mut inner, vault),
-                Err(error) => {
-                    let effects = inner.session.unlock_failed(moment());
-                    self.execute_all(&mut inner, effects);
-                    return Err(AgentError::from(error).into());
-                }
-            }
+        if let Err(error) = self.install_offline(&mut inner, &attempt, &vault_key) {
+            let effects = inner.session.lock();
+            self.execute_all(&mut inner, effects);
+            return Err(error.into());
         }
-        let effects = inner.session.opened_offline(moment());
-        self.execute(&mut inner, effects)?;
-        self.store_lease_clock(&inner)?;
         match inner.session.state() {
             State::Open => Ok(Unlocked::Offline),
             _ => Err(UnlockError::Offline),
         }
+    }
+
+    /// After an error the caller locks.
+    fn install_offline(
+        &self,
+        inner: &mut Inner,
+        attempt: &Attempt,
+        vault_key: &VaultKey,
+    ) -> Result<(), AgentError> {
+        if inner.session.state() == State::Unlocking {
+            let vault = Vault::open(&self.home.store_dir(), vault_key, attempt.enrolment)?;
+            self.install_vault(inner, vault);
+        }
+        let effects = inner.session.opened_offline(moment());
+        self.execute(inner, effects)?;
+        self.store_lease_clock(inner)
     }
 
     fn open_offline(

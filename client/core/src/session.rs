@@ -287,6 +287,15 @@ impl Session {
         leftover.into_iter().chain([Effect::Notify(Notice::Unlocked)]).collect()
     }
 
+    /// The server granted an unlock, but the vault did not open or what belongs to the grant could not be kept: nothing of
+    /// either stays.
+    pub fn opening_failed(&mut self) -> Vec<Effect> {
+        let mut effects = self.lock();
+        self.lease = None;
+        effects.extend([Effect::CloseVault, Effect::DropOfflineSlot]);
+        effects
+    }
+
     /// The vault was opened with the offline slot.
     pub fn opened_offline(&mut self, moment: Moment) -> Vec<Effect> {
         match self.lease.as_mut().filter(|lease| lease.ends() > moment.boot) {

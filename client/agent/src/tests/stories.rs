@@ -165,3 +165,37 @@ async fn a_pushed_block_locks_until_it_is_lifted_also_over_a_restart() {
     assert_eq!(peer.shared.lock().unwrap().applied.last().unwrap().counter, 2, "and the server was told");
     agent.close(link.unwrap()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unlock_that_cannot_be_written_down_leaves_the_vault_closed() {
+    let peer = Peer::start(LeaseMode::Volatile).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    // A folder where the offline slot is written first: the disk refuses.
+    let obstacle = home.slots_dir().join("offline.tmp");
+    std::fs::create_dir(&obstacle).unwrap();
+    let refused = agent.connect_and_unlock(pin()).await;
+    assert!(matches!(refused, Err(UnlockError::Agent(AgentError::File(_)))), "{refused:?}");
+    assert_eq!(agent.state(), State::Locked);
+    assert!(matches!(agent.list(), Err(AgentError::Vault(_))));
+    assert!(agent.inner().session.lease(crate::moment().boot).is_none());
+
+    std::fs::remove_dir(&obstacle).unwrap();
+    let (_link, unlocked) = agent.connect_and_unlock(pin()).await.unwrap();
+    assert_eq!(unlocked, Unlocked::Online, "the store was free to be opened");
+    agent.list().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_read_from_a_vault_that_outlives_its_session() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (_link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.list().unwrap();
+    // The effects, which close the vault, are not executed.
+    agent.inner().session.lock();
+    assert!(matches!(agent.list(), Err(AgentError::Vault(_))));
+}

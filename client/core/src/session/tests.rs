@@ -215,11 +215,17 @@ fn a_lease_ends_when_the_policy_no_longer_allows_its_mode() {
 #[derive(Debug, Clone)]
 enum Event {
     Online(LeaseMode, u32),
-    Offline { right_pin: bool },
+    /// The server grants, but the disk is full.
+    OnlineNotKept(LeaseMode, u32),
+    Offline {
+        right_pin: bool,
+    },
     Fail,
     Lock,
     Pass(u64),
-    Hello { max_open: u32 },
+    Hello {
+        max_open: u32,
+    },
     Withheld,
     Command(Action, u32),
     Restart,
@@ -229,7 +235,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let mode = prop::sample::select(vec![LeaseMode::None, LeaseMode::Volatile, LeaseMode::Durable]);
     let reversible = prop::sample::select(vec![Action::Block, Action::Unblock]);
     let event = prop_oneof![
-        4 => (mode, 1_u32..4000).prop_map(|(mode, seconds)| Event::Online(mode, seconds)),
+        4 => (mode.clone(), 1_u32..4000).prop_map(|(mode, seconds)| Event::Online(mode, seconds)),
+        1 => (mode, 1_u32..4000).prop_map(|(mode, seconds)| Event::OnlineNotKept(mode, seconds)),
         4 => any::<bool>().prop_map(|right_pin| Event::Offline { right_pin }),
         1 => Just(Event::Fail),
         2 => Just(Event::Lock),
@@ -272,7 +279,14 @@ impl Driver {
         }
     }
 
-    fn online(&mut self, server: &Server, session: &mut Session, at: u64, mode: LeaseMode, seconds: u32) {
+    fn online(
+        &mut self,
+        server: &Server,
+        session: &mut Session,
+        at: u64,
+        (mode, seconds): (LeaseMode, u32),
+        kept: bool,
+    ) {
         if session.begin_online_unlock().is_err() {
             return;
         }
@@ -281,7 +295,10 @@ impl Driver {
         if lease.is_some() {
             self.offline_until = Some(at + u64::from(seconds));
         }
-        self.execute(session.opened_online(moment(at), lease.as_ref()));
+        self.execute(match kept {
+            true => session.opened_online(moment(at), lease.as_ref()),
+            false => session.opening_failed(),
+        });
     }
 
     fn offline(&mut self, session: &mut Session, at: u64, right_pin: bool) {
@@ -326,7 +343,10 @@ proptest! {
                     if session.state() == State::Locked {
                         unlocked = at;
                     }
-                    driver.online(&server, &mut session, at, mode, seconds);
+                    driver.online(&server, &mut session, at, (mode, seconds), true);
+                }
+                Event::OnlineNotKept(mode, seconds) => {
+                    driver.online(&server, &mut session, at, (mode, seconds), false);
                 }
                 Event::Offline { right_pin } => driver.offline(&mut session, at, right_pin),
                 Event::Fail => driver.execute(session.unlock_failed(moment(at))),
