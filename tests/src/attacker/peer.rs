@@ -48,6 +48,15 @@ impl RawDevice {
         Ok(Self { _endpoint: endpoint, connection })
     }
 
+    /// Connects and reads nothing that the server sends on streams.
+    pub async fn connect_deaf(server: SocketAddr, identity: &Identity) -> anyhow::Result<Self> {
+        let mut config = tls::client(ALPN_DEVICE, Some(identity))?;
+        tls::deafen(&mut config)?;
+        let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let connection = endpoint.connect_with(config, server, tls::NAME)?.await?;
+        Ok(Self { _endpoint: endpoint, connection })
+    }
+
     /// Opens a stream.
     pub async fn stream(&self) -> anyhow::Result<RawStream> {
         RawStream::open(&self.connection).await
@@ -76,11 +85,18 @@ impl RawDevice {
         .await
     }
 
-    /// Sends a KE1 for some PIN. The stream stays open for a KE3.
-    pub async fn start_unlock(&self) -> anyhow::Result<(RawStream, Answer)> {
+    /// Sends a KE1 for some PIN, and waits for nothing.
+    pub async fn send_ke1(&self) -> anyhow::Result<RawStream> {
         let (_, ke1) = LoginStart::make(Secret::make(&mut OsRng), &mut OsRng)?;
         let mut stream = self.stream().await?;
-        let answer = stream.ask(&UnlockStart { ke1, vault_epoch: 0 }).await?;
+        stream.send(&UnlockStart { ke1, vault_epoch: 0 }).await?;
+        Ok(stream)
+    }
+
+    /// Sends a KE1 for some PIN. The stream stays open for a KE3.
+    pub async fn start_unlock(&self) -> anyhow::Result<(RawStream, Answer)> {
+        let mut stream = self.send_ke1().await?;
+        let answer = stream.answer().await;
         Ok((stream, answer))
     }
 

@@ -62,13 +62,21 @@ fn private_key(identity: &Identity) -> PrivateKeyDer<'static> {
     PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.pkcs8().to_vec()))
 }
 
-fn transport() -> anyhow::Result<Arc<TransportConfig>> {
+fn transport() -> anyhow::Result<TransportConfig> {
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IDLE.try_into()?))
         .keep_alive_interval(Some(Duration::from_secs(5)))
         .max_concurrent_bidi_streams(STREAMS.into());
-    Ok(Arc::new(transport))
+    Ok(transport)
+}
+
+/// Lets the other side send nothing on streams: what it says stays with it.
+pub(super) fn deafen(config: &mut ClientConfig) -> anyhow::Result<()> {
+    let mut transport = transport()?;
+    transport.stream_receive_window(0_u8.into());
+    config.transport_config(Arc::new(transport));
+    Ok(())
 }
 
 /// A client that shows `identity`, or no certificate, takes any server's, and resumes sessions where it may.
@@ -86,7 +94,7 @@ pub(super) fn client(alpn: &[u8], identity: Option<&Identity>) -> anyhow::Result
     tls.alpn_protocols = vec![alpn.to_vec()];
     tls.enable_early_data = true;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
-    config.transport_config(transport()?);
+    config.transport_config(Arc::new(transport()?));
     Ok(config)
 }
 
@@ -100,6 +108,6 @@ pub(super) fn server(alpn: &[u8], identity: &Identity) -> anyhow::Result<ServerC
     // QUIC knows all or nothing (RFC 9001 section 4.6.1).
     tls.max_early_data_size = u32::MAX;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
-    config.transport_config(transport()?);
+    config.transport_config(Arc::new(transport()?));
     Ok(config)
 }

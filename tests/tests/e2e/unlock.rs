@@ -4,13 +4,15 @@
 use std::fs;
 
 use anyhow::Result;
-use e2e::attacker::{Answer, FalseServer, Identity, RawDevice, RawEnrol, StolenHome, Unopened, frame, hostile_frame};
+use e2e::attacker::{
+    Answer, FalseServer, Identity, RawDevice, RawEnrol, StolenHome, Unopened, frame, hostile_frame,
+};
 use e2e::world::{Site, World};
 use shared::wire::{
-    Hello, HelloReply, Kind, Message, RefusalReason, UnlockFinish, UnlockGranted, UnlockStart, Unsupported,
+    HelloReply, Kind, Message, RefusalReason, UnlockFinish, UnlockGranted, UnlockStart, Unsupported,
 };
 
-use crate::thief::{Holder, MARKER, MEMO, PIN, flood, holder, runtime};
+use crate::thief::{Holder, MARKER, MEMO, PIN, flood, hello, holder, runtime};
 
 /// A server that gives `attempts` attempts.
 fn world_with(attempts: u16) -> Result<World> {
@@ -194,14 +196,7 @@ fn a_message_of_an_unknown_kind_is_answered_and_the_stream_lives_on() {
             stream.send_bytes(&frame(kind, b"\xa0").unwrap()).await.unwrap();
             assert_eq!(stream.answer().await.message::<Unsupported>().unwrap(), Unsupported { kind });
         }
-        let hello = Hello {
-            app_version: "0".to_owned(),
-            last_applied: None,
-            vault_epoch: 0,
-            checkpoint: None,
-            not_enforced: Vec::new(),
-        };
-        stream.ask(&hello).await.unwrap().message::<HelloReply>().unwrap();
+        stream.ask(&hello()).await.unwrap().message::<HelloReply>().unwrap();
 
         // In the middle of an unlock as well.
         let mut begun = stolen.begin_online(&device).await.unwrap();

@@ -106,7 +106,10 @@ fn a_durable_lease_on_software_keys_opens_from_a_copy_after_the_wipe_as_is_said(
     assert_eq!(by, OpenedBy::Lease);
     assert_eq!(copy.file(&key, MEMO).unwrap(), MARKER);
     let of_the_device = holder.shown(&world).unwrap()["statement"]["en"].as_str().unwrap().to_owned();
-    assert!(of_the_device.contains("a copy of its storage made meanwhile could be opened"), "{of_the_device}");
+    assert!(
+        of_the_device.contains("a copy of its storage made meanwhile could be opened"),
+        "{of_the_device}"
+    );
     let said = include_str!("../../../docs/SECURITY.md");
     assert!(
         said.contains("A durable lease on a phone without hardware-bound keys can be opened from a copy.")

@@ -11,7 +11,7 @@ use shared::signed::Order;
 use shared::wire::{CommandResult, HelloReply, Kind, Renew, UnlockFinish, UnlockGranted};
 use tokio::task::JoinSet;
 
-use crate::thief::{holder, journal, runtime};
+use crate::thief::{hello, holder, journal, runtime};
 
 /// What a server closes connections with when it wipes their device.
 const COMMAND_WAITS: Answer = Answer::Closed(5);
@@ -67,6 +67,36 @@ fn whatever_a_wiped_device_asks_on_a_new_connection_the_answer_is_the_wipe() {
         let wiped = [Some(Kind::Command), Some(Kind::Command), Some(Kind::Command), None];
         assert_eq!(kinds(runtime.block_on(ask())), wiped);
     }
+}
+
+#[test]
+fn a_device_that_reads_no_answers_puts_off_others_of_its_enrolment_but_not_its_wipe() {
+    let world = World::new().unwrap();
+    let runtime = runtime().unwrap();
+    let holder = holder(&world, "deaf").unwrap();
+    let identity = holder.identity().unwrap();
+    let deaf = runtime.block_on(RawDevice::connect_deaf(world.quic(), &identity)).unwrap();
+    let mut unread = Vec::new();
+    for _ in 0..10 {
+        unread.push(runtime.block_on(deaf.send_ke1()).unwrap());
+    }
+    wait::until("an answer that cannot be sent", || {
+        holder.shown(&world).is_ok_and(|device| device["attempts_left"] == 9).then_some(())
+    })
+    .unwrap();
+    let behind = runtime.block_on(RawDevice::connect(world.quic(), Some(&identity))).unwrap();
+    let mut stream = runtime.block_on(behind.stream()).unwrap();
+    runtime.block_on(stream.send(&hello())).unwrap();
+
+    holder.order(&world, "wipe").unwrap();
+    // The control: the hello was sent before the wipe was ordered, and waits for its turn still.
+    assert_eq!(runtime.block_on(stream.answer()), COMMAND_WAITS);
+    assert!(holder.shown(&world).unwrap()["wipe"]["sealed_at"].is_string());
+    let answer = runtime.block_on(async {
+        RawDevice::connect(world.quic(), Some(&identity)).await.unwrap().hello().await.unwrap()
+    });
+    assert_eq!(answer.kind(), Some(Kind::Command));
+    drop(unread);
 }
 
 #[test]
