@@ -133,6 +133,7 @@ fn open_patiently(folder: &Path, options: &Options) -> Result<Open, EngineError>
 
 /// sled panics on some damaged files, hence the net.
 fn open_database(folder: &Path, options: &Options) -> Result<Open, EngineError> {
+    remove_unfinished_snapshots(folder).map_err(|error| EngineError::io(&error))?;
     let config = sled::Config::new()
         .path(folder)
         .cache_capacity(options.cache_bytes)
@@ -143,6 +144,23 @@ fn open_database(folder: &Path, options: &Options) -> Result<Open, EngineError> 
         .map_err(engine_error)?;
     let file = OpenOptions::new().read(true).open(folder.join("db")).map_err(|e| EngineError::io(&e))?;
     Ok(Open { db, file })
+}
+
+/// At each open sled writes what it has recovered to `snap.N.generating`, renames that to `snap.N` and removes the one
+/// before. A file that it was killed at it takes for the newest snapshot, and calls the database corrupt: it goes, and
+/// sled recovers from the one before, or from all of the log.
+fn remove_unfinished_snapshots(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            tracing::warn!(
+                "an earlier start was interrupted while the database was being recovered; it is done again"
+            );
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn engine_error(error: sled::Error) -> EngineError {

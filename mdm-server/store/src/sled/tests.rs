@@ -52,6 +52,32 @@ async fn no_value_goes_to_the_files_that_sled_does_not_sync() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_a_killed_start_left_half_written_is_no_obstacle() {
+    let folder = folder();
+    let store = folder.open();
+    let chunk = Record::PlanChunk(samples::plan_chunk(1, 0, 3));
+    let head = store.commit(samples::inserts([chunk])).await.unwrap().head;
+    drop(store);
+    for content in [&b""[..], b"half a snapshot"] {
+        let half = folder.path().join("store").join("snap.00000000FFFFFFFF.generating");
+        std::fs::write(&half, content).unwrap();
+        // The control: sled itself takes it for a snapshot.
+        let plain = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(folder.path().join("store")).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), plain.path().join(file.file_name())).unwrap();
+            }
+        }
+        assert!(matches!(sled::open(plain.path()), Err(sled::Error::Corruption { .. })));
+
+        let store = folder.open();
+        assert_eq!(store.journal_head().await.unwrap(), head);
+        assert!(!half.exists());
+    }
+}
+
+#[tokio::test]
 async fn one_folder_is_open_once() {
     let folder = folder();
     let store = folder.open();
