@@ -147,6 +147,29 @@ fn an_erase_that_loses_power_after_any_step_ends_at_the_next_start() {
 }
 
 #[test]
+fn an_open_phone_that_loses_power_after_any_step_of_a_pushed_wipe_ends_it_at_the_next_start() {
+    let world = World::new().unwrap();
+    let people = world.hire("open", STEPS.len()).unwrap();
+    for (step, person) in STEPS.iter().zip(&people) {
+        let holder = enrolled(&world, person, step).unwrap();
+        let mut command = holder.phone.command(&["run"]).unwrap();
+        command.env("TBK_PHONE_ABORT_AFTER", step);
+        let running = Process::spawn("phone run", &mut command).unwrap();
+        running.wait_for_line("connecting", |line| (line == "connected").then_some(())).unwrap();
+        holder.phone.unlock(PIN).unwrap();
+        holder.phone.put("memo", MARKER).unwrap();
+
+        holder.order(&world, "wipe").unwrap();
+        let aborted = running.finish().unwrap();
+        assert_eq!(aborted.status.code(), None, "{step}: {}", aborted.said());
+        ends_the_erase(&holder.phone, step);
+        let wipe = holder.shown(&world).unwrap()["wipe"].clone();
+        assert!(wipe["receipt_sha256"].is_string(), "{step}: {wipe}");
+        assert_eq!(wipe["further_receipts"], 0, "{step}: no receipt but the first");
+    }
+}
+
+#[test]
 fn a_receipt_whose_acknowledgement_was_lost_is_sent_again_in_the_same_bytes() {
     let world = World::new().unwrap();
     let holder = wiped(&world);
