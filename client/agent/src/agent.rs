@@ -198,6 +198,7 @@ impl Agent {
                     inner.lease_secret = None;
                     DurableLease::drop_offline(&self.home)
                 }
+                Effect::StoreLease => self.store_lease(inner),
                 Effect::Store(progress) => inner.device.as_mut().map_or(Ok(()), |device| {
                     device.progress = progress;
                     device.store(&self.home)
@@ -243,6 +244,10 @@ fn enrolled_session(
     let stored = DurableLease::load(home)?;
     let lease = stored.as_ref().and_then(|stored| stored.lease.resume(at, boot_id()));
     let lease = lease.filter(|_| !device.progress.blocked);
+    // What the pause has cost is stored before the lease is of use; otherwise the next start would count from before it.
+    let lease = lease.filter(|lease| {
+        lease.to_stored(at, boot_id()).is_some_and(|stored| DurableLease::store_clock(home, &stored).is_ok())
+    });
     match (&lease, stored) {
         (Some(_), Some(stored)) => *lease_secret = Some(stored.secret),
         _ => DurableLease::drop_offline(home)?,

@@ -9,7 +9,7 @@ use shared::ids::EnrolmentId;
 use shared::opaque::{ExportKey, LoginStart, OpaqueError, Stretching, client_input};
 use shared::policy::LeaseMode;
 use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
-use vault::{DurableLease, LoadSlotError, Slot, SlotError, SlotKind, Vault, VaultKey};
+use vault::{DurableLease, FileError, LoadSlotError, Slot, SlotError, SlotKind, Vault, VaultKey};
 use zeroize::Zeroizing;
 
 use crate::agent::{Agent, Inner, rng};
@@ -314,7 +314,7 @@ impl Agent {
         }
         let effects = inner.session.opened_offline(moment());
         self.execute(inner, effects)?;
-        self.store_lease_clock(inner)
+        Ok(self.store_lease(inner)?)
     }
 
     fn open_offline(
@@ -322,7 +322,7 @@ impl Agent {
         lease_secret: Option<Secret<32>>,
         pin: Zeroizing<String>,
     ) -> Result<(Attempt, VaultKey), UnlockError> {
-        self.store_lease_clock(&self.inner())?;
+        self.store_lease(&self.inner()).map_err(AgentError::from)?;
         let lease_secret = lease_secret.ok_or(UnlockError::Offline)?;
         let (attempt, _) = self.attempt(SlotKind::Offline, pin)?;
         let vault_key = attempt.slot.open_offline(&attempt.pin, &attempt.device_secret, &lease_secret)?;
@@ -330,10 +330,9 @@ impl Agent {
     }
 
     /// Keeps a durable lease's clock and tries over a restart.
-    fn store_lease_clock(&self, inner: &Inner) -> Result<(), AgentError> {
-        let at = moment();
-        let stored = inner.session.lease(at.boot).and_then(|lease| lease.to_stored(at, boot_id()));
-        stored.map_or(Ok(()), |stored| Ok(DurableLease::store_clock(&self.home, &stored)?))
+    pub(crate) fn store_lease(&self, inner: &Inner) -> Result<(), FileError> {
+        let stored = inner.session.lease_to_store(moment(), boot_id());
+        stored.map_or(Ok(()), |stored| DurableLease::store_clock(&self.home, &stored))
     }
 
     /// Connects if there is no connection, then unlocks; without a server, within a lease that survived a restart.

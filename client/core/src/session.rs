@@ -2,7 +2,7 @@
 //!
 //! Methods take what happened and return [`Effect`]s, to be executed in their order before anything else is asked.
 //! One session lives as long as the process; what must survive is in [`Progress`] and, for a durable lease, in
-//! [`crate::lease::StoredLease`].
+//! [`StoredLease`].
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use shared::wire::UnlockGranted;
 
 use crate::clock::{BootTime, Moment};
 use crate::command::{Accepted, VerifiedCommand, WipeAuthorised};
-use crate::lease::{RunningLease, VerifiedLease};
+use crate::lease::{RunningLease, StoredLease, VerifiedLease};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -66,6 +66,8 @@ pub struct Progress {
 pub enum Effect {
     /// Forget the vault key and close the vault.
     CloseVault,
+    /// Store again how the durable lease stands ([`Session::lease_to_store`]).
+    StoreLease,
     /// Forget the lease secret, destroy the offline slot and what a durable lease has stored.
     DropOfflineSlot,
     /// Keep this durably.
@@ -210,6 +212,11 @@ impl Session {
         self.lease.as_ref().filter(|lease| lease.runs(boot))
     }
 
+    /// What a durable lease has to keep on disk now, be it one whose tries are used up.
+    pub fn lease_to_store(&self, moment: Moment, boot_id: [u8; 16]) -> Option<StoredLease> {
+        self.lease.as_ref()?.to_stored(moment, boot_id)
+    }
+
     /// When the open vault closes by itself, or the lease ends: the driver calls [`Session::tick`] then.
     pub fn next_deadline(&self) -> Option<BootTime> {
         let lease_end = self.lease.as_ref().map(RunningLease::ends);
@@ -335,11 +342,13 @@ impl Session {
         }
     }
 
-    /// Time has passed.
+    /// Time has passed. Called at least every minute while a durable lease runs.
     pub fn tick(&mut self, moment: Moment) -> Vec<Effect> {
         let past = self.open_until().is_none_or(|until| until <= moment.boot);
         let mut effects = if self.state == State::Open && past { self.lock() } else { Vec::new() };
         effects.extend(self.end_lease_unless_running(moment.boot));
+        let due = self.lease.as_mut().is_some_and(|lease| lease.store_is_due(moment.boot));
+        effects.extend(due.then_some(Effect::StoreLease));
         effects
     }
 

@@ -1,6 +1,7 @@
 //! What people do with a phone: enrol, unlock, store, work without the server, be blocked and unblocked.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use client_core::{State, UnlockRefusal};
 use shared::policy::LeaseMode;
@@ -8,9 +9,11 @@ use shared::signed::Action;
 use zeroize::Zeroizing;
 
 use super::peer::Peer;
-use super::{MARKER, files_with, new_home, open, pin, request};
+use super::{MARKER, Watch, files_with, new_home, open, pin, request};
+use crate::agent::Agent;
 use crate::enrol::EnrolError;
 use crate::error::AgentError;
+use crate::platform::Platform;
 use crate::unlock::{UnlockError, Unlocked};
 
 fn get(agent: &crate::Agent, name: &str) -> Vec<u8> {
@@ -140,6 +143,50 @@ async fn a_durable_lease_opens_the_vault_offline_after_a_restart() {
     let agent = open(&home);
     assert_eq!(agent.inner().session.lease(crate::moment().boot).unwrap().tries_left(), 4, "tries survive");
     assert_eq!(agent.unlock(pin()).await.unwrap(), Unlocked::Offline);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_durable_lease_stores_at_each_start_what_it_has_used_up() {
+    let peer = Peer::start(LeaseMode::Durable).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.close(link.unwrap()).await;
+    drop(agent);
+    let stored = || std::fs::read(home.lease()).unwrap();
+    let before = stored();
+    drop(open(&home));
+    assert_ne!(stored(), before);
+
+    // Where it cannot be stored, it ends: a start that leaves no trace could be repeated for ever.
+    std::fs::create_dir(home.slots_dir().join("lease.tmp")).unwrap();
+    let opened =
+        Agent::open(home.clone(), Platform::software(&home, "test", "0"), Arc::new(Watch::default()));
+    assert!(opened.is_err(), "and says which file");
+    assert!(!home.lease_secret().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_killed_at_every_try_runs_out_of_tries() {
+    let peer = Peer::start(LeaseMode::Durable).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.close(link.unwrap()).await;
+    peer.shut();
+    drop(agent);
+    for _ in 0..client_core::lease::OFFLINE_TRIES {
+        let agent = open(&home);
+        let mut inner = agent.inner();
+        inner.session.begin_offline_unlock(crate::moment()).unwrap();
+        agent.store_lease(&inner).unwrap();
+        // Killed here: before anybody knows whether the PIN was right.
+    }
+    let agent = open(&home);
+    assert!(matches!(agent.unlock(pin()).await, Err(UnlockError::Offline)), "the right PIN comes too late");
+    assert!(!home.offline_slot().exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

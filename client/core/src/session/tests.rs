@@ -155,6 +155,24 @@ fn wrong_pins_without_the_server_end_the_lease() {
 }
 
 #[test]
+fn a_durable_lease_is_stored_while_it_runs_and_after_its_last_try() {
+    let server = Server::make(1);
+    let mut session = server.session();
+    unlock_online(&server, &mut session, 0, LeaseMode::Durable, 5000);
+    assert_eq!(session.tick(moment(59)), vec![]);
+    assert_eq!(session.tick(moment(60)), vec![Effect::StoreLease]);
+    session.lock();
+    for _ in 1..crate::lease::OFFLINE_TRIES {
+        session.begin_offline_unlock(moment(70)).unwrap();
+        session.unlock_failed(moment(70));
+    }
+    session.begin_offline_unlock(moment(71)).unwrap();
+    let stored =
+        session.lease_to_store(moment(71), [1; 16]).expect("the last try is stored before the PIN is tested");
+    assert_eq!(stored.resume(moment(72), [1; 16]), None);
+}
+
+#[test]
 fn a_lease_signed_by_another_key_opens_nothing() {
     let (server, other) = (Server::make(1), Server::make(1));
     let mut session = server.session();
@@ -274,7 +292,7 @@ impl Driver {
                     (self.vault_open, self.offline_until) = (false, None);
                     self.erases += 1;
                 }
-                Effect::Notify(_) => {}
+                Effect::StoreLease | Effect::Notify(_) => {}
             }
         }
     }
