@@ -44,7 +44,8 @@ pub struct DeviceState {
     pub policy: Policy,
     /// The organisation's name.
     pub organisation: String,
-    /// Whether the server has said that the enrolment is complete. Until then it can be repeated with the same code.
+    /// Whether the server has answered the upload of the PIN's record, or the vault was opened: slot and record belong together.
+    /// Until then the enrolment can be repeated with the same code, and the vault has never held anything.
     pub confirmed: bool,
     /// What commands have changed.
     pub progress: Progress,

@@ -124,7 +124,6 @@ impl Agent {
     fn remember(&self, inner: &mut Inner, reply: &HelloReply) -> Result<(), AgentError> {
         let Some(device) = inner.device.as_mut() else { return Err(AgentError::Unenrolled) };
         device.heard(moment().now);
-        device.confirmed = true;
         device.policy = reply.policy.clone();
         if let Some(signed) = &reply.checkpoint {
             let checkpoint: Checkpoint = cose::verify(signed, b"", &device.keys.checkpoint)?;

@@ -44,6 +44,12 @@ pub enum UnlockError {
     /// The server cannot be reached and no lease runs.
     #[error("the server cannot be reached and no offline use is granted now: try again when you are online")]
     Offline,
+    /// The PIN is right, but the server's record and the slot here are of different tries of an enrolment.
+    #[error(
+        "the enrolment of this device broke off, and its vault does not belong to what the server has: enrol again with the \
+         same code; nothing is lost"
+    )]
+    EnrolAgain,
     /// The PIN exchange's messages are no such messages.
     #[error(transparent)]
     Opaque(OpaqueError),
@@ -160,17 +166,18 @@ impl Agent {
         exchange.send(&UnlockStart { ke1, vault_epoch }).await?;
         let UnlockChallenge { ke2, attempts_left } = exchange.expect().await?;
 
-        let (attempt, finished) = self
-            .blocking(move |_| {
+        let (attempt, ke3, vault_key) = self
+            .blocking(move |agent| {
                 let stretching = attempt.slot.header().stretching;
                 let finished = start.finish(&ke2, attempt.enrolment, stretching, &mut rng());
-                (attempt, finished)
+                let (ke3, export_key) = finished.map_err(|error| match error {
+                    OpaqueError::NotVerified => UnlockError::PinWrong { attempts_left },
+                    other => UnlockError::Opaque(other),
+                })?;
+                let vault_key = agent.open_slot(&attempt, &export_key)?;
+                Ok::<_, UnlockError>((attempt, ke3, vault_key))
             })
-            .await?;
-        let (ke3, export_key) = finished.map_err(|error| match error {
-            OpaqueError::NotVerified => UnlockError::PinWrong { attempts_left },
-            other => UnlockError::Opaque(other),
-        })?;
+            .await??;
         // Counted before KE3 leaves: a phone that loses power now is ahead of the server, never behind like a copy.
         self.blocking(|agent| agent.count_unlock()).await??;
         let sent = moment();
@@ -182,7 +189,17 @@ impl Agent {
             }
             answer => answer?,
         };
-        self.blocking(move |agent| agent.open_granted(&attempt, &export_key, &granted, sent)).await?
+        self.blocking(move |agent| agent.open_granted(&attempt, &vault_key, &granted, sent)).await?
+    }
+
+    /// Opens the online slot, before KE3 signs the account in and uses the code up: a slot that a broken try has left does
+    /// not open, and the code has to be good for another try then.
+    fn open_slot(&self, attempt: &Attempt, export_key: &ExportKey) -> Result<VaultKey, UnlockError> {
+        let confirmed = self.inner().device.as_ref().is_some_and(|device| device.confirmed);
+        attempt.slot.open_online(export_key, &attempt.device_secret).map_err(|error| match error {
+            SlotError::Closed if !confirmed => UnlockError::EnrolAgain,
+            other => other.into(),
+        })
     }
 
     fn count_unlock(&self) -> Result<(), AgentError> {
@@ -192,22 +209,21 @@ impl Agent {
         Ok(device.store(&self.home)?)
     }
 
-    /// KE3 was accepted: opens the slot, makes the offline slot of the lease, opens the vault. Blocking and slow.
+    /// KE3 was accepted: makes the offline slot of the lease, opens the vault. Blocking and slow.
     ///
     /// Lease and `max_open` count from when KE3 was sent, so that they end no later than the server has recorded.
     fn open_granted(
         &self,
         attempt: &Attempt,
-        export_key: &ExportKey,
+        vault_key: &VaultKey,
         granted: &UnlockGranted,
         sent: Moment,
     ) -> Result<Unlocked, UnlockError> {
         let lease = self.inner().session.granted(granted).map_err(AgentError::from)?;
-        let vault_key = attempt.slot.open_online(export_key, &attempt.device_secret)?;
-        let offline = lease.map(|lease| OfflineSlot::make(lease, attempt, &vault_key)).transpose()?;
+        let offline = lease.map(|lease| OfflineSlot::make(lease, attempt, vault_key)).transpose()?;
 
         let mut inner = self.inner();
-        let vault = || Vault::open(&self.home.store_dir(), &vault_key, attempt.enrolment);
+        let vault = || Vault::open(&self.home.store_dir(), vault_key, attempt.enrolment);
         if let Err(error) = self.install_granted(&mut inner, vault, granted, offline.as_ref(), sent) {
             let effects = inner.session.opening_failed();
             self.execute_all(&mut inner, effects);

@@ -1,5 +1,6 @@
 //! Servers that are not what they say: the client stops, and has said no more than it had to.
 
+use client_core::State;
 use shared::policy::LeaseMode;
 use shared::signed::Action;
 use shared::wire::Kind;
@@ -9,6 +10,7 @@ use super::{new_home, open, pin, request};
 use crate::enrol::EnrolError;
 use crate::error::AgentError;
 use crate::link::{ConnectError, ExchangeError};
+use crate::unlock::{UnlockError, Unlocked};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_know_the_code_hears_nothing_but_the_proof() {
@@ -106,6 +108,43 @@ async fn a_lost_answer_to_the_upload_is_repeated_with_the_same_key() {
     assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::AlreadyEnrolled)));
     let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
     agent.close(link.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_whose_slot_is_of_a_broken_try_uses_no_code_up_and_enrols_again() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    // The first try is complete at the server, the second replaces vault and slot and goes no further.
+    for lie in [Lie::NoDone, Lie::NoUpload] {
+        peer.lie(Some(lie));
+        assert!(agent.enrol(request(&peer)).await.is_err());
+    }
+    peer.lie(None);
+    let refused = agent.connect_and_unlock(pin()).await;
+    assert!(matches!(refused, Err(UnlockError::EnrolAgain)), "{refused:?}");
+    assert_eq!(peer.heard().last(), Some(&Kind::UnlockStart), "KE3 would have used the code up");
+    assert_eq!(agent.state(), State::Locked);
+
+    // A hello was answered by now, also before this start.
+    drop(agent);
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (_link, unlocked) = agent.connect_and_unlock(pin()).await.unwrap();
+    assert_eq!(unlocked, Unlocked::Online);
+    assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::AlreadyEnrolled)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enrolment_whose_vault_was_opened_is_complete_though_the_server_never_said_so() {
+    let peer = Peer::start(LeaseMode::None).await;
+    peer.lie(Some(Lie::NoDone));
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    assert!(agent.enrol(request(&peer)).await.is_err());
+    let (_link, unlocked) = agent.connect_and_unlock(pin()).await.unwrap();
+    assert_eq!(unlocked, Unlocked::Online);
+    assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::AlreadyEnrolled)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

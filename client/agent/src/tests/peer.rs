@@ -35,6 +35,8 @@ pub(crate) enum Lie {
     OtherCertificate,
     /// It forgets to answer the upload.
     NoDone,
+    /// It hangs up when the upload comes, and keeps the record that it has.
+    NoUpload,
     /// It acknowledges a receipt that was not sent.
     OtherAck,
 }
@@ -262,6 +264,10 @@ impl Peer {
         let response = self.setup.registration_response(&request.request, &credential).unwrap();
         exchange.send(&PinResponse { response }).await.ok()?;
         let upload: PinUpload = self.next(&mut exchange).await?;
+        if self.lies(Lie::NoUpload) {
+            connection.close(0_u8.into(), b"");
+            return None;
+        }
         let record = record_from_upload(&upload.upload).unwrap();
         self.shared.lock().unwrap().record = Some((credential, record));
         if self.lies(Lie::NoDone) {
