@@ -14,9 +14,9 @@ use shared::ids::EnrolmentId;
 use shared::opaque::{ExportKey, OpaqueError, RegistrationStart, Stretching, client_input};
 use shared::wire::{
     ALPN_ENROL, EXPORTER_LABEL_ENROL, EnrolDone, EnrolGrant, EnrolProof, EnrolRegister, EnrolStart,
-    PinRequest, PinResponse, PinUpload, Prover,
+    PinRequest, PinResponse, PinUpload, Prover, RefusalReason,
 };
-use vault::{Home, Slot, Vault, VaultKey, files, intent};
+use vault::{Home, Slot, Vault, VaultKey, erase, files, intent};
 use zeroize::Zeroizing;
 
 use crate::agent::{Agent, rng};
@@ -68,6 +68,12 @@ pub enum EnrolError {
     /// The server's key is not among those it names.
     #[error("the server's key is not among the keys that it names: tell the administrator")]
     KeyNotPinned,
+    /// The server knows this device's key from someone else's enrolment, which broke off.
+    #[error(
+        "this device was being enrolled for someone else, which was never completed: what was left of that is removed; enrol \
+         once more with the same code"
+    )]
+    BegunForAnother,
     /// The PIN is too short or too long.
     #[error(
         "a PIN has {min} to {PIN_MAX} characters here: choose another and enrol again with the same code"
@@ -129,8 +135,14 @@ impl Agent {
         let mut exchange = Exchange::open(&link.connection).await?;
         prove_code(&mut exchange, &request.code, &exporter).await?;
 
-        let (key, device_secret) = self.blocking(|agent| agent.make_keys()).await??;
-        let grant = self.register(&mut exchange, key.as_ref(), &exporter).await?;
+        let (key, device_secret, found) = self.blocking(|agent| agent.make_keys()).await??;
+        let grant = match self.register(&mut exchange, key.as_ref(), &exporter).await {
+            Err(refused) if is_code_bound(&refused) => {
+                let discarded = self.blocking(|agent| agent.discard_unconfirmed()).await??;
+                return Err(if found && discarded { EnrolError::BegunForAnother } else { refused });
+            }
+            registered => registered?,
+        };
         let fingerprint = link.server_fingerprint();
         if !grant.keys.pins.iter().any(|pin| Some(pin.into_array()) == fingerprint) {
             return Err(EnrolError::KeyNotPinned);
@@ -147,10 +159,36 @@ impl Agent {
         Ok(enrolled)
     }
 
-    /// Makes device key and secret durable. A try after a lost answer finds them there.
-    fn make_keys(&self) -> Result<(Arc<dyn Signer>, Secret<32>), AgentError> {
+    /// Makes device key and secret durable. A try after a lost answer finds them there, and whether it did comes with them.
+    fn make_keys(&self) -> Result<(Arc<dyn Signer>, Secret<32>, bool), AgentError> {
         files::create_dir(&self.home.device_dir())?;
-        Ok((self.platform.device_key.load_or_make()?, self.platform.secrets.load_or_make()?))
+        let found = self.platform.device_key.load()?.is_some();
+        Ok((self.platform.device_key.load_or_make()?, self.platform.secrets.load_or_make()?, found))
+    }
+
+    /// The server, which has proved the code, will not enrol this device's key with it. Destroys the key and what was made with
+    /// it, so that the next try is a new device's; unless an enrolment was completed here, or the device is blocked. Whether it
+    /// did. A crash on the way leaves an enrolment that is still unconfirmed and can be begun again.
+    fn discard_unconfirmed(&self) -> Result<bool, AgentError> {
+        let mut inner = self.inner();
+        let state = inner.session.state();
+        let unconfirmed = inner.device.as_ref().is_some_and(|device| !device.confirmed);
+        match state {
+            State::Unenrolled | State::Gone => {}
+            State::Locked if unconfirmed => {}
+            _ => return Ok(false),
+        }
+        self.platform.secrets.destroy()?;
+        erase::destroy_keys(&self.home)?;
+        erase::remove_data(&self.home)?;
+        self.platform.device_key.destroy()?;
+        erase::delete_identity(&self.home)?;
+        erase::delete_intent(&self.home)?;
+        if state == State::Locked {
+            inner.session = Session::unenrolled();
+        }
+        inner.device = None;
+        Ok(true)
     }
 
     async fn register(
@@ -207,7 +245,7 @@ impl Agent {
     ) -> Result<(), EnrolError> {
         let home: &Home = &self.home;
         // Empty, from a try that was interrupted; or the note of an earlier enrolment's erase.
-        vault::erase::clear_for_enrolment(home)?;
+        erase::clear_for_enrolment(home)?;
         intent::preallocate(home)?;
         files::create_dir(&home.vault_dir())?;
         files::create_dir(&home.slots_dir())?;
@@ -233,6 +271,11 @@ impl Agent {
         self.adopt(device);
         Ok(())
     }
+}
+
+fn is_code_bound(error: &EnrolError) -> bool {
+    let bound = RefusalReason::CodeBound;
+    matches!(error, EnrolError::Agent(AgentError::Exchange(ExchangeError::Refused(reason))) if *reason == bound)
 }
 
 /// Both proofs of the code. The client stops at a wrong one of the server, having said nothing else.

@@ -3,11 +3,11 @@
 use client_core::State;
 use shared::policy::LeaseMode;
 use shared::signed::Action;
-use shared::wire::Kind;
+use shared::wire::{Kind, RefusalReason};
 
 use super::peer::{Lie, Peer};
 use super::{new_home, open, pin, request};
-use crate::enrol::EnrolError;
+use crate::enrol::{EnrolError, Enrolled};
 use crate::error::AgentError;
 use crate::link::{ConnectError, ExchangeError};
 use crate::unlock::{UnlockError, Unlocked};
@@ -145,6 +145,71 @@ async fn an_enrolment_whose_vault_was_opened_is_complete_though_the_server_never
     let (_link, unlocked) = agent.connect_and_unlock(pin()).await.unwrap();
     assert_eq!(unlocked, Unlocked::Online);
     assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::AlreadyEnrolled)));
+}
+
+fn is_bound(outcome: &Result<Enrolled, EnrolError>) -> bool {
+    let refused = AgentError::Exchange(ExchangeError::Refused(RefusalReason::CodeBound)).to_string();
+    matches!(outcome, Err(EnrolError::Agent(error)) if error.to_string() == refused)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_was_begun_for_another_person_begins_afresh() {
+    let peer = Peer::start(LeaseMode::None).await;
+    peer.lie(Some(Lie::NoDone));
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    assert!(agent.enrol(request(&peer)).await.is_err());
+    drop(agent);
+    peer.lie(None);
+    let old = peer.shared.lock().unwrap().device_keys[0].clone();
+    peer.shared.lock().unwrap().foreign_key = Some(old.clone());
+
+    let agent = open(&home);
+    assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::BegunForAnother)));
+    let tries = peer.heard().into_iter().filter(|kind| *kind == Kind::EnrolRegister).count();
+    assert_eq!(tries, 2, "it does not try again by itself");
+    assert_eq!(agent.state(), State::Unenrolled);
+    for left in [home.device_key(), home.device_secret(), home.state(), home.vault_dir()] {
+        assert!(!left.exists(), "{} is gone", left.display());
+    }
+    drop(agent);
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    assert_ne!(peer.shared.lock().unwrap().device_keys.last(), Some(&old));
+    let (_link, unlocked) = agent.connect_and_unlock(pin()).await.unwrap();
+    assert_eq!(unlocked, Unlocked::Online);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_another_phone_has_used_is_refused_as_such_each_time() {
+    let peer = Peer::start(LeaseMode::None).await;
+    peer.lie(Some(Lie::Bound));
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    for _ in 0..2 {
+        let refused = agent.enrol(request(&peer)).await;
+        assert!(is_bound(&refused), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_server_that_has_proved_the_code_makes_a_phone_begin_afresh() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    for lie in [Lie::NoDone, Lie::BoundUnproven] {
+        peer.lie(Some(lie));
+        assert!(agent.enrol(request(&peer)).await.is_err());
+    }
+    assert!(home.device_key().exists() && home.online_slot().exists());
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.put("a", &mut &b"smoke"[..]).unwrap();
+    agent.close(link.unwrap()).await;
+
+    // And never one whose vault was opened.
+    peer.lie(Some(Lie::Bound));
+    assert!(matches!(agent.enrol(request(&peer)).await, Err(EnrolError::AlreadyEnrolled)));
+    assert!(home.device_key().exists() && home.online_slot().exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

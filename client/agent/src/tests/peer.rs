@@ -29,6 +29,10 @@ use crate::link::{Exchange, ExchangeError};
 pub(crate) enum Lie {
     /// It does not know the code.
     NoProof,
+    /// It does not know the code, and says that another device uses it.
+    BoundUnproven,
+    /// It has given the code to another device key.
+    Bound,
     /// It names other pins than its own.
     OtherPins,
     /// It certifies another key.
@@ -52,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) applied: Vec<Order>,
     pub(crate) pending: Vec<Vec<u8>>,
     pub(crate) wipe: Option<Vec<u8>>,
+    /// A device key that it knows from the enrolment of someone else.
+    pub(crate) foreign_key: Option<PublicKey>,
     record: Option<(CredentialId, Record)>,
     connections: Vec<Connection>,
 }
@@ -148,6 +154,7 @@ impl Peer {
             applied: Vec::new(),
             pending: Vec::new(),
             wipe: None,
+            foreign_key: None,
             record: None,
             connections: Vec::new(),
         };
@@ -247,6 +254,11 @@ impl Peer {
         connection.export_keying_material(&mut exporter, EXPORTER_LABEL_ENROL, b"").unwrap();
         let mut exchange = Exchange::accepted(connection.accept_bi().await.ok()?);
         let start: EnrolStart = self.next(&mut exchange).await?;
+        if self.lies(Lie::BoundUnproven) {
+            exchange.send(&Refused { reason: RefusalReason::CodeBound }).await.ok()?;
+            connection.closed().await;
+            return None;
+        }
         let key = self.code.proof_key();
         assert!(Prover::Client.verify(&key, &exporter, &start.proof));
         let mut proof = Prover::Server.tag(&key, &exporter);
@@ -256,6 +268,12 @@ impl Peer {
         let register: EnrolRegister = self.next(&mut exchange).await?;
         let message = EnrolRegister::proof_message(&exporter);
         assert!(register.device_key.verify(&message, &register.device_key_proof));
+        let foreign = self.shared.lock().unwrap().foreign_key == Some(register.device_key.clone());
+        if foreign || self.lies(Lie::Bound) {
+            exchange.send(&Refused { reason: RefusalReason::CodeBound }).await.ok()?;
+            connection.closed().await;
+            return None;
+        }
         self.shared.lock().unwrap().device_keys.push(register.device_key.clone());
         exchange.send(&self.grant(&register.device_key)).await.ok()?;
 
