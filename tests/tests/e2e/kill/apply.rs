@@ -1,9 +1,10 @@
 //! A batch of 1,400 rows.
 
+use e2e::world::shim::Mode;
 use e2e::world::{Site, World};
 use serde_json::{Value, json};
 
-use super::{Rehearsal, Tally, kill, rehearse};
+use super::{Rehearsal, Tally, kill, kill_starts, rehearse};
 use crate::prepared::{self, SOURCE};
 
 /// Everything a batch changes, without ids, times and codes, which differ from run to run.
@@ -58,7 +59,7 @@ fn a_batch_is_in_force_whole_or_not_at_all_wherever_the_server_is_killed() {
 
     let mut tally = Tally::default();
     let mut applied = 0;
-    for mode in rehearsal.points(16, 5) {
+    for mode in rehearsal.points(16, 4) {
         let mut killed = kill(&prepared, mode, &apply).unwrap();
         tally.note(&killed);
         killed.world.start().unwrap();
@@ -76,6 +77,14 @@ fn a_batch_is_in_force_whole_or_not_at_all_wherever_the_server_is_killed() {
             assert_eq!(roster(&killed.world), after, "{mode:?}: applied after the restart");
         }
     }
+
+    // Staged records are being moved into place: the next start goes on with it, and is killed as well.
+    let moving = kill(&prepared, Mode::KillAfter(rehearsal.answered + 3), &apply).unwrap().world;
+    let again = kill_starts(&moving, 8, |world, when| {
+        assert_eq!(roster(world), after, "{when}");
+        rehearsal.anchor.verify(world).unwrap();
+    });
+    assert!(again.unwrap() > 3, "the start should be killed while it goes on with the batch");
     println!("{applied} of the killed batches were in force after the restart");
     tally.conclude("batch apply", &rehearsal);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use e2e::world::{Phone, World, files};
 use serde_json::Value;
 
-use super::{Tally, kill, rehearse};
+use super::{Tally, kill, kill_starts, rehearse};
 use crate::prepared::{self, PIN};
 
 fn key_file(world: &World) -> Vec<u8> {
@@ -69,19 +69,23 @@ fn a_wipe_is_whole_or_not_there_and_a_tombstone_is_final_wherever_the_server_is_
     let doomed = Doomed::find(&prepared, &rehearsal.world);
 
     let mut tally = Tally::default();
-    let (mut wiped, mut resealed) = (0, 0);
+    let (mut wiped, mut resealed, mut unsealed) = (0, 0, None);
     for mode in rehearsal.points(20, 2) {
         let mut killed = kill(&prepared, mode, &wipe).unwrap();
         tally.note(&killed);
         let acknowledged = killed.answer.succeeded();
         let was_gone = doomed.is_gone(&killed.world);
+        let left = killed.world.copy().unwrap();
         killed.world.start().unwrap();
         let device = killed.world.device(&id).unwrap();
         let phone = killed.world.phone("phone");
         let when = format!("{mode:?} of {:?}", killed.calls.last());
         if device["state"] == "wiped" {
             wiped += 1;
-            resealed += usize::from(!was_gone);
+            if !was_gone {
+                resealed += 1;
+                unsealed = Some(left);
+            }
             assert!(doomed.is_gone(&killed.world), "{when}: the page is not zeroed after the restart");
             doomed.assert_nowhere(&killed.world, &when);
             assert_wiped(&phone, &device, &when);
@@ -97,6 +101,12 @@ fn a_wipe_is_whole_or_not_there_and_a_tombstone_is_final_wherever_the_server_is_
         "{wiped} of the killed wipes were in force after the restart, which zeroed the page of {resealed}"
     );
     assert!(wiped < tally.points, "no kill fell before the tombstone");
-    assert!(resealed > 0, "no kill fell between the tombstone and the end of the page");
+    let unsealed = unsealed.expect("a kill between the tombstone and the end of the page");
+    let again = kill_starts(&unsealed, 15, |world, when| {
+        assert!(doomed.is_gone(world), "{when}");
+        doomed.assert_nowhere(world, when);
+        assert_wiped(&world.phone("phone"), &world.device(&id).unwrap(), when);
+    });
+    assert!(again.unwrap() > 3, "the start should be killed while it destroys the page");
     tally.conclude("wipe", &rehearsal);
 }
