@@ -57,8 +57,24 @@ impl Agent {
         connection.filter(|connection| connection.close_reason().is_none())
     }
 
-    /// Says hello and obeys what comes back: commands, policy, renewal. A wipe is obeyed to the end, receipt included.
+    /// Says hello and obeys what comes back: commands, policy, renewal. A wipe is obeyed to the end, receipt included. If the
+    /// server hangs up meanwhile because a command waits, that is fetched on one more connection.
     pub async fn greet(self: &Arc<Self>, link: &Link) -> Result<(), AgentError> {
+        match self.greet_once(link).await {
+            Err(_) if link.command_waits() => self.fetch_command().await,
+            outcome => outcome,
+        }
+    }
+
+    /// The server has hung up because a command waits: says hello on one more connection, which obeys it.
+    pub(crate) async fn fetch_command(self: &Arc<Self>) -> Result<(), AgentError> {
+        let link = self.connect().await?;
+        let outcome = self.greet_once(&link).await;
+        self.close(link).await;
+        outcome
+    }
+
+    pub(crate) async fn greet_once(self: &Arc<Self>, link: &Link) -> Result<(), AgentError> {
         let connection = &link.connection;
         let hello = self.hello();
         match Exchange::ask::<_, HelloReply>(connection, &hello).await {

@@ -13,6 +13,8 @@ use shared::wire::{
 use crate::device_state::ANSWER_WITHIN;
 use crate::tls;
 
+/// Application close code (docs/formats/wire.md): a command waits for the device; connect again and say hello.
+const COMMAND_WAITS: VarInt = VarInt::from_u32(5);
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Frames of unknown kinds that are answered on one stream before it is given up.
 const UNKNOWN_FRAMES: usize = 8;
@@ -116,6 +118,11 @@ impl Link {
         }
     }
 
+    /// Whether the server has hung up because a command waits.
+    pub(crate) fn command_waits(&self) -> bool {
+        command_waits(&self.connection)
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo that the server showed.
     pub(crate) fn server_fingerprint(&self) -> Option<[u8; 32]> {
         let identity = self.connection.peer_identity()?;
@@ -134,6 +141,14 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.connection.close(VarInt::from_u32(0), b"");
+    }
+}
+
+/// Whether the server has closed the connection because a command waits.
+pub(crate) fn command_waits(connection: &Connection) -> bool {
+    match connection.close_reason() {
+        Some(ConnectionError::ApplicationClosed(close)) => close.error_code == COMMAND_WAITS,
+        _ => false,
     }
 }
 

@@ -21,6 +21,15 @@ pub enum RunEnd {
     Erased,
 }
 
+/// How a connection ended that was up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ConnectionEnd {
+    /// The server asks to be called back: a command waits.
+    CommandWaits,
+    /// In any other way.
+    Lost,
+}
+
 impl Agent {
     /// Stays connected and obeys until the device is erased. Whoever wants it to stop drops the future, and then closes
     /// the agent.
@@ -50,30 +59,35 @@ impl Agent {
                 State::Wiping => self.blocking(Self::continue_erase).await?,
                 _ => {}
             }
+            let mut call_back = false;
             match self.connect_and_serve(&mut backoff).await {
-                Ok(()) => {}
+                Ok(end) => call_back = end == ConnectionEnd::CommandWaits,
                 // This device's own files are not usable: waiting does not cure that.
                 Err(error @ (AgentError::Missing(_) | AgentError::Tls(_))) => return Err(error),
                 Err(error) => tracing::info!(%error, "not connected"),
             }
             if self.state() != State::Gone {
-                tokio::time::sleep(backoff.failed(&mut rng())).await;
+                let pause =
+                    if call_back { backoff.called_back(&mut rng()) } else { backoff.failed(&mut rng()) };
+                tokio::time::sleep(pause).await;
             }
         }
     }
 
-    async fn connect_and_serve(self: &Arc<Self>, backoff: &mut Backoff) -> Result<(), AgentError> {
+    async fn connect_and_serve(self: &Arc<Self>, backoff: &mut Backoff) -> Result<ConnectionEnd, AgentError> {
         let link = self.connect().await?;
-        let outcome = match self.greet(&link).await {
+        let outcome = match self.greet_once(&link).await {
             Ok(()) => {
                 backoff.succeeded();
                 self.serve(&link).await
             }
             Err(error) => Err(error),
         };
+        let command_waits = link.command_waits();
         self.close(link).await;
         self.observer.event(Event::Disconnected);
-        outcome
+        // Whatever else failed then, failed because the server had hung up.
+        if command_waits { Ok(ConnectionEnd::CommandWaits) } else { outcome.map(|()| ConnectionEnd::Lost) }
     }
 
     /// Until the connection breaks, or a wipe has been obeyed.

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::agent::{Agent, Inner, rng};
 use crate::clock::{boot_id, moment};
 use crate::error::AgentError;
-use crate::link::{ConnectError, Exchange, ExchangeError};
+use crate::link::{ConnectError, Exchange, ExchangeError, command_waits};
 
 /// How the vault was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +106,8 @@ impl Agent {
         .await?;
         let Some(connection) = self.connection() else { return self.unlock_offline(pin).await };
         match self.unlock_online(&connection, pin.clone()).await {
+            // A command waits, perhaps a wipe: the server can be reached, and no lease goes round it.
+            Err(error) if command_waits(&connection) => Err(error),
             Err(UnlockError::Agent(AgentError::Exchange(
                 ExchangeError::Lost(_) | ExchangeError::Timeout,
             ))) => self.unlock_offline(pin).await,
@@ -370,8 +372,21 @@ impl Agent {
             Err(error) => return Err(error.into()),
         };
         self.greet(&link).await?;
-        let unlocked = self.unlock(pin).await?;
-        Ok((Some(link), unlocked))
+        let outcome = self.unlock(pin).await;
+        if outcome.is_err() && link.command_waits() {
+            self.fetch_command().await?;
+            self.may_go_on()?;
+        }
+        Ok((Some(link), outcome?))
+    }
+
+    /// What a command that was obeyed has left of the session.
+    fn may_go_on(&self) -> Result<(), AgentError> {
+        match self.state() {
+            State::Wiping | State::Gone => Err(AgentError::Wiped),
+            State::Blocked => Err(UnlockRefusal::Blocked.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The mode of the lease that runs.

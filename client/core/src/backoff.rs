@@ -11,12 +11,14 @@ pub struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
+    /// The last wait was left out because the server had asked for it.
+    hurried: bool,
 }
 
 impl Backoff {
     /// Waits up to `first` after one failure, up to twice that after two, never over `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, failures: 0 }
+        Self { first, longest, failures: 0, hurried: false }
     }
 
     /// The ceiling of the next wait.
@@ -28,7 +30,18 @@ impl Backoff {
     pub fn failed(&mut self, rng: &mut impl Rng) -> Duration {
         let ceiling = self.ceiling();
         self.failures = self.failures.saturating_add(1);
+        self.hurried = false;
         ceiling.mul_f64(rng.gen_range(0.5..=1.0))
+    }
+
+    /// How long to wait after the server has hung up and asked to be called again: not at all, and no failure is counted; but
+    /// the second time in a row it is one, so that no server keeps a phone busy.
+    pub fn called_back(&mut self, rng: &mut impl Rng) -> Duration {
+        if self.hurried {
+            return self.failed(rng);
+        }
+        self.hurried = true;
+        Duration::ZERO
     }
 
     /// The next failure is the first of a new series.
@@ -42,6 +55,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use rand::SeedableRng;
+
+    #[test]
+    fn a_server_is_called_back_at_once_but_not_twice_in_a_row() {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(30));
+        let mut backoff = Backoff::new(first, longest);
+        backoff.failed(&mut rng);
+        for _ in 0..3 {
+            assert_eq!(backoff.called_back(&mut rng), Duration::ZERO);
+            backoff.succeeded();
+            assert!(backoff.called_back(&mut rng) >= first / 2);
+        }
+        assert_eq!(backoff.called_back(&mut rng), Duration::ZERO);
+        assert!(backoff.failed(&mut rng) >= first, "the second failure, not the third");
+    }
 
     proptest! {
         #[test]

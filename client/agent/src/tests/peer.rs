@@ -58,6 +58,9 @@ pub(crate) struct Shared {
     pub(crate) wipe: Option<Vec<u8>>,
     /// A device key that it knows from the enrolment of someone else.
     pub(crate) foreign_key: Option<PublicKey>,
+    /// At this message it hangs up, so many times, because `waits` waits for the device.
+    pub(crate) hang_up_at: Option<(Kind, usize)>,
+    pub(crate) waits: Option<Action>,
     record: Option<(CredentialId, Record)>,
     connections: Vec<Connection>,
 }
@@ -155,6 +158,8 @@ impl Peer {
             pending: Vec::new(),
             wipe: None,
             foreign_key: None,
+            hang_up_at: None,
+            waits: None,
             record: None,
             connections: Vec::new(),
         };
@@ -210,8 +215,17 @@ impl Peer {
     }
 
     pub(crate) fn hang_up(&self) {
+        self.close_connections(0);
+    }
+
+    /// Hangs up and asks to be called back.
+    pub(crate) fn ask_for_a_call(&self) {
+        self.close_connections(5);
+    }
+
+    fn close_connections(&self, code: u8) {
         for connection in self.shared.lock().unwrap().connections.drain(..) {
-            connection.close(0_u8.into(), b"");
+            connection.close(code.into(), b"");
         }
     }
 
@@ -323,12 +337,39 @@ impl Peer {
     async fn serve(self: Arc<Self>, connection: Connection) {
         while let Ok(stream) = connection.accept_bi().await {
             let peer = Arc::clone(&self);
-            tokio::spawn(async move { peer.answer(Exchange::accepted(stream)).await });
+            let connection = connection.clone();
+            tokio::spawn(async move { peer.answer(Exchange::accepted(stream), &connection).await });
         }
     }
 
-    async fn answer(&self, mut exchange: Exchange) -> Option<()> {
+    /// Signs what waits for the device and hangs up, if this is the message for it.
+    fn hangs_up(&self, kind: Kind, connection: &Connection) -> bool {
+        let waits = {
+            let mut shared = self.shared.lock().unwrap();
+            match &mut shared.hang_up_at {
+                Some((at, times)) if *at == kind && *times > 0 => *times -= 1,
+                _ => return false,
+            }
+            shared.heard.push(kind);
+            shared.waits.take()
+        };
+        match waits {
+            Some(Action::Wipe) => drop(self.wipe()),
+            Some(action) => {
+                let command = self.command(action, 1);
+                self.shared.lock().unwrap().pending.push(command);
+            }
+            None => {}
+        }
+        connection.close(5_u8.into(), b"a command waits");
+        true
+    }
+
+    async fn answer(&self, mut exchange: Exchange, connection: &Connection) -> Option<()> {
         let frame = exchange.receive().await.ok()?;
+        if self.hangs_up(frame.kind(), connection) {
+            return None;
+        }
         let wipe = self.shared.lock().unwrap().wipe.clone();
         match (frame.kind(), wipe) {
             (Kind::Receipt, _) => self.acknowledge(&frame, &mut exchange).await,

@@ -19,7 +19,7 @@ fn names(home: &Home) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-async fn enrolled(peer: &Peer, home: &Home) -> Arc<Agent> {
+pub(super) async fn enrolled(peer: &Peer, home: &Home) -> Arc<Agent> {
     let agent = open(home);
     agent.enrol(request(peer)).await.unwrap();
     let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
@@ -28,7 +28,7 @@ async fn enrolled(peer: &Peer, home: &Home) -> Arc<Agent> {
     agent
 }
 
-fn assert_erased(peer: &Peer, home: &Home) {
+pub(super) fn assert_erased(peer: &Peer, home: &Home) {
     assert_eq!(names(home), ["gone"]);
     let receipts = peer.shared.lock().unwrap().receipts.clone();
     assert!(receipts.windows(2).all(|pair| pair[0] == pair[1]), "the same bytes at every try");
