@@ -7,6 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::world::World;
 use narrator::Narrator;
 
@@ -57,5 +59,14 @@ fn leave_running(world: &World) -> Result<()> {
     println!("  {} devices list", crate::world::binary("mdmctl")?.display());
     println!("Ctrl+C ends it.");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(tokio::signal::ctrl_c()).context("cannot wait for Ctrl+C")
+    runtime.block_on(asked_to_end()).context("cannot wait for Ctrl+C")
+}
+
+/// Ctrl+C or SIGTERM. Either way the world ends in an orderly way, and its server with it.
+async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
