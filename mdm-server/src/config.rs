@@ -31,7 +31,7 @@ pub struct Config {
 pub struct Listen {
     /// UDP: devices.
     pub quic: SocketAddr,
-    /// TCP: API and console.
+    /// TCP: the API.
     pub https: SocketAddr,
     /// Names and addresses in the certificate of the HTTPS side.
     pub https_names: Vec<String>,

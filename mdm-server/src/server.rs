@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
 use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
 use mdm_core::change::Changeset;
 use mdm_store::{Store, key_file, sled};
@@ -24,6 +25,8 @@ use crate::use_cases::{UseCaseError, devices};
 const DATABASE: &str = "db";
 /// Name of the key file in the data folder.
 const KEY_FILE: &str = "unlock-records";
+/// Time for the head of an HTTPS request.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long HTTPS requests under way may take to end at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -66,7 +69,7 @@ pub struct RunningServer {
     pub service: Arc<Service>,
     /// Where devices reach it.
     pub quic: SocketAddr,
-    /// Where API and console are.
+    /// Where the API is.
     pub https: SocketAddr,
     shutdown: watch::Sender<bool>,
     https_handle: axum_server::Handle<SocketAddr>,
@@ -114,7 +117,10 @@ async fn serve_https(
         Ok(server) => server,
         Err(error) => return tracing::error!(%error, "HTTPS does not start"),
     };
-    if let Err(error) = server.handle(handle).serve(app).await {
+    let mut server = server.handle(handle);
+    // Without a timer of its own hyper would wait for ever for the rest of a request that somebody began.
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    if let Err(error) = server.serve(app).await {
         tracing::error!(%error, "HTTPS ended");
     }
 }

@@ -101,7 +101,7 @@ impl World {
         self.service.commit(changes).await.unwrap();
     }
 
-    /// Uploads a staff file of the source 知事部局 and puts it into force.
+    /// Uploads a staff file of the source 知事部局 and applies it.
     pub(crate) async fn apply(&self, csv: &str, mode: Mode) {
         let upload =
             Upload {

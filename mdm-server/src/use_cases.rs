@@ -1,4 +1,4 @@
-//! What can be had done, by API, console and scheduler alike: load, decide, commit, then act on it.
+//! What can be had done, by API and scheduler alike: load, decide, commit, then act on it.
 
 pub mod accounts;
 pub mod batches;

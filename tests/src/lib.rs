@@ -1,4 +1,4 @@
-//! What the end-to-end tests, the demo and the benches share: each module says what it holds.
+//! What the end-to-end tests and the demo share: each module says what it holds.
 
 pub mod attacker;
 pub mod demo;

@@ -19,7 +19,7 @@ use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
-    /// An operator, by the API or console.
+    /// An operator, by the API.
     Operator(OperatorId),
     /// A device, by its key.
     Device(EnrolmentId),

@@ -1,4 +1,4 @@
-//! `/batches`: staff files, their plans, and putting a plan into force.
+//! `/batches`: staff files, their plans, and applying a plan.
 
 use axum::Json;
 use axum::extract::State;

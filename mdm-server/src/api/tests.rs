@@ -71,7 +71,7 @@ impl Api {
         batch["id"].as_str().unwrap().to_owned()
     }
 
-    /// Uploads a file and puts it into force.
+    /// Uploads a file and applies it.
     async fn put_into_force(&self, file: impl Into<Body>) -> Value {
         let id = self.upload(file).await;
         self.must("POST", &format!("/api/v1/batches/{id}/apply"), "").await

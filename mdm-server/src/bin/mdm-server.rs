@@ -54,7 +54,7 @@ struct Init {
     /// Where to listen for devices (UDP).
     #[arg(long, default_value = "0.0.0.0:4433")]
     quic: SocketAddr,
-    /// Where to listen for API and console (TCP).
+    /// Where to listen for the API (TCP).
     #[arg(long, default_value = "127.0.0.1:8443")]
     https: SocketAddr,
     /// A name or address in the HTTPS certificate; may be given more than once.

@@ -205,7 +205,7 @@ pub struct InForce {
     pub devices_to_block: usize,
 }
 
-/// Puts a plan into force, whole or not at all; then blocks the devices of those who left.
+/// Applies a plan, whole or not at all; then blocks the devices of those who left.
 pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<InForce, UseCaseError> {
     let applied = retry_on_conflict(|| async {
         let input = input(service, id).await?;

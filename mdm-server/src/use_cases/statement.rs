@@ -41,7 +41,7 @@ pub fn of_device(device: &Device, now: Timestamp, zone: &TimeZone) -> Option<Sta
     }
     if device.copy_may_open {
         said.add(
-            "この端末には、ソフトウェア鍵のまま再起動後も続くオフライン利用を許可したことがあります。その間に複製された保管データは、\
+            "この端末には、ハードウェアで保護されていない鍵のまま、再起動後も有効なオフライン利用を許可したことがあります。その間に複製された保管データは、\
              暗証番号があれば期限後も開ける可能性があります。"
                 .to_owned(),
             "Offline use that outlasts a restart was granted to a software key: a copy of its storage made meanwhile \
@@ -75,16 +75,16 @@ fn server_side(wipe: &Wipe, clock: &Clock<'_>, said: &mut Sentences) {
 fn offline(device: &Device, clock: &Clock<'_>, said: &mut Sentences) {
     match device.may_be_open_until {
         None => said.add(
-            "オフライン利用は一度も許可していません。".to_owned(),
-            "Use without the server was never granted.".to_owned(),
+            "この端末を開く手助けは一度もしていません。".to_owned(),
+            "The server never helped to open it.".to_owned(),
         ),
         Some(until) if until > clock.now => said.add(
-            format!("オフライン利用期限の{}までは開ける可能性があります。", clock.ja(until)),
-            format!("Until {}, when its offline use ends, it could still be open.", clock.en(until)),
+            format!("{}までは開ける可能性があります。", clock.ja(until)),
+            format!("Until {} it could still be open.", clock.en(until)),
         ),
         Some(until) => said.add(
-            format!("オフライン利用期限は{}に過ぎました。", clock.ja(until)),
-            format!("Its offline use ended at {}.", clock.en(until)),
+            format!("開いていられる期限({})は過ぎました。", clock.ja(until)),
+            format!("The time until which it could be open ended at {}.", clock.en(until)),
         ),
     }
 }

@@ -1,6 +1,6 @@
 //! The phone's command line.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -132,12 +132,19 @@ impl OptionalPin {
     }
 }
 
+/// No PIN with its line end is longer: read without growing, so that no copy is left behind.
+const MAX_PIN_LINE: u64 = 256;
+
 fn read(given: String) -> anyhow::Result<Zeroizing<String>> {
     let given = Zeroizing::new(given);
     if *given != "-" {
         return Ok(given);
     }
-    let mut line = Zeroizing::new(String::with_capacity(256));
-    std::io::stdin().lock().read_line(&mut line).context("cannot read the PIN from standard input")?;
+    let mut line = Zeroizing::new(String::with_capacity(MAX_PIN_LINE as usize));
+    std::io::stdin()
+        .lock()
+        .take(MAX_PIN_LINE)
+        .read_line(&mut line)
+        .context("cannot read the PIN from standard input")?;
     Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -96,7 +96,7 @@ impl Site {
         self.quic.address
     }
 
-    /// Where API and console are (TCP).
+    /// Where the API is (TCP).
     pub fn https(&self) -> SocketAddr {
         self.https.address
     }

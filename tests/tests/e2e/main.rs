@@ -3,6 +3,7 @@
 
 mod april;
 mod commands;
+mod demo;
 mod durability;
 mod enrol;
 mod kill;

@@ -40,7 +40,7 @@ pub struct BatchView {
     pub mode: Mode,
     /// Where it stands.
     pub state: BatchWord,
-    /// Since when it is in force, if it is.
+    /// When it was applied, if it was.
     pub applied_at: Option<Timestamp>,
     /// When it came.
     pub uploaded_at: Timestamp,
@@ -133,7 +133,7 @@ pub struct RejectionView {
     pub message: String,
 }
 
-/// What putting a plan into force did.
+/// What applying a plan did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedView {
     /// The batch.

@@ -34,7 +34,7 @@ pub(crate) struct Connection {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Staff files: upload, look at the plan, put it into force.
+    /// Staff files: upload, look at the plan, apply it.
     #[command(subcommand)]
     Batch(Batch),
     /// Activation codes for letters.
@@ -89,7 +89,7 @@ pub(crate) enum Batch {
         #[arg(long)]
         all: bool,
     },
-    /// Put a batch into force.
+    /// Apply a batch.
     Apply {
         /// The batch.
         id: BatchId,

@@ -77,12 +77,12 @@ fn a_sealed_device_within_its_lease_could_still_be_open() {
     assert_eq!(
         said.ja,
         "14時02分にサーバー側の鍵を破棄しました。オンラインでは開けません。\
-         オフライン利用期限の15時30分までは開ける可能性があります。端末での消去:未確認"
+         15時30分までは開ける可能性があります。端末での消去:未確認"
     );
     assert_eq!(
         said.en,
-        "At 14:02 the server destroyed its part of the key. It cannot be opened online. Until 15:30, when its offline \
-         use ends, it could still be open. Erased on the device: not confirmed."
+        "At 14:02 the server destroyed its part of the key. It cannot be opened online. Until 15:30 it could \
+         still be open. Erased on the device: not confirmed."
     );
 }
 
@@ -90,7 +90,7 @@ fn a_sealed_device_within_its_lease_could_still_be_open() {
 fn after_the_lease_the_end_is_said_and_erasure_is_still_not_claimed() {
     for now in ["15:30", "18:00"] {
         let said = said(DeviceState::Wiped(sealed()), Some("15:30"), now).unwrap();
-        assert!(said.ja.contains("オフライン利用期限は15時30分に過ぎました。"), "{}", said.ja);
+        assert!(said.ja.contains("開いていられる期限(15時30分)は過ぎました。"), "{}", said.ja);
         assert!(said.ja.ends_with("端末での消去:未確認"));
         assert!(!said.ja.contains("可能性"));
     }
@@ -102,7 +102,7 @@ fn what_is_not_sealed_is_not_called_destroyed() {
     assert_eq!(
         said.ja,
         "14時01分に遠隔消去を確定しました。オンラインでは開けません。サーバー側の鍵の破棄はまだ終わっていません。\
-         オフライン利用は一度も許可していません。端末での消去:未確認"
+         この端末を開く手助けは一度もしていません。端末での消去:未確認"
     );
     assert!(!said.ja.contains("破棄しました"));
     assert!(said.en.contains("has not yet destroyed"));

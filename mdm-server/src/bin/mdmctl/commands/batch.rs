@@ -21,7 +21,7 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
             answer(json, &batch, |batch| {
                 let id = batch.id;
                 format!(
-                    "{}\nNothing has changed yet. Look at it: mdmctl batch show {id}\nPut it into force: mdmctl batch apply {id}",
+                    "{}\nNothing has changed yet. Look at it: mdmctl batch show {id}\nApply it: mdmctl batch apply {id}",
                     counts(batch)
                 )
             })
@@ -162,7 +162,7 @@ fn applied(done: &AppliedView) -> String {
     let summary = &done.batch.summary;
     let mut text = fields(&[
         ("batch", done.batch.id.to_string()),
-        ("in force since", maybe_time(done.batch.applied_at)),
+        ("applied at", maybe_time(done.batch.applied_at)),
         ("joined", summary.join.to_string()),
         ("left", summary.leave.to_string()),
         ("rejected rows", summary.rejected.to_string()),
