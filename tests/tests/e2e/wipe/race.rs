@@ -10,6 +10,7 @@ use mdm_core::audit::Happening;
 use shared::signed::Order;
 use shared::wire::{CommandResult, HelloReply, Kind, Renew, UnlockFinish, UnlockGranted};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::thief::{hello, holder, journal, runtime};
 
@@ -124,7 +125,9 @@ fn no_unlock_answer_leaves_after_a_wipe_that_races_with_many_unlocks() {
     wait::until("unlocks under way", || begun.load(Ordering::SeqCst).then_some(())).unwrap();
     holder.order(&world, "wipe").unwrap();
     wiped.store(true, Ordering::SeqCst);
-    while let Some(racer) = runtime.block_on(racers.join_next()) {
+    while let Some(racer) =
+        runtime.block_on(async { timeout(wait::DEADLINE, racers.join_next()).await }).unwrap()
+    {
         racer.unwrap();
     }
 
