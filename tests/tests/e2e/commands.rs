@@ -98,6 +98,11 @@ fn applied(counter: u32) -> CommandResult {
     CommandResult { last_applied: Order { epoch: 0, counter } }
 }
 
+/// A phone that obeys a wipe ends its stream without a word; the connection may have been left by then as well.
+fn is_unanswered(answer: &Answer) -> bool {
+    matches!(answer, Answer::End | Answer::Closed(0))
+}
+
 #[test]
 fn a_command_that_is_changed_by_one_byte_is_refused_and_unchanged_it_is_obeyed() {
     let deceived = Deceived::new().unwrap();
@@ -115,7 +120,7 @@ fn a_command_that_is_changed_by_one_byte_is_refused_and_unchanged_it_is_obeyed()
         assert_eq!(answer.refusal(), Some(RefusalReason::ProofFailed), "cut at {cut}: {answer:?}");
     }
     assert_eq!(deceived.status().unwrap()["state"], "locked");
-    assert_eq!(deceived.push(&wipe).unwrap(), Answer::End, "a wipe is answered by a receipt, not here");
+    assert!(is_unanswered(&deceived.push(&wipe).unwrap()), "a wipe is answered by a receipt, not here");
     deceived.expect_erased(&wipe).unwrap();
 }
 
@@ -143,7 +148,7 @@ fn a_command_for_another_phone_or_by_another_key_is_refused() {
         assert_eq!(deceived.status().unwrap()["state"], "locked", "{what}");
     }
     let rightly = sign(&enrolment, &service.keyring.command);
-    assert_eq!(deceived.push(&rightly).unwrap(), Answer::End);
+    assert!(is_unanswered(&deceived.push(&rightly).unwrap()));
     deceived.expect_erased(&rightly).unwrap();
 }
 
@@ -168,7 +173,7 @@ fn a_replayed_command_has_no_second_effect_and_a_wipe_with_an_old_counter_is_obe
     assert_eq!(state(), "blocked");
 
     let old = deceived.signed(Action::Wipe, 1).unwrap();
-    assert_eq!(deceived.push(&old).unwrap(), Answer::End);
+    assert!(is_unanswered(&deceived.push(&old).unwrap()));
     deceived.expect_erased(&old).unwrap();
 }
 
