@@ -122,11 +122,7 @@ fn begin(
     if registration.key_is_known {
         return rebind(registration, now);
     }
-    let in_use =
-        |device: &&Stored<Device>| matches!(device.value.state, DeviceState::Live | DeviceState::Blocked);
-    if registration.devices.iter().filter(in_use).count() >= DEVICES_PER_ACCOUNT {
-        return Err(RefusalReason::DeviceLimit);
-    }
+    another_device_may_be_had(&registration.devices)?;
     let enrolment = EnrolmentId::make(now, rng);
     let device = Device {
         enrolment,
@@ -156,6 +152,13 @@ fn begin(
     Ok(Registered { changes, enrolment })
 }
 
+fn another_device_may_be_had(devices: &[Stored<Device>]) -> Result<(), RefusalReason> {
+    let in_use =
+        |device: &&Stored<Device>| matches!(device.value.state, DeviceState::Live | DeviceState::Blocked);
+    let used = devices.iter().filter(in_use).count();
+    if used < DEVICES_PER_ACCOUNT { Ok(()) } else { Err(RefusalReason::DeviceLimit) }
+}
+
 /// A new code for a phone whose enrolment broke off before it had a PIN: the code takes over that enrolment.
 fn rebind(registration: Registration, now: Timestamp) -> Result<Registered, RefusalReason> {
     let broken_off = registration
@@ -164,6 +167,7 @@ fn rebind(registration: Registration, now: Timestamp) -> Result<Registered, Refu
         .map(|device| &device.value)
         .find(|device| device.key == registration.key && device.state == DeviceState::Enrolling);
     let enrolment = broken_off.ok_or(RefusalReason::CodeBound)?.enrolment;
+    another_device_may_be_had(&registration.devices)?;
     let mut code = registration.code.clone();
     code.value.state = CodeState::Bound(enrolment);
     let mut registered = resume(registration, enrolment, now)?;

@@ -107,6 +107,17 @@ fn a_new_code_takes_over_an_enrolment_of_the_same_person_that_broke_off() {
 }
 
 #[test]
+fn an_enrolment_that_broke_off_is_not_taken_over_beside_a_device_in_use() {
+    let key = public_key();
+    let broken_off = device(&account(), key.clone(), DeviceState::Enrolling);
+    let mut in_use = device(&account(), public_key(), DeviceState::Live);
+    in_use.enrolment = EnrolmentId::from_bytes([3; 16]);
+    let mut again = registration(code(&account()), vec![broken_off, in_use], key);
+    again.key_is_known = true;
+    assert_eq!(register(again, noon(), &mut rng()).err(), Some(RefusalReason::DeviceLimit));
+}
+
+#[test]
 fn an_account_has_one_device_at_a_time() {
     for (state, expected) in
         [(DeviceState::Live, Some(RefusalReason::DeviceLimit)), (DeviceState::Enrolling, None)]
