@@ -73,7 +73,6 @@ async fn load_code(
 
 /// Charges one try, durably, and gives the code as it was.
 async fn charge(service: &Service, index: mdm_core::code::CodeIndex) -> Result<CodeRecord, ExchangeError> {
-    load_code(service, index).await?;
     let charged = retry_on_conflict(|| async {
         let Some(code) = service.store.code(index).await? else { return Ok(Err(RefusalReason::CodeUnknown)) };
         let record = code.value.clone();
