@@ -110,8 +110,8 @@ pub trait Signer: Send + Sync {
 
 /// A private key in memory.
 ///
-/// The one place of this crate that draws randomness of its own: ring takes the nonce of an ECDSA signature from the
-/// operating system and lets no caller choose it, since a poor one gives the key away.
+/// The one place of this crate that draws randomness of its own: ring takes new keys and the nonces of signatures from the
+/// operating system and lets no caller choose them, since a poor one gives the key away.
 pub struct SoftwareKey {
     pair: EcdsaKeyPair,
     public: PublicKey,
