@@ -196,13 +196,16 @@ async fn a_disk_that_fills_up_in_the_middle_loses_nothing_acknowledged() {
     assert!(output.status.success(), "{said}");
     let acknowledged: usize =
         said.lines().find_map(|line| line.strip_prefix("acknowledged: ")).unwrap().parse().unwrap();
+    // A change of which the store could not tell whether it is stored may be there; what was acknowledged is.
+    let untold = usize::from(said.lines().any(|line| line == "untold"));
     let store = open(&path, options()).unwrap();
-    assert_eq!(journal::check(&store).await.len(), acknowledged);
+    let found = journal::check(&store).await.len();
+    assert!((acknowledged..=acknowledged + untold).contains(&found), "{found} of {acknowledged}");
 }
 
 async fn fill_up(path: &Path) {
     let store = open(path, options()).unwrap();
-    let (mut acknowledged, mut refused) = (0, 0);
+    let (mut acknowledged, mut refused, mut untold) = (0, 0, false);
     for number in 0..3_000 {
         let mut changes = samples::inserts([Record::PlanChunk(samples::plan_chunk(1, number, 60))]);
         changes.note(samples::event(number));
@@ -212,6 +215,11 @@ async fn fill_up(path: &Path) {
                 assert_eq!(committed.head.sequence, acknowledged);
             }
             Err(CommitError::Full(_)) => refused += 1,
+            // The limit met sled also when it opened again: the store says so and takes nothing more.
+            Err(CommitError::Unknown(_)) => {
+                untold = true;
+                break;
+            }
             Err(other) => panic!("{other}"),
         }
         assert_eq!(store.journal_head().await.unwrap().sequence, acknowledged);
@@ -219,6 +227,6 @@ async fn fill_up(path: &Path) {
             break;
         }
     }
-    assert!(acknowledged > 0 && refused == 5, "{acknowledged} acknowledged, {refused} refused");
-    println!("\nacknowledged: {acknowledged}");
+    assert!(acknowledged > 0 && (refused == 5 || untold), "{acknowledged} acknowledged, {refused} refused");
+    println!("\nacknowledged: {acknowledged}{}", if untold { "\nuntold" } else { "" });
 }
