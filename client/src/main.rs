@@ -1,0 +1,3 @@
+//! `tamatebako`: the app on a desktop.
+
+fn main() {}

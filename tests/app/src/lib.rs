@@ -1,0 +1,1 @@
+//! What the app's end-to-end tests share.
