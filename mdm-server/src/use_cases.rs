@@ -10,7 +10,7 @@ pub mod licenses;
 mod load;
 pub mod statement;
 
-pub use error::UseCaseError;
+pub use error::{Missing, Refusal, UseCaseError};
 
 use mdm_store::CommitError;
 

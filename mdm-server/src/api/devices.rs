@@ -10,9 +10,9 @@ use super::auth::{Block, May, Read, Wipe};
 use super::extract::{self, Asked, Named, page_after, page_size};
 use super::types::{DeviceQuery, DeviceView, OrderRequest, Page};
 use super::{Api, ApiError};
-use crate::use_cases::UseCaseError;
 use crate::use_cases::accounts::{self, Listing};
 use crate::use_cases::devices::{self, Order};
+use crate::use_cases::{Refusal, UseCaseError};
 
 pub(super) async fn list(
     _: May<Read>,
@@ -89,7 +89,7 @@ async fn carry_out(
         Ok(ended) => ended,
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(UseCaseError::Refused("the server is shutting down: try again later".to_owned())),
+            Err(_) => Err(Refusal::ShuttingDown.into()),
         },
     };
     view(api, ended).await

@@ -72,8 +72,8 @@ impl ApiError {
 impl From<UseCaseError> for ApiError {
     fn from(error: UseCaseError) -> Self {
         match error {
-            UseCaseError::NotFound(message) => Self::new(StatusCode::NOT_FOUND, "not-found", message),
-            UseCaseError::Refused(message) => Self::new(StatusCode::CONFLICT, "refused", message),
+            UseCaseError::NotFound(what) => Self::new(StatusCode::NOT_FOUND, "not-found", what.to_string()),
+            UseCaseError::Refused(why) => Self::new(StatusCode::CONFLICT, "refused", why.to_string()),
             UseCaseError::Commit(CommitError::Conflict(_)) => Self::new(
                 StatusCode::CONFLICT,
                 "conflict",

@@ -22,7 +22,7 @@ use super::exchange::{Exchange, ExchangeError};
 use super::{close, unlock};
 use crate::service::Service;
 use crate::tls::certificate_key;
-use crate::use_cases::{UseCaseError, retry_on_conflict};
+use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
 
 /// Whose connection it is: the enrolment whose registered key signed the handshake.
 pub(super) struct Caller {
@@ -139,9 +139,11 @@ pub(super) async fn answer_wipe(
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
     let wipe = device.wipe().ok_or(RefusalReason::DeviceUnknown)?;
-    let record = service.store.command(wipe.command).await?.ok_or_else(|| {
-        UseCaseError::NotFound(format!("the command {} of a wiped device is missing", wipe.command))
-    })?;
+    let record = service
+        .store
+        .command(wipe.command)
+        .await?
+        .ok_or_else(|| UseCaseError::from(Missing::Command(wipe.command)))?;
     exchange.send(&CommandMessage { command: record.value.signed }).await
 }
 

@@ -8,7 +8,7 @@ use mdm_core::license::WaitingEntry;
 use mdm_store::{Attempts, MAX_PAGE};
 use shared::ids::{AccountId, EnrolmentId};
 
-use super::UseCaseError;
+use super::{Missing, Refusal, UseCaseError};
 use crate::service::Service;
 
 /// Whom somebody means.
@@ -26,23 +26,19 @@ impl Who {
         if let (36, Ok(id)) = (text.len(), text.parse()) {
             return Ok(Self::Id(id));
         }
-        let number = StaffNumber::new(text).map_err(|error| UseCaseError::Refused(error.to_string()))?;
-        Ok(Self::StaffNumber(number, source))
+        Ok(Self::StaffNumber(StaffNumber::new(text)?, source))
     }
 }
 
 /// The account that is meant.
 pub async fn find(service: &Service, who: &Who) -> Result<Stored<Account>, UseCaseError> {
     match who {
-        Who::Id(id) => service
-            .store
-            .account(*id)
-            .await?
-            .ok_or_else(|| UseCaseError::NotFound(format!("there is no account {id}"))),
+        Who::Id(id) => Ok(service.store.account(*id).await?.ok_or(Missing::Account(*id))?),
         Who::StaffNumber(number, Some(source)) => {
-            service.store.account_by_staff_number(source, number).await?.ok_or_else(|| {
-                UseCaseError::NotFound(format!("nobody in the source {source} has the staff number {number}"))
-            })
+            let found = service.store.account_by_staff_number(source, number).await?;
+            let missing =
+                || Missing::StaffNumberInSource { source_name: source.clone(), number: number.clone() };
+            Ok(found.ok_or_else(missing)?)
         }
         Who::StaffNumber(number, None) => find_in_any_source(service, number).await,
     }
@@ -58,17 +54,10 @@ async fn find_in_any_source(
         found.extend(service.store.account_by_staff_number(&roster.value.source, number).await?);
     }
     if found.len() > 1 {
-        let sources: Vec<&str> = found.iter().map(|account| account.value.source.as_str()).collect();
-        return Err(UseCaseError::Refused(format!(
-            "the staff number {number} occurs in several sources ({}): name the source, or use the account's id",
-            sources.join(", ")
-        )));
+        let sources = found.into_iter().map(|account| account.value.source).collect();
+        return Err(Refusal::SeveralSources { number: number.clone(), sources }.into());
     }
-    found.pop().ok_or_else(|| {
-        UseCaseError::NotFound(format!(
-            "nobody has the staff number {number}: look for the name, or for zeros in front"
-        ))
-    })
+    Ok(found.pop().ok_or_else(|| Missing::StaffNumber(number.clone()))?)
 }
 
 /// Which accounts to list.

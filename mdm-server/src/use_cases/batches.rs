@@ -17,7 +17,7 @@ use tokio::task::JoinError;
 
 use super::licenses::block_all;
 use super::load::{commit_any_size, holdings};
-use super::{UseCaseError, retry_on_conflict};
+use super::{Missing, UseCaseError, retry_on_conflict};
 use crate::service::Service;
 
 /// A staff file as it arrives.
@@ -123,7 +123,7 @@ async fn accounts_of(service: &Service, source: &SourceName) -> Result<Vec<Store
 
 async fn load(service: &Service, id: BatchId) -> Result<Stored<Batch>, UseCaseError> {
     let batch = service.store.batch(id).await?;
-    batch.ok_or_else(|| UseCaseError::NotFound(format!("there is no batch {id}")))
+    Ok(batch.ok_or(Missing::Batch(id))?)
 }
 
 /// A batch as it stands.
@@ -181,11 +181,7 @@ pub async fn items(
 
 async fn chunk(service: &Service, batch: BatchId, number: u32) -> Result<PlanChunk, UseCaseError> {
     let chunk = service.store.plan_chunk(batch, number).await?;
-    chunk.map(|stored| stored.value).ok_or_else(|| {
-        UseCaseError::NotFound(format!(
-            "part {number} of the plan of batch {batch} is missing: upload the file again"
-        ))
-    })
+    Ok(chunk.map(|stored| stored.value).ok_or(Missing::PlanPart { batch, number })?)
 }
 
 /// What a batch did.
@@ -214,8 +210,7 @@ pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<
             let acting = Acting { actor, now: working.clock.now(), keys: &working.keyring.codes };
             apply::apply(input, acting, &mut OsRng)
         })
-        .await?
-        .map_err(|error| UseCaseError::Refused(error.to_string()))?;
+        .await??;
         let Applied { changes, .. } = applied;
         let rest = Applied { changes: Default::default(), ..applied };
         commit_any_size(service, id, changes).await?;

@@ -10,7 +10,7 @@ use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use super::accounts::{self, Who};
-use super::{UseCaseError, retry_on_conflict};
+use super::{Refusal, UseCaseError, retry_on_conflict};
 use crate::service::Service;
 
 /// A code that can be used, opened. Not for logs: no `Debug`.
@@ -65,12 +65,7 @@ async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> 
 }
 
 fn open(service: &Service, account: Account, record: CodeRecord) -> Result<OpenedCode, UseCaseError> {
-    let code = service.keyring.codes.open(&record).map_err(|_| {
-        UseCaseError::Refused(format!(
-            "the activation code of account {} does not open under this server's master key: reissue it",
-            account.id
-        ))
-    })?;
+    let code = service.keyring.codes.open(&record).map_err(|_| Refusal::CodeDoesNotOpen(account.id))?;
     Ok(OpenedCode { account, record, text: code.to_text() })
 }
 
@@ -81,8 +76,7 @@ pub async fn reissue(service: &Service, who: &Who, actor: Actor) -> Result<Opene
         let account = accounts::find(service, &Who::Id(id)).await?;
         let codes = service.store.codes_of_account(id).await?;
         let acting = Acting { actor, now: service.clock.now(), keys: &service.keyring.codes };
-        let mut changes = seats::reissue(account, codes, acting, &mut OsRng)
-            .map_err(|error| UseCaseError::Refused(error.to_string()))?;
+        let mut changes = seats::reissue(account, codes, acting, &mut OsRng)?;
         changes.note(
             AuditEvent::new(acting.now, actor, Happening::CodesExported, Subject::account(id))
                 .fact("codes", 1),
@@ -94,10 +88,6 @@ pub async fn reissue(service: &Service, who: &Who, actor: Actor) -> Result<Opene
     let account = accounts::find(service, &Who::Id(id)).await?.value;
     let codes = service.store.codes_of_account(id).await?;
     let newest = codes.into_iter().rev().find(|code| code.value.state == CodeState::Open);
-    let Stored { value: record, .. } = newest.ok_or_else(|| {
-        UseCaseError::Refused(
-            "the new code was replaced or used at once: look at the account again".to_owned(),
-        )
-    })?;
+    let Stored { value: record, .. } = newest.ok_or(Refusal::CodeGoneAtOnce)?;
     open(service, account, record)
 }

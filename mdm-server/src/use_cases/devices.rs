@@ -7,7 +7,7 @@ use mdm_core::device::Device;
 use rand::rngs::OsRng;
 use shared::ids::EnrolmentId;
 
-use super::{UseCaseError, retry_on_conflict};
+use super::{Missing, UseCaseError, retry_on_conflict};
 use crate::service::Service;
 
 /// Who asks, and why.
@@ -27,7 +27,7 @@ impl<'a> Order<'a> {
 
 async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, UseCaseError> {
     let device = service.store.device(enrolment).await?;
-    device.ok_or_else(|| UseCaseError::NotFound(format!("there is no device {enrolment}")))
+    Ok(device.ok_or(Missing::Device(enrolment))?)
 }
 
 /// The device as it stands.

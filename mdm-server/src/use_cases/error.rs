@@ -1,17 +1,22 @@
-//! Why a use case was not carried out: words for the person who asked, and a class for the API's status.
+//! Why a use case was not carried out: the reason as a type, so that each door can say it in its own words, and a class
+//! for the API's status. The texts here are the API's, in English.
 
+use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
+use mdm_core::apply::ApplyError;
 use mdm_core::command::CommandError;
+use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
+use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId};
 
 /// Why a use case was not carried out. Its text may be shown to the person who asked.
 #[derive(Debug, thiserror::Error)]
 pub enum UseCaseError {
     /// There is no such thing.
-    #[error("{0}")]
-    NotFound(String),
+    #[error(transparent)]
+    NotFound(#[from] Missing),
     /// What was asked for cannot be done as things stand, or was asked for wrongly.
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The store cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -31,11 +36,111 @@ pub enum UseCaseError {
     Sign(#[from] shared::cose::SignError),
 }
 
+/// What is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// No account has this id.
+    #[error("there is no account {0}")]
+    Account(AccountId),
+    /// Nobody of the source who has not left has this number.
+    #[error("nobody in the source {source_name} has the staff number {number}")]
+    StaffNumberInSource {
+        /// Where it was looked for.
+        source_name: SourceName,
+        /// What was looked for.
+        number: StaffNumber,
+    },
+    /// Nobody at all who has not left has this number.
+    #[error("nobody has the staff number {0}: look for the name, or for zeros in front")]
+    StaffNumber(StaffNumber),
+    /// No device has this enrolment.
+    #[error("there is no device {0}")]
+    Device(EnrolmentId),
+    /// No batch has this id.
+    #[error("there is no batch {0}")]
+    Batch(BatchId),
+    /// A batch's plan is stored in parts, and one of them is not there.
+    #[error("part {number} of the plan of batch {batch} is missing: upload the file again")]
+    PlanPart {
+        /// Whose plan.
+        batch: BatchId,
+        /// Which part, from 0.
+        number: u32,
+    },
+    /// A wiped device without the command that wiped it.
+    #[error("the command {0} of a wiped device is missing")]
+    Command(CommandId),
+}
+
+/// Why something cannot be done as things stand, or was asked for wrongly.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The text is no staff number.
+    #[error(transparent)]
+    StaffNumber(#[from] InvalidStaffNumber),
+    /// The number means one person in each of several sources.
+    #[error(
+        "the staff number {number} occurs in several sources ({}): name the source, or use the account's id",
+        listed(sources)
+    )]
+    SeveralSources {
+        /// What was looked for.
+        number: StaffNumber,
+        /// Where it was found.
+        sources: Vec<SourceName>,
+    },
+    /// A device takes no such command now. Never [`CommandError::Sign`].
+    #[error(transparent)]
+    Command(CommandError),
+    /// Seats stay as they are.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    /// The batch does not take effect.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// No other code is issued.
+    #[error(transparent)]
+    Reissue(#[from] ReissueError),
+    /// The account's code was sealed under another master key.
+    #[error("the activation code of account {0} does not open under this server's master key: reissue it")]
+    CodeDoesNotOpen(AccountId),
+    /// Between issuing a code and reading it back somebody replaced or used it.
+    #[error("the new code was replaced or used at once: look at the account again")]
+    CodeGoneAtOnce,
+    /// The server ends before it could begin.
+    #[error("the server is shutting down: try again later")]
+    ShuttingDown,
+}
+
+fn listed(sources: &[SourceName]) -> String {
+    sources.iter().map(SourceName::as_str).collect::<Vec<_>>().join(", ")
+}
+
 impl From<CommandError> for UseCaseError {
     fn from(error: CommandError) -> Self {
         match error {
             CommandError::Sign(error) => Self::Sign(error),
-            other => Self::Refused(other.to_string()),
+            other => Self::Refused(Refusal::Command(other)),
         }
+    }
+}
+
+macro_rules! refused {
+    ($($cause:ty),+) => {
+        $(
+            impl From<$cause> for UseCaseError {
+                fn from(error: $cause) -> Self {
+                    Self::Refused(error.into())
+                }
+            }
+        )+
+    };
+}
+
+refused!(InvalidStaffNumber, SeatError, ApplyError, ReissueError);
+
+impl From<NotLoaded> for UseCaseError {
+    fn from(error: NotLoaded) -> Self {
+        SeatError::from(error).into()
     }
 }

@@ -4,7 +4,7 @@ use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Changeset;
 use mdm_core::license::{Pool, WaitingEntry};
-use mdm_core::seats::{self, Acting, NotLoaded, Rule, SeatChange, SeatError};
+use mdm_core::seats::{self, Acting, Rule, SeatChange};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 
@@ -13,18 +13,6 @@ use super::devices::{self, Order};
 use super::load::{accounts_where, commit_any_size, holdings, waiting_list};
 use super::{UseCaseError, retry_on_conflict};
 use crate::service::Service;
-
-impl From<SeatError> for UseCaseError {
-    fn from(error: SeatError) -> Self {
-        Self::Refused(error.to_string())
-    }
-}
-
-impl From<NotLoaded> for UseCaseError {
-    fn from(error: NotLoaded) -> Self {
-        Self::Refused(error.to_string())
-    }
-}
 
 /// Where the pool stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +120,7 @@ pub(crate) async fn block_all(service: &Service, enrolments: &[EnrolmentId], rea
         match devices::block(service, *enrolment, Order { actor, reason }).await {
             Ok(_) => {}
             // Blocked or wiped by somebody else in between.
-            Err(UseCaseError::Refused(why)) => tracing::info!(%enrolment, why, "not blocked"),
+            Err(UseCaseError::Refused(why)) => tracing::info!(%enrolment, %why, "not blocked"),
             Err(error) => tracing::error!(%enrolment, %error, "not blocked yet, will be tried again"),
         }
     }
