@@ -10,6 +10,7 @@ pub mod config;
 pub mod init;
 pub mod keyring;
 pub mod quic;
+mod rights;
 pub mod scheduler;
 pub mod server;
 pub mod service;

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use mdm_core::account::SourceName;
 
-use super::auth::{May, Read};
+use super::auth::May;
 use super::extract::{Asked, Named, page_after, page_size};
 use super::types::{AccountDetail, AccountQuery, AccountView, Page};
 use super::{Api, ApiError};
+use crate::rights::Read;
 use crate::use_cases::accounts::{self, Filter, Listing, Who};
 
 /// Reads the name of a source.

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::auth::{Audit, May};
+use super::auth::May;
 use super::extract::{Asked, page_after, page_size};
 use super::types::{CheckpointView, EntryView, Page, PageQuery};
 use super::{Api, ApiError};
+use crate::rights::Audit;
 use crate::use_cases::journal;
 
 pub(super) async fn entries(

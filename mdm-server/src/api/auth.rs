@@ -14,6 +14,7 @@ use mdm_core::operator::{Act, Operator};
 
 use super::{Api, ApiError};
 use crate::init::token_hash;
+use crate::rights::Right;
 use crate::service::Service;
 
 /// Wrong tokens that one source may show in a minute before it is told to wait.
@@ -22,25 +23,6 @@ const WRONG_TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 
 const SOURCES: usize = 10_000;
 /// No token has more characters.
 const TOKEN_MAX: usize = 128;
-
-/// One act, as a type: what a handler demands.
-pub(super) trait Right: Send + Sync {
-    /// The act.
-    const ACT: Act;
-}
-
-macro_rules! right {
-    ($($name:ident),+) => {
-        $(
-            pub(super) struct $name;
-            impl Right for $name {
-                const ACT: Act = Act::$name;
-            }
-        )+
-    };
-}
-
-right!(Read, Manage, Codes, Block, Wipe, Audit);
 
 /// Proof that the caller showed the token of an operator whose role may do it. There is no other way to get one than from
 /// a request.

@@ -7,10 +7,11 @@ use mdm_core::account::SourceName;
 use mdm_core::sheet::Encoding;
 use shared::ids::BatchId;
 
-use super::auth::{Manage, May, Read};
+use super::auth::May;
 use super::extract::{Asked, Named, UploadedFile, page_after, page_size};
 use super::types::{AppliedView, BatchView, ItemView, Page, PageQuery, UploadQuery};
 use super::{Api, ApiError};
+use crate::rights::{Manage, Read};
 use crate::use_cases::batches::{self, Upload};
 
 pub(super) async fn upload(

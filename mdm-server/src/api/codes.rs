@@ -7,10 +7,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::accounts::source;
-use super::auth::{Codes, May};
+use super::auth::May;
 use super::extract::{Asked, Named};
 use super::types::{AccountQuery, CodeRow, ExportFormat, ExportQuery, Reissued};
 use super::{Api, ApiError};
+use crate::rights::Codes;
 use crate::use_cases::accounts::Who;
 use crate::use_cases::codes;
 

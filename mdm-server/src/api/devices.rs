@@ -6,10 +6,11 @@ use mdm_core::audit::Actor;
 use mdm_core::device::Device;
 use shared::ids::EnrolmentId;
 
-use super::auth::{Block, May, Read, Wipe};
+use super::auth::May;
 use super::extract::{self, Asked, Named, page_after, page_size};
 use super::types::{DeviceQuery, DeviceView, OrderRequest, Page};
 use super::{Api, ApiError};
+use crate::rights::{Block, Read, Wipe};
 use crate::use_cases::accounts::{self, Listing};
 use crate::use_cases::devices::{self, Order};
 use crate::use_cases::{Refusal, UseCaseError};

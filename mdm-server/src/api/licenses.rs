@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use mdm_core::seats::Rule;
 
-use super::auth::{Manage, May, Read};
+use super::auth::May;
 use super::extract;
 use super::types::{LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed};
 use super::{Api, ApiError};
+use crate::rights::{Manage, Read};
 use crate::use_cases::licenses;
 
 async fn current(api: &Api) -> Result<Json<LicenseStatus>, ApiError> {

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::accounts::source;
-use super::auth::{Manage, May, Read};
+use super::auth::May;
 use super::extract;
 use super::types::{WaitingAdded, WaitingRequest, WaitingView};
 use super::{Api, ApiError};
+use crate::rights::{Manage, Read};
 use crate::use_cases::accounts::Who;
 use crate::use_cases::licenses;
 
