@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shared::policy::{LeaseMode, Policy};
+use shared::policy::{ClipboardMode, LeaseMode, Policy};
 
 /// The whole file, as TOML. Unknown keys are errors: a mistyped limit must not be silently absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ pub struct Devices {
     /// Grants durable leases to devices whose secret is not bound to hardware. Whoever copies such a device's storage
     /// during the lease and knows the PIN can open the copy.
     pub durable_lease_on_software_keys: bool,
+    /// Which way text may be copied: `blocked`, `inside` the app only, or `inside_in`, where text of other apps may be
+    /// pasted in as well.
+    pub clipboard: ClipboardMode,
 }
 
 impl Default for Devices {
@@ -65,6 +68,7 @@ impl Default for Devices {
             lease_minutes: 8 * 60,
             max_open_minutes: 15,
             durable_lease_on_software_keys: false,
+            clipboard: ClipboardMode::Inside,
         }
     }
 }
@@ -128,6 +132,9 @@ impl Config {
         if !(1..=24 * 60).contains(&devices.max_open_minutes) {
             return Some("devices.max_open_minutes is 1 to 1440, a day");
         }
+        if devices.clipboard == ClipboardMode::Unknown {
+            return Some("devices.clipboard is blocked, inside or inside_in");
+        }
         if self.secrets.starts_with(&self.data) {
             return Some(
                 "secrets must not lie inside data: a copy of the data folder would carry the master key",
@@ -150,6 +157,7 @@ impl Config {
             lease_mode,
             lease_seconds: devices.lease_minutes * 60,
             max_open_seconds: devices.max_open_minutes * 60,
+            clipboard: devices.clipboard,
             ..Policy::default()
         }
     }
@@ -185,5 +193,13 @@ mod tests {
     fn a_mistyped_key_or_a_value_out_of_range_is_an_error() {
         assert!(matches!(config("[devices]\nunlock_atempts = 5"), Err(ConfigError::Parse { .. })));
         assert!(matches!(config("[devices]\nunlock_attempts = 0"), Err(ConfigError::Value { .. })));
+        assert!(matches!(config("[devices]\nclipboard = 'out'"), Err(ConfigError::Value { .. })));
+    }
+
+    #[test]
+    fn the_clipboard_stays_inside_unless_the_file_says_otherwise() {
+        let said = |devices| config(devices).unwrap().policy(KeyLevel::Software).clipboard;
+        assert_eq!(said(""), ClipboardMode::Inside);
+        assert_eq!(said("[devices]\nclipboard = 'inside_in'"), ClipboardMode::InsideIn);
     }
 }
