@@ -7,7 +7,10 @@ use std::fmt;
 use cargo_metadata::{DependencyKind, Metadata, Node, Package, PackageId};
 use spdx::{Expression, Licensee, ParseMode};
 
-use crate::lists::{CORES, EDGES, LICENSES, NOT_IN_CORES, NOWHERE, XTASK};
+use crate::lists::{
+    CORES, DEMO, EDGES, LICENSES, LICENSES_FOR, NOT_IN_CORES, NOT_IN_DEMO, NOWHERE, WINDOWS, WITH_WINDOWS,
+    XTASK,
+};
 
 /// One thing that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(crate) enum Finding {
     Edge { from: String, to: String },
     /// A core whose normal or build dependencies lead to IO.
     CoreReaches { core: String, path: Vec<String> },
+    /// A crate outside the app that would build windows, or a demo that would build what makes it slow.
+    Heavy { name: String, path: Vec<String> },
     /// A package that is kept out of the whole graph.
     KeptOut { name: String, wanted_by: Vec<String> },
     /// A package whose license is absent, unreadable or not listed.
@@ -33,6 +38,9 @@ impl fmt::Display for Finding {
             Self::Edge { from, to } => write!(f, "{from} must not depend on {to}"),
             Self::CoreReaches { core, path } => {
                 write!(f, "{core} is a core and reaches {}", path.join(" -> "))
+            }
+            Self::Heavy { name, path } => {
+                write!(f, "{name} must build without {}", path.join(" -> "))
             }
             Self::KeptOut { name, wanted_by } => {
                 write!(f, "{name} is kept out; wanted by {}", wanted_by.join(", "))
@@ -50,11 +58,15 @@ pub(crate) fn findings(metadata: &Metadata) -> Vec<Finding> {
     for core in CORES {
         findings.extend(graph.core(core));
     }
-    let licenses: Vec<Licensee> =
-        LICENSES.iter().map(|id| Licensee::parse(id).expect("the list holds SPDX ids")).collect();
+    for member in metadata.workspace_packages() {
+        if !WITH_WINDOWS.contains(&member.name.as_str()) {
+            findings.extend(graph.heavy(&member.name, Walk::WithTests, &WINDOWS));
+        }
+    }
+    findings.extend(graph.heavy(DEMO, Walk::Programs, &NOT_IN_DEMO));
     for package in &metadata.packages {
         findings.extend(graph.kept_out(package));
-        findings.extend(license(package, &licenses));
+        findings.extend(license(package));
         findings.extend(source(metadata, package));
     }
     findings
@@ -82,7 +94,10 @@ fn edges(metadata: &Metadata) -> Vec<Finding> {
     findings
 }
 
-fn license(package: &Package, listed: &[Licensee]) -> Option<Finding> {
+fn license(package: &Package) -> Option<Finding> {
+    let own = LICENSES_FOR.iter().filter(|(_, packages)| packages.contains(&package.name.as_str()));
+    let ids = LICENSES.into_iter().chain(own.map(|(id, _)| *id));
+    let listed: Vec<Licensee> = ids.map(|id| Licensee::parse(id).expect("the lists hold SPDX ids")).collect();
     let text = package.license.as_deref().unwrap_or("no license expression");
     // Lax, for the old `MIT/Apache-2.0`.
     let allowed = Expression::parse_mode(text, ParseMode::LAX)
@@ -106,6 +121,15 @@ fn listed(list: &[&str], name: &str) -> bool {
         .any(|entry| name.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
 }
 
+/// Which edges are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// What a crate's programs and libraries are built from.
+    Programs,
+    /// The same and what its tests are built from.
+    WithTests,
+}
+
 /// The resolved graph.
 pub(crate) struct Graph<'a> {
     names: HashMap<&'a PackageId, &'a str>,
@@ -121,8 +145,9 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The shortest way from a crate to each package that its normal and build dependencies lead to.
-    pub(crate) fn reached_from(&self, name: &str) -> Vec<Vec<String>> {
+    /// The shortest way from a crate to each package that its normal and build dependencies lead to, or also those of
+    /// its own tests.
+    pub(crate) fn reached_from(&self, name: &str, walk: Walk) -> Vec<Vec<String>> {
         let start = self.names.iter().find(|(_, known)| **known == name).map(|(id, _)| *id);
         let mut queue: VecDeque<(&PackageId, Vec<String>)> =
             start.map(|id| (id, Vec::new())).into_iter().collect();
@@ -132,7 +157,8 @@ impl<'a> Graph<'a> {
             for dependency in &self.nodes[id].deps {
                 let only_tests =
                     dependency.dep_kinds.iter().all(|kind| kind.kind == DependencyKind::Development);
-                if only_tests || !seen.insert(&dependency.pkg) {
+                let followed = walk == Walk::WithTests && Some(id) == start;
+                if (only_tests && !followed) || !seen.insert(&dependency.pkg) {
                     continue;
                 }
                 let mut path = path.clone();
@@ -146,8 +172,15 @@ impl<'a> Graph<'a> {
 
     fn core(&self, core: &str) -> Vec<Finding> {
         let forbidden = |path: &Vec<String>| path.last().is_some_and(|name| listed(&NOT_IN_CORES, name));
-        let paths = self.reached_from(core).into_iter().filter(forbidden);
+        let paths = self.reached_from(core, Walk::Programs).into_iter().filter(forbidden);
         paths.map(|path| Finding::CoreReaches { core: core.to_owned(), path }).collect()
+    }
+
+    /// The first way alone: beyond it the whole tree of the toolkit would follow.
+    fn heavy(&self, name: &str, walk: Walk, families: &[&str]) -> Option<Finding> {
+        let heavy = |path: &Vec<String>| path.last().is_some_and(|last| listed(families, last));
+        let path = self.reached_from(name, walk).into_iter().find(heavy)?;
+        Some(Finding::Heavy { name: name.to_owned(), path })
     }
 
     fn kept_out(&self, package: &Package) -> Option<Finding> {

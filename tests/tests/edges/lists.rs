@@ -2,7 +2,7 @@
 
 /// Each crate of the workspace and the others it may name in its manifest, for its tests too. A crate that is
 /// missing here is reported: its place in the house is a decision.
-pub(crate) const EDGES: [(&str, &[&str]); 9] = [
+pub(crate) const EDGES: [(&str, &[&str]); 12] = [
     ("shared", &[]),
     ("mdm-core", &["shared"]),
     ("mdm-store", &["shared", "mdm-core"]),
@@ -10,7 +10,10 @@ pub(crate) const EDGES: [(&str, &[&str]); 9] = [
     ("client-core", &["shared"]),
     ("vault", &["shared", "client-core"]),
     ("client-agent", &["shared", "client-core", "vault"]),
+    ("client-ui", &[]),
+    ("client", &["shared", "client-core", "vault", "client-agent", "client-ui"]),
     ("e2e", &["shared", "mdm-core", "mdm-store", "mdm-server", "client-core", "vault", "client-agent"]),
+    ("e2e-app", &["shared", "client-core", "vault", "client-agent", "client-ui", "client", "e2e"]),
     ("xtask", &[]),
 ];
 
@@ -51,6 +54,18 @@ pub(crate) const NOT_IN_CORES: [&str; 30] = [
     "winit",
 ];
 
+/// Windows: what makes a build long and wants libraries of a desktop. A name stands for its family too.
+pub(crate) const WINDOWS: [&str; 3] = ["i-slint", "slint", "winit"];
+
+/// The only crates that windows are built for.
+pub(crate) const WITH_WINDOWS: [&str; 3] = ["client-ui", "client", "e2e-app"];
+
+/// The crate of the demo, the first command that somebody tries.
+pub(crate) const DEMO: &str = "e2e";
+
+/// What would keep whoever tries the demo waiting. A name stands for its family too.
+pub(crate) const NOT_IN_DEMO: [&str; 4] = ["i-slint", "slint", "sqlx", "winit"];
+
 /// TLS and cryptography that would stand beside ring. A name stands for its family too.
 pub(crate) const NOWHERE: [&str; 7] =
     ["aws-lc-fips-sys", "aws-lc-rs", "aws-lc-sys", "boring-sys", "native-tls", "openssl", "openssl-sys"];
@@ -60,3 +75,34 @@ pub(crate) const XTASK: [&str; 2] = ["anyhow", "clap"];
 
 /// Licenses whose terms this project keeps. Of `A OR B` one suffices, of `A AND B` both must be here.
 pub(crate) const LICENSES: [&str; 6] = ["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];
+
+/// Licenses that were judged for the packages named beside them and for nothing else.
+pub(crate) const LICENSES_FOR: [(&str, &[&str]); 4] = [
+    // Two clauses of BSD-3-Clause, and the same duty: the notice goes along with the program.
+    ("BSD-2-Clause", &["arrayref"]),
+    // As MIT, without the notice in binaries. Both are of the app on Windows, under the toolkit's clipboard.
+    ("BSL-1.0", &["clipboard-win", "error-code"]),
+    // Slint is ours to use without fee in an app that names it: the about screen has its `AboutSlint`. Its other
+    // choices are the GPL, which would reach the whole app, and a fee. What is built with it stays the app: the
+    // license does not cover embedded systems.
+    (
+        "LicenseRef-Slint-Royalty-free-2.0",
+        &[
+            "i-slint-backend-linuxkms",
+            "i-slint-backend-selector",
+            "i-slint-backend-testing",
+            "i-slint-backend-winit",
+            "i-slint-common",
+            "i-slint-compiler",
+            "i-slint-core",
+            "i-slint-core-macros",
+            "i-slint-renderer-skia",
+            "i-slint-renderer-software",
+            "slint",
+            "slint-build",
+            "slint-macros",
+        ],
+    ),
+    // Binds changed files of the package alone. It speaks WebDriver in the tests and is in nothing that is shipped.
+    ("MPL-2.0", &["webdriver"]),
+];
