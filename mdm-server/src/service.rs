@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use mdm_core::change::Changeset;
-use mdm_store::{CommitError, Committed, Store, UnlockRecords};
+use mdm_store::{CommitError, Committed, LargeChange, Store, UnlockRecords};
 use shared::cose;
 use shared::ids::EnrolmentId;
 use shared::signed::Checkpoint;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::directory::Directory;
 use crate::keyring::Keyring;
 use crate::quic::LiveConnections;
 use crate::tls::CertificateAuthority;
@@ -37,6 +39,9 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     /// Devices that are connected now.
     pub live: LiveConnections,
+    /// What is known of people and devices without asking the store; see [`crate::directory::current`].
+    pub(crate) directory: Directory,
+    changes: Changes,
     locks: EnrolmentLocks,
 }
 
@@ -50,6 +55,7 @@ impl Service {
         ca: CertificateAuthority,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let changes = Changes::default();
         Self {
             config,
             store,
@@ -57,7 +63,9 @@ impl Service {
             keyring,
             ca,
             clock,
-            live: LiveConnections::default(),
+            live: LiveConnections::new(changes.clone()),
+            directory: Directory::default(),
+            changes,
             locks: EnrolmentLocks::default(),
         }
     }
@@ -86,13 +94,44 @@ impl Service {
         held
     }
 
-    /// Commits and says so in the log, without any value.
+    /// Commits, and tells whoever waits for changes. A refusal is logged without any value.
     pub async fn commit(&self, changes: Changeset) -> Result<Committed, CommitError> {
-        let result = self.store.commit(changes).await;
-        if let Err(error) = &result {
-            tracing::debug!(%error, "commit refused");
+        let store = self.store.clone();
+        self.committed(async move { store.commit(changes).await }).await
+    }
+
+    /// The same for a change of any size.
+    pub async fn commit_large(&self, change: LargeChange) -> Result<Committed, CommitError> {
+        let store = self.store.clone();
+        self.committed(async move { store.commit_large(change).await }).await
+    }
+
+    /// A commit takes effect though its caller goes away, so whoever waits for changes must hear of it all the same: it
+    /// runs as a task of its own.
+    async fn committed(
+        &self,
+        commit: impl Future<Output = Result<Committed, CommitError>> + Send + 'static,
+    ) -> Result<Committed, CommitError> {
+        let changes = self.changes.clone();
+        let commit = tokio::spawn(async move {
+            let result = commit.await;
+            match &result {
+                Ok(_) => changes.tick(),
+                Err(error) => tracing::debug!(%error, "commit refused"),
+            }
+            result
+        });
+        match commit.await.map_err(JoinError::try_into_panic) {
+            Ok(result) => result,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_)) => Err(CommitError::Closed),
         }
-        result
+    }
+
+    /// Ticks when something that people look at may be different: after each commit of this server, and when a device
+    /// comes or goes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.0.subscribe()
     }
 
     /// The newest checkpoint of the audit journal, signed now.
@@ -100,6 +139,16 @@ impl Service {
         let head = self.store.journal_head().await?;
         let checkpoint = Checkpoint { head, at: self.clock.now() };
         Ok(cose::sign(&checkpoint, b"", &self.keyring.checkpoint)?)
+    }
+}
+
+/// Where changes are told. The number says nothing but that it is another one.
+#[derive(Clone, Default)]
+pub(crate) struct Changes(watch::Sender<u64>);
+
+impl Changes {
+    pub(crate) fn tick(&self) {
+        self.0.send_modify(|ticks| *ticks = ticks.wrapping_add(1));
     }
 }
 

@@ -8,6 +8,7 @@ use shared::ids::EnrolmentId;
 use tokio::sync::mpsc;
 
 use super::close;
+use crate::service::Changes;
 
 /// Commands wait here until the connection's task sends them; more than a few at a time are not issued.
 const QUEUE: usize = 16;
@@ -23,11 +24,19 @@ type Connections = HashMap<EnrolmentId, Vec<Live>>;
 
 /// Connected devices by enrolment.
 #[derive(Clone, Default)]
-pub struct LiveConnections(Arc<Mutex<Connections>>);
+pub struct LiveConnections {
+    connections: Arc<Mutex<Connections>>,
+    changes: Changes,
+}
 
 impl LiveConnections {
+    /// Tells `changes` when a device comes or goes.
+    pub(crate) fn new(changes: Changes) -> Self {
+        Self { connections: Arc::default(), changes }
+    }
+
     fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a signed command to every connection of the enrolment. A device that is not connected gets it at its next
@@ -64,6 +73,8 @@ impl LiveConnections {
         for oldest in of_device.iter().take(surplus) {
             oldest.connection.close(close::REPLACED, b"newer connections of this device replace this one");
         }
+        drop(connections);
+        self.changes.tick();
         Registered { commands: receiver, place: Place { live: self.clone(), enrolment, id } }
     }
 }
@@ -89,5 +100,7 @@ impl Drop for Place {
                 connections.remove(&self.enrolment);
             }
         }
+        drop(connections);
+        self.live.changes.tick();
     }
 }

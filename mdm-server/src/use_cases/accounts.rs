@@ -173,6 +173,20 @@ pub async fn list_devices(
     Ok(Listing { rows, next })
 }
 
+/// The devices of these enrolments as they stand now; those that are not there are left out. For the rows of one page.
+pub async fn standings(
+    service: &Service,
+    enrolments: impl IntoIterator<Item = EnrolmentId>,
+) -> Result<Vec<DeviceStanding>, UseCaseError> {
+    let mut standings = Vec::new();
+    for enrolment in enrolments {
+        if let Some(device) = service.store.device(enrolment).await? {
+            standings.push(of_device(service, device.value).await?);
+        }
+    }
+    Ok(standings)
+}
+
 /// A device with its account.
 pub async fn of_device(service: &Service, device: Device) -> Result<DeviceStanding, UseCaseError> {
     let account = service.store.account(device.account).await?.map(|stored| stored.value);

@@ -73,5 +73,5 @@ pub(super) async fn commit_any_size(
             done => return done.map(|_| ()),
         }
     }
-    service.store.commit_large(LargeChange::split(batch, changes)).await.map(|_| ())
+    service.commit_large(LargeChange::split(batch, changes)).await.map(|_| ())
 }

@@ -1,0 +1,140 @@
+//! Devices in the directory, without unlock records and without what a device says between two events.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mdm_core::device::{Device, DeviceState, Wipe};
+use shared::ids::{AccountId, EnrolmentId};
+use shared::wire::KeyLevel;
+
+use super::Snapshot;
+use super::people::Person;
+use super::search::{Found, Text};
+
+/// One enrolment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// The key.
+    pub enrolment: EnrolmentId,
+    /// Whose.
+    pub account: AccountId,
+    /// Model, as the device says.
+    pub model: String,
+    /// Operating system and version, as the device says.
+    pub platform: String,
+    /// Where the device key lives.
+    pub key_level: KeyLevel,
+    /// Where it stands.
+    pub state: DeviceState,
+    /// When its key was registered.
+    pub enrolled_at: Timestamp,
+    /// Last verified unlock.
+    pub last_unlock: Option<Timestamp>,
+    /// Until when the vault may still be open; absent when nothing was granted or a receipt says that it is erased.
+    pub still_open_until: Option<Timestamp>,
+    /// A copy made during a durable lease could be opened with the PIN.
+    pub copy_may_open: bool,
+}
+
+impl From<Device> for KnownDevice {
+    fn from(device: Device) -> Self {
+        let still_open_until = device.still_open_until();
+        let Device {
+            enrolment, account, description, state, enrolled_at, last_unlock, copy_may_open, ..
+        } = device;
+        Self {
+            enrolment,
+            account,
+            model: description.model,
+            platform: description.platform,
+            key_level: description.key_level,
+            state,
+            enrolled_at,
+            last_unlock,
+            still_open_until,
+            copy_may_open,
+        }
+    }
+}
+
+/// Where a device stands, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Its PIN is not registered yet.
+    Enrolling,
+    /// Unlock is answered.
+    Live,
+    /// 利用停止.
+    Blocked,
+    /// 遠隔消去 is ordered, its receipt has not come.
+    WipeUnconfirmed,
+    /// 消去確認済.
+    Erased,
+}
+
+impl KnownDevice {
+    /// Where it stands.
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            DeviceState::Enrolling => Standing::Enrolling,
+            DeviceState::Live => Standing::Live,
+            DeviceState::Blocked => Standing::Blocked,
+            DeviceState::Wiped(Wipe { receipt: None, .. }) => Standing::WipeUnconfirmed,
+            DeviceState::Wiped(_) => Standing::Erased,
+        }
+    }
+}
+
+/// Which devices to list; by default all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeviceFilter {
+    /// Only of people whom this means, as in [`super::Search`].
+    pub text: String,
+    /// Only where they stand so.
+    pub standing: Option<Standing>,
+}
+
+/// A device and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceRow<'a> {
+    /// The device.
+    pub device: &'a KnownDevice,
+    /// Whose it is.
+    pub person: &'a Person,
+}
+
+impl Snapshot {
+    /// One device.
+    pub fn device(&self, enrolment: EnrolmentId) -> Option<DeviceRow<'_>> {
+        let device = self.devices.get(&enrolment)?;
+        Some(DeviceRow { device, person: self.people.get(&device.account)? })
+    }
+
+    /// `limit` devices behind the first `offset` that match, by owner, and how many match.
+    pub fn devices(&self, filter: &DeviceFilter, offset: usize, limit: usize) -> Found<DeviceRow<'_>> {
+        let text = Text::new(&filter.text);
+        let mut found = Found { rows: Vec::new(), total: 0 };
+        for person in &self.listed {
+            let theirs = self.devices_of(person.account.id);
+            let mut theirs = theirs
+                .filter(|device| filter.standing.is_none_or(|standing| device.standing() == standing))
+                .peekable();
+            if theirs.peek().is_none() || !(text.folded.is_empty() || person.is_meant_by(&text)) {
+                continue;
+            }
+            for device in theirs {
+                if found.total >= offset && found.rows.len() < limit {
+                    found.rows.push(DeviceRow { device, person });
+                }
+                found.total += 1;
+            }
+        }
+        found
+    }
+
+    /// The devices of an account, the oldest first.
+    pub(super) fn devices_of(&self, account: AccountId) -> impl Iterator<Item = &Arc<KnownDevice>> {
+        let theirs = self.devices_of.get(&account).map(Vec::as_slice).unwrap_or_default();
+        theirs.iter().filter_map(|enrolment| self.devices.get(enrolment))
+    }
+}

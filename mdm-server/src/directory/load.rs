@@ -1,0 +1,255 @@
+//! Filling the directory: all of it, or what the journal names since.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mdm_core::account::Account;
+use mdm_core::audit::Happening;
+use mdm_core::batch::Batch;
+use mdm_core::device::Device;
+use mdm_core::license::{Pool, WaitingEntry};
+use mdm_store::{IoProblem, MAX_PAGE, ReadError};
+use shared::ids::{AccountId, BatchId, EnrolmentId};
+use shared::signed::JournalHead;
+
+use super::devices::KnownDevice;
+use super::people::Person;
+use super::{BatchHead, Known, Snapshot};
+use crate::service::Service;
+
+/// Entries that are followed one by one; after more of them all is loaded, which takes as long.
+const FOLLOWED: u64 = 256;
+/// How often the journal may move on while it is followed before what is known is given out: it holds by then all that
+/// was committed before anybody asked.
+const ROUNDS: usize = 3;
+
+/// What is known, brought to the journal's head.
+pub(super) async fn catch_up(service: &Service, known: Option<Known>) -> Result<Known, ReadError> {
+    let mut known = match known {
+        Some(known) => known,
+        None => all(service).await?,
+    };
+    for _ in 0..ROUNDS {
+        let head = service.store.journal_head().await?;
+        if head == known.head {
+            break;
+        }
+        known = match follow(service, &known, &head).await? {
+            Some(followed) => followed,
+            None => all(service).await?,
+        };
+    }
+    Ok(known)
+}
+
+/// What is known, with what the entries up to `head` name. `None` if all must be loaded.
+async fn follow(service: &Service, known: &Known, head: &JournalHead) -> Result<Option<Known>, ReadError> {
+    let Some(named) = Named::since(service, &known.head, head).await? else { return Ok(None) };
+    let head = head.clone();
+    if named == Named::default() {
+        return Ok(Some(Known { head, snapshot: known.snapshot.clone() }));
+    }
+    let mut snapshot = Snapshot::clone(&known.snapshot);
+    for account in named.accounts {
+        if let Some(account) = service.store.account(account).await? {
+            snapshot.put_person(account.value);
+        }
+    }
+    for device in named.devices {
+        if let Some(device) = service.store.device(device).await? {
+            snapshot.put_device(device.value);
+        }
+    }
+    for batch in named.batches {
+        if let Some(batch) = service.store.batch(batch).await? {
+            snapshot.put_batch(batch.value);
+        }
+    }
+    if named.seats {
+        snapshot.pool = service.store.pool().await?.value;
+        snapshot.set_waiting(waiting(service).await?);
+    }
+    Ok(Some(Known { head, snapshot: Arc::new(snapshot) }))
+}
+
+/// What entries of the journal are about.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Named {
+    accounts: BTreeSet<AccountId>,
+    devices: BTreeSet<EnrolmentId>,
+    batches: BTreeSet<BatchId>,
+    /// Whether the pool or the waiting list may be another.
+    seats: bool,
+}
+
+impl Named {
+    /// `None` if there are too many entries, or if they do not lead from one head to the other: the store was restored
+    /// from a backup, or holds entries of a newer server.
+    async fn since(
+        service: &Service,
+        known: &JournalHead,
+        head: &JournalHead,
+    ) -> Result<Option<Self>, ReadError> {
+        let Some(length) = head.sequence.checked_sub(known.sequence).filter(|length| *length <= FOLLOWED)
+        else {
+            return Ok(None);
+        };
+        let limit = usize::try_from(length).unwrap_or(MAX_PAGE);
+        let entries = service.store.journal_entries(known.sequence, limit).await?;
+        if entries.last().is_none_or(|last| last.head() != *head) {
+            return Ok(None);
+        }
+        let mut named = Self::default();
+        for entry in entries {
+            let Ok(body) = entry.body() else { return Ok(None) };
+            named.accounts.extend(body.subject.account.filter(|_| changes_account(body.what)));
+            named.devices.extend(body.subject.device);
+            // An event of an account during a batch names the batch as well.
+            named.batches.extend(body.subject.batch.filter(|_| body.subject.account.is_none()));
+            named.seats |= changes_account(body.what);
+        }
+        Ok(Some(named))
+    }
+}
+
+/// Whether an event may come with a change of an account, of the pool or of the waiting list.
+fn changes_account(what: Happening) -> bool {
+    !matches!(
+        what,
+        Happening::ApiRefused
+            | Happening::BatchUploaded
+            | Happening::BatchRefused
+            | Happening::CodeTried
+            | Happening::CodeDied
+            | Happening::CodeExpired
+            | Happening::CodesExported
+            | Happening::DeviceRegistered
+            | Happening::DeviceEnrolled
+            | Happening::UnlockCharged
+            | Happening::UnlockRefused
+            | Happening::AttemptsExhausted
+            | Happening::DeviceBlocked
+            | Happening::DeviceUnblocked
+            | Happening::DeviceWiped
+            | Happening::DeviceSealed
+            | Happening::DeviceErased
+            | Happening::ReceiptAgain
+            | Happening::CertificateRenewed
+            | Happening::JournalExported
+    )
+}
+
+/// Everything, as it is or newer than at the head it is said to be of.
+async fn all(service: &Service) -> Result<Known, ReadError> {
+    let head = service.store.journal_head().await?;
+    let accounts = accounts(service).await?;
+    let devices = devices(service).await?;
+    let batches = batches(service).await?;
+    let pool = service.store.pool().await?.value;
+    let waiting = waiting(service).await?;
+    let build = move || Snapshot::new(accounts, devices, batches, pool, waiting);
+    // Folding the names of 10,000 people would hold up whatever else runs on this thread.
+    let snapshot = match tokio::task::spawn_blocking(build).await {
+        Ok(snapshot) => snapshot,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => return Err(ReadError::Io(IoProblem("the server is stopping".into()))),
+        },
+    };
+    Ok(Known { head, snapshot: Arc::new(snapshot) })
+}
+
+async fn accounts(service: &Service) -> Result<Vec<Account>, ReadError> {
+    let mut all: Vec<Account> = Vec::new();
+    loop {
+        let page = service.store.accounts(all.last().map(|last| last.id), MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.into_iter().map(|stored| stored.value));
+    }
+}
+
+async fn devices(service: &Service) -> Result<Vec<Device>, ReadError> {
+    let mut all: Vec<Device> = Vec::new();
+    loop {
+        let page = service.store.devices(all.last().map(|last| last.enrolment), MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.into_iter().map(|stored| stored.value));
+    }
+}
+
+async fn batches(service: &Service) -> Result<Vec<Batch>, ReadError> {
+    let mut all: Vec<Batch> = Vec::new();
+    loop {
+        let page = service.store.batches(all.last().map(|last| last.id), MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.into_iter().map(|stored| stored.value));
+    }
+}
+
+async fn waiting(service: &Service) -> Result<Vec<WaitingEntry>, ReadError> {
+    let mut all: Vec<WaitingEntry> = Vec::new();
+    loop {
+        let after = all.last().map(|last| (last.since, last.place, last.account));
+        let page = service.store.waiting_list(after, MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.into_iter().map(|stored| stored.value));
+    }
+}
+
+impl Snapshot {
+    fn new(
+        accounts: Vec<Account>,
+        devices: Vec<Device>,
+        batches: Vec<Batch>,
+        pool: Pool,
+        waiting: Vec<WaitingEntry>,
+    ) -> Self {
+        let mut listed: Vec<Arc<Person>> =
+            accounts.into_iter().map(|account| Arc::new(Person::from(account))).collect();
+        listed.sort_unstable_by(|one, other| one.place.cmp(&other.place));
+        let people = listed.iter().map(|person| (person.account.id, person.clone())).collect();
+        let mut snapshot = Self { people, listed, pool, ..Self::default() };
+        devices.into_iter().for_each(|device| snapshot.put_device(device));
+        batches.into_iter().for_each(|batch| snapshot.put_batch(batch));
+        snapshot.set_waiting(waiting);
+        snapshot
+    }
+
+    fn put_person(&mut self, account: Account) {
+        let person = Arc::new(Person::from(account));
+        if let Some(before) = self.people.insert(person.account.id, person.clone())
+            && let Ok(index) = self.listed.binary_search_by(|other| other.place.cmp(&before.place))
+        {
+            self.listed.remove(index);
+        }
+        let index = self.listed.partition_point(|other| other.place < person.place);
+        self.listed.insert(index, person);
+    }
+
+    fn put_device(&mut self, device: Device) {
+        let device = Arc::new(KnownDevice::from(device));
+        let (enrolment, account) = (device.enrolment, device.account);
+        if self.devices.insert(enrolment, device).is_none() {
+            let theirs = self.devices_of.entry(account).or_default();
+            let index = theirs.partition_point(|other| *other < enrolment);
+            theirs.insert(index, enrolment);
+        }
+    }
+
+    fn put_batch(&mut self, batch: Batch) {
+        self.batches.insert(batch.id, Arc::new(BatchHead::from(batch)));
+    }
+
+    fn set_waiting(&mut self, waiting: Vec<WaitingEntry>) {
+        self.places = (1..).zip(&waiting).map(|(place, entry)| (entry.account, place)).collect();
+        self.waiting = waiting;
+    }
+}
