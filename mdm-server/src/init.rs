@@ -5,22 +5,24 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
+use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use mdm_core::change::{Changeset, Record};
 use mdm_core::license::Pool;
-use mdm_core::operator::{Operator, Role, TokenHash};
+use mdm_core::operator::rules::{self, Acting, NewOperator};
+use mdm_core::operator::{
+    FIRST_INVITATION_VALID_FOR, INVITATION_VALID_FOR, InvalidOperatorName, OperatorError, OperatorName, Role,
+};
 use rand::{CryptoRng, RngCore};
 use shared::cose::Signer as _;
 use shared::crypto::Secret;
-use shared::crypto::hazmat::sha256;
 use shared::ids::OperatorId;
-use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::keyring::{Keyring, KeyringError, MASTER_KEY_FILE, OfflineKeys};
+use crate::keyring::{Keyring, KeyringError, MASTER_KEY_FILE, OfflineKeys, read_master_key};
 use crate::tls::{CertificateAuthority, TlsError};
+use crate::use_cases::operators::{NewInvitation, invitation_link, make_secret_text, token_hash};
 
 /// Name of the authority's certificate in the data folder: what `mdmctl --ca` wants.
 pub const CA_FILE: &str = "ca.pem";
@@ -28,6 +30,8 @@ pub const CA_FILE: &str = "ca.pem";
 pub const JOURNAL_KEY_FILE: &str = "journal-key.sha256";
 /// Name of the first owner's token in the secrets folder.
 pub const OWNER_TOKEN_FILE: &str = "owner.token";
+/// Name of the file with an owner's invitation in the secrets folder: one link.
+pub const OWNER_INVITATION_FILE: &str = "owner.invitation";
 /// Folder in the secrets folder whose files are to be carried away and deleted.
 pub const OFFLINE_FOLDER: &str = "offline";
 
@@ -57,6 +61,18 @@ pub enum InitError {
     /// The configuration cannot be written as TOML.
     #[error("cannot write the configuration: {0}")]
     Config(#[from] toml::ser::Error),
+    /// The owner's name is none.
+    #[error(transparent)]
+    Name(#[from] InvalidOperatorName),
+    /// Nobody is invited.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// There is no operator of that name.
+    #[error("there is no operator {0}: name an owner, as `mdmctl operators list` shows them")]
+    NoSuchOperator(OperatorName),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Read(#[from] mdm_store::ReadError),
     /// The database cannot be made.
     #[error(transparent)]
     Open(#[from] mdm_store::OpenError),
@@ -107,6 +123,8 @@ pub struct Initialised {
     pub offline: PathBuf,
     /// The first owner's API token.
     pub owner_token: PathBuf,
+    /// The first owner's invitation to the console: a link, good for seven days and once.
+    pub owner_invitation: PathBuf,
     /// The authority's certificate.
     pub ca: PathBuf,
     /// SHA-256 fingerprint of the key that signs the journal's checkpoints: for the auditor, by a way of its own.
@@ -131,12 +149,17 @@ pub async fn init(
     make_folder(&config.secrets)?;
     let master = Secret::make(rng);
     let (keyring, offline) = Keyring::make(&config.data, &master, rng)?;
-    let token = make_token(rng);
+    let token = make_secret_text(rng);
+    let owner = OperatorName::new(owner)?;
+    let id = OperatorId::make(now, rng);
+    let invitation = NewInvitation::make(&keyring, id, now, FIRST_INVITATION_VALID_FOR, rng);
+    let link = invitation_link(config, &invitation.code);
 
     let made = Initialised {
         master_key: write(config.secrets.join(MASTER_KEY_FILE), master.expose())?,
         offline: write_offline(&config.secrets, &offline)?,
         owner_token: write(config.secrets.join(OWNER_TOKEN_FILE), token.as_bytes())?,
+        owner_invitation: write(config.secrets.join(OWNER_INVITATION_FILE), link.as_bytes())?,
         ca: write(
             config.data.join(CA_FILE),
             CertificateAuthority::certificate_pem(&keyring, now)?.as_bytes(),
@@ -148,7 +171,14 @@ pub async fn init(
         sync_folder(folder)?;
     }
     let store = crate::server::open_store(&config.data)?;
-    store.commit(first_records(owner, token_hash(&token), now, rng)).await?;
+    let new = NewOperator {
+        id,
+        name: owner,
+        role: Role::Owner,
+        invitation: invitation.stored,
+        token: Some(token_hash(&token)),
+    };
+    store.commit(first_records(new, now, rng)?).await?;
     write(config_file.to_owned(), toml::to_string_pretty(config)?.as_bytes())?;
     Ok(made)
 }
@@ -161,37 +191,49 @@ fn write_offline(secrets: &Path, keys: &OfflineKeys) -> Result<PathBuf, InitErro
     Ok(folder)
 }
 
-/// 32 random bytes in base64url (RFC 4648 section 5) without padding.
-fn make_token(rng: &mut (impl RngCore + CryptoRng)) -> Zeroizing<String> {
-    Zeroizing::new(BASE64URL_NOPAD.encode(Secret::<32>::make(rng).expose()))
-}
-
-/// What the store keeps of a token's text.
-pub fn token_hash(token: &str) -> TokenHash {
-    TokenHash(sha256(&[token.as_bytes()]))
-}
-
 fn first_records(
-    owner: &str,
-    token: TokenHash,
+    owner: NewOperator,
     now: Timestamp,
     rng: &mut (impl RngCore + CryptoRng),
-) -> Changeset {
-    let operator = Operator {
-        id: OperatorId::make(now, rng),
-        name: owner.to_owned(),
-        role: Role::Owner,
-        token,
-        created_at: now,
-    };
+) -> Result<Changeset, OperatorError> {
     let mut changes = Changeset::default();
     changes.note(AuditEvent::new(now, Actor::Server, Happening::ServerInitialised, Subject::default()));
-    changes.note(
-        AuditEvent::new(now, Actor::Server, Happening::OperatorAdded, Subject::default())
-            .fact("operator", operator.id)
-            .fact("role", "owner"),
-    );
-    changes.insert(Record::Operator(operator));
+    let name = PersonalValue::make("name", owner.name.as_str(), rng);
+    changes.extend(rules::invite(&[], owner, name, Acting { actor: Actor::Server, now })?);
     changes.insert(Record::Pool(Pool::default()));
-    changes
+    Ok(changes)
+}
+
+/// Invites an owner anew from the machine of the server, which must not be running: the way back when nobody can sign in any
+/// more. Password, authenticator and sessions they had are void. Gives the file with the link, which replaces an earlier one.
+pub async fn invite_owner(
+    config: &Config,
+    owner: &OperatorName,
+    now: Timestamp,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<PathBuf, InitError> {
+    let keyring = Keyring::open(&config.data, &read_master_key(&config.secrets)?)?;
+    let store = crate::server::open_store(&config.data)?;
+    let operator = store.operator_by_name(owner).await?;
+    let id = operator.ok_or_else(|| InitError::NoSuchOperator(owner.clone()))?.value.id;
+    let invitation = NewInvitation::make(&keyring, id, now, INVITATION_VALID_FOR, rng);
+    let acting = Acting { actor: Actor::Server, now };
+    let changes = rules::rescue(&store.operators().await?, id, invitation.stored, acting)?;
+
+    // The link is on the disk before it is worth anything: a crash in between leaves a file that opens nothing.
+    let path = config.secrets.join(OWNER_INVITATION_FILE);
+    remove_if_there(&path)?;
+    let path = write(path, invitation_link(config, &invitation.code).as_bytes())?;
+    sync_folder(&config.secrets)?;
+    store.commit(changes).await?;
+    Ok(path)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), InitError> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(InitError::Io { path: path.to_owned(), cause })
+        }
+        _ => Ok(()),
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use shared::cose::{PublicKey, SignError, Signer, SoftwareKey};
-use shared::crypto::{OpenError, Purpose, Secret};
+use shared::crypto::{OpenError, Purpose, SealingKey, Secret};
 use shared::opaque::{OpaqueError, ServerSetup};
 use shared::wire::ServerKeys;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -94,6 +94,8 @@ pub struct Keyring {
     pub opaque: ServerSetup,
     /// The keys over activation codes.
     pub codes: CodeKeys,
+    /// The key over what operators' authenticators compute codes from.
+    pub totp: SealingKey,
 }
 
 impl Keyring {
@@ -139,6 +141,7 @@ impl Keyring {
             checkpoint: SoftwareKey::from_pkcs8(&secrets.checkpoint)?,
             opaque: ServerSetup::from_bytes(&secrets.opaque)?,
             codes: CodeKeys::derive(master),
+            totp: Purpose::OperatorTotp.derive_sealing_key(&[master.expose()], b""),
             secrets,
         })
     }
@@ -166,7 +169,7 @@ impl Keyring {
     }
 }
 
-fn sealing_key(master: &Secret<32>) -> shared::crypto::SealingKey {
+fn sealing_key(master: &Secret<32>) -> SealingKey {
     Purpose::ServerSecrets.derive_sealing_key(&[master.expose()], b"")
 }
 

@@ -19,4 +19,4 @@ macro_rules! right {
     };
 }
 
-right!(Read, Manage, Codes, Block, Wipe, Audit);
+right!(Read, Manage, Codes, Block, Wipe, Audit, Operators);

@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::keyring::Keyring;
 use crate::quic::LiveConnections;
 use crate::tls::CertificateAuthority;
+use crate::use_cases::sign_in::SignIns;
 
 /// How long a command waits for an answer to its device that is being written.
 const COURTESY: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub struct Service {
     pub live: LiveConnections,
     /// What is known of people and devices without asking the store; see [`crate::directory::current`].
     pub(crate) directory: Directory,
+    /// Who has tried to sign in how often.
+    pub(crate) sign_ins: SignIns,
     changes: Changes,
     locks: EnrolmentLocks,
 }
@@ -65,6 +68,7 @@ impl Service {
             clock,
             live: LiveConnections::new(changes.clone()),
             directory: Directory::default(),
+            sign_ins: SignIns::default(),
             changes,
             locks: EnrolmentLocks::default(),
         }

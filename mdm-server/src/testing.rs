@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use mdm_core::account::SourceName;
-use mdm_core::audit::{Actor, Entry};
+use mdm_core::audit::{Actor, Entry, PersonalValue};
 use mdm_core::batch::Mode;
 use mdm_core::change::{Changeset, Record};
 use mdm_core::device::{Device, DeviceState};
-use mdm_core::operator::{Operator, Role};
+use mdm_core::operator::rules::{self, Acting, NewOperator};
+use mdm_core::operator::{INVITATION_VALID_FOR, OperatorName, Role};
 use rand::rngs::OsRng;
 use shared::cose::{Signer, SoftwareKey};
 use shared::crypto::Secret;
@@ -17,11 +18,11 @@ use shared::wire::{DeviceDescription, KeyLevel};
 
 use crate::clock::Clock;
 use crate::config::{Config, Devices, Listen};
-use crate::init::token_hash;
 use crate::keyring::Keyring;
 use crate::service::Service;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::batches::{self, Upload};
+use crate::use_cases::operators::{NewInvitation, token_hash};
 
 /// A clock that stands until it is turned.
 pub(crate) struct TestClock(Mutex<Timestamp>);
@@ -81,17 +82,19 @@ impl World {
         Self { service: Arc::new(service), clock }
     }
 
-    /// Adds an operator and gives their token.
+    /// Adds an operator who is named like their role, as `init` adds the first owner: with a token, invited, not signed
+    /// in. Gives the token.
     pub(crate) async fn operator(&self, role: Role) -> String {
         let token = format!("token-of-{role:?}");
-        let operator = Operator {
-            id: OperatorId::make(april(), &mut OsRng),
-            name: format!("{role:?}"),
-            role,
-            token: token_hash(&token),
-            created_at: april(),
-        };
-        self.commit(Record::Operator(operator)).await;
+        let now = self.clock.now();
+        let id = OperatorId::make(now, &mut OsRng);
+        let invitation =
+            NewInvitation::make(&self.service.keyring, id, now, INVITATION_VALID_FOR, &mut OsRng).stored;
+        let name = OperatorName::new(&format!("{role:?}")).unwrap();
+        let new = NewOperator { id, name, role, invitation, token: Some(token_hash(&token)) };
+        let personal = PersonalValue::make("name", new.name.as_str(), &mut OsRng);
+        let changes = rules::invite(&[], new, personal, Acting { actor: Actor::Server, now }).unwrap();
+        self.service.commit(changes).await.unwrap();
         token
     }
 

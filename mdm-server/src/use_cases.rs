@@ -8,6 +8,8 @@ mod error;
 pub mod journal;
 pub mod licenses;
 mod load;
+pub mod operators;
+pub mod sign_in;
 pub mod statement;
 
 pub use error::{Missing, Refusal, UseCaseError};

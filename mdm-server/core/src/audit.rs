@@ -25,6 +25,8 @@ pub enum Actor {
     Device(EnrolmentId),
     /// Somebody who showed an activation code.
     Code,
+    /// Somebody at the sign-in page who did not prove who they are.
+    Visitor,
     /// The server itself: the scheduler, `init`.
     Server,
 }
@@ -36,7 +38,6 @@ pub enum Actor {
 pub enum Happening {
     ServerInitialised,
     ServerStarted,
-    OperatorAdded,
     ApiRefused,
     BatchUploaded,
     BatchRefused,
@@ -70,6 +71,17 @@ pub enum Happening {
     ReceiptAgain,
     CertificateRenewed,
     JournalExported,
+    OperatorInvited,
+    OperatorReady,
+    OperatorChanged,
+    OperatorDisabled,
+    OperatorEnabled,
+    TokenMade,
+    TokenRevoked,
+    SignedIn,
+    SignInFailed,
+    SignedOut,
+    SecondFactorConfirmed,
 }
 
 /// A value about a person, kept beside the chain.

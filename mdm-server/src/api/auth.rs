@@ -1,7 +1,7 @@
 //! Who calls, and whether they may: the proof that a handler asks for in its arguments.
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -13,9 +13,10 @@ use mdm_core::change::Changeset;
 use mdm_core::operator::{Act, Operator};
 
 use super::{Api, ApiError};
-use crate::init::token_hash;
 use crate::rights::Right;
 use crate::service::Service;
+use crate::use_cases::operators::token_hash;
+use crate::use_cases::sign_in::throttle::network;
 
 /// Wrong tokens that one source may show in a minute before it is told to wait.
 const WRONG_TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
@@ -67,7 +68,7 @@ async fn authenticate(parts: &Parts, service: &Service) -> Result<Option<Operato
     }
     let operator = service.store.operator_by_token(token_hash(token)).await;
     let operator = operator.map_err(|error| ApiError::from(crate::use_cases::UseCaseError::from(error)))?;
-    Ok(operator.map(|stored| stored.value))
+    Ok(operator.map(|stored| stored.value).filter(Operator::is_enabled))
 }
 
 /// The refusal stands, whether it could be noted or not.
@@ -84,14 +85,10 @@ async fn note_refusal(service: &Service, operator: &Operator, act: Act) {
     }
 }
 
-/// Where a request comes from: one address, of IPv6 a network of 64 bits.
+/// Where a request comes from.
 fn source(parts: &Parts) -> IpAddr {
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    match address.map(|address| address.to_canonical()) {
-        Some(IpAddr::V6(address)) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
-        Some(address) => address,
-        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    }
+    address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), network)
 }
 
 /// Counts wrong tokens. A right one is always heard: 256 random bits are not guessed, and the helpdesk behind the same

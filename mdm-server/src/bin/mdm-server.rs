@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
+use mdm_core::operator::OperatorName;
 use mdm_server::clock::SystemClock;
 use mdm_server::config::{Config, Devices, Listen};
 use mdm_server::{init, server};
@@ -26,6 +27,15 @@ struct Arguments {
 enum Command {
     /// Make a data folder, its secrets and the first owner. Writes over nothing.
     Init(Box<Init>),
+    /// Invite an owner anew when nobody can sign in any more. The server must not be running.
+    InviteOwner {
+        /// The configuration that `init` wrote.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The sign-in name of the owner.
+        #[arg(long, default_value = "owner")]
+        owner: String,
+    },
     /// Serve devices and the API until SIGTERM or Ctrl+C.
     Serve {
         /// The configuration that `init` wrote.
@@ -60,7 +70,7 @@ struct Init {
     /// A name or address in the HTTPS certificate; may be given more than once.
     #[arg(long = "https-name", default_values = ["localhost", "127.0.0.1"])]
     https_names: Vec<String>,
-    /// The name of the first owner.
+    /// The sign-in name of the first owner.
     #[arg(long, default_value = "owner")]
     owner: String,
 }
@@ -81,6 +91,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match arguments.command {
         Command::Init(arguments) => run_init(*arguments).await,
+        Command::InviteOwner { config, owner } => invite_owner(&config, &owner).await,
         Command::Serve { config } => serve(config).await,
     }
 }
@@ -102,8 +113,21 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
     println!("master key     {}  back it up apart from the data folder", made.master_key.display());
     println!("offline keys   {}  carry them away and delete them here", made.offline.display());
     println!("owner's token  {}  for mdmctl --token", made.owner_token.display());
+    println!(
+        "invitation     {}  a link to the console, good once and for 7 days",
+        made.owner_invitation.display()
+    );
     println!("journal key    {}  give it to the auditor, for mdmctl audit verify --key", made.journal_key);
     println!("authority      {}  for mdmctl --ca", made.ca.display());
+    Ok(())
+}
+
+async fn invite_owner(path: &std::path::Path, owner: &str) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let owner = OperatorName::new(owner)?;
+    let file = init::invite_owner(&config, &owner, Timestamp::now(), &mut rand::rngs::OsRng).await?;
+    println!("invitation     {}  a link to the console, good once and for 24 hours", file.display());
+    println!("Start the server, open the link, and delete the file.");
     Ok(())
 }
 

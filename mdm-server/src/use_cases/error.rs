@@ -4,6 +4,7 @@
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
 use mdm_core::apply::ApplyError;
 use mdm_core::command::CommandError;
+use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId};
@@ -67,6 +68,9 @@ pub enum Missing {
         /// Which part, from 0.
         number: u32,
     },
+    /// No operator has this name or id.
+    #[error("there is no operator {0}")]
+    Operator(String),
     /// A wiped device without the command that wiped it.
     #[error("the command {0} of a wiped device is missing")]
     Command(CommandId),
@@ -107,6 +111,20 @@ pub enum Refusal {
     /// Between issuing a code and reading it back somebody replaced or used it.
     #[error("the new code was replaced or used at once: look at the account again")]
     CodeGoneAtOnce,
+    /// The text is no sign-in name.
+    #[error(transparent)]
+    OperatorName(#[from] InvalidOperatorName),
+    /// Operators stay as they are. Never [`OperatorError::Unknown`].
+    #[error(transparent)]
+    Operator(OperatorError),
+    /// An operator's secret was sealed under another master key.
+    #[error(
+        "the authenticator's secret of {0} does not open under this server's master key: invite them anew"
+    )]
+    AuthenticatorDoesNotOpen(OperatorName),
+    /// Too much is being done at once.
+    #[error("the server is busy: try again in a few seconds")]
+    Busy,
     /// The server ends before it could begin.
     #[error("the server is shutting down: try again later")]
     ShuttingDown,
@@ -125,6 +143,15 @@ impl From<CommandError> for UseCaseError {
     }
 }
 
+impl From<OperatorError> for UseCaseError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Unknown(id) => Self::NotFound(Missing::Operator(id.to_string())),
+            other => Self::Refused(Refusal::Operator(other)),
+        }
+    }
+}
+
 macro_rules! refused {
     ($($cause:ty),+) => {
         $(
@@ -137,7 +164,7 @@ macro_rules! refused {
     };
 }
 
-refused!(InvalidStaffNumber, SeatError, ApplyError, ReissueError);
+refused!(InvalidStaffNumber, InvalidOperatorName, SeatError, ApplyError, ReissueError);
 
 impl From<NotLoaded> for UseCaseError {
     fn from(error: NotLoaded) -> Self {

@@ -39,8 +39,12 @@ pub enum Unique {
     StaffNumber,
     /// The public key of a device, wiped ones included.
     DeviceKey,
+    /// The name of an operator, disabled ones included.
+    OperatorName,
     /// The token of an operator.
     OperatorToken,
+    /// The invitation of an operator.
+    OperatorInvitation,
 }
 
 /// Why a change no longer fits: load again and decide again.

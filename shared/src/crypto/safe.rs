@@ -23,6 +23,8 @@ pub enum Purpose {
     CodeSeal,
     /// Seals the server's long-term secrets under the master key.
     ServerSecrets,
+    /// Seals what an operator's authenticator computes codes from.
+    OperatorTotp,
     /// The client's OPAQUE input, from PIN and device secret.
     OpaqueInput,
     /// Wraps the vault key in the online slot.
@@ -45,6 +47,7 @@ impl Purpose {
             Self::CodeIndex => "code-index",
             Self::CodeSeal => "code-seal",
             Self::ServerSecrets => "server-secrets",
+            Self::OperatorTotp => "operator-totp",
             Self::OpaqueInput => "opaque-input",
             Self::OnlineSlot => "slot-online",
             Self::OfflineSlot => "slot-offline",

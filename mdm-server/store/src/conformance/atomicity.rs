@@ -3,7 +3,7 @@
 use mdm_core::account::{Account, AccountState};
 use mdm_core::audit::GENESIS;
 use mdm_core::change::{Changeset, Record};
-use mdm_core::operator::Operator;
+use mdm_core::operator::{Operator, OperatorName};
 use shared::ids::OperatorId;
 
 use super::{Place, samples};
@@ -82,20 +82,41 @@ pub(crate) async fn two_accounts_may_exchange_their_staff_numbers(place: &impl P
     assert_eq!(found.unwrap().value, second);
 }
 
-pub(crate) async fn a_device_key_and_a_token_belong_to_one_record(place: &impl Place) {
+pub(crate) async fn a_device_key_belongs_to_one_device(place: &impl Place) {
     let store = place.open();
     let device = samples::device(1, 1);
     store.commit(samples::inserts([Record::Device(device.clone())])).await.unwrap();
     let mut other = samples::device(2, 2);
     other.key = device.key;
     assert!(is_taken(&store.commit(samples::inserts([Record::Device(other)])).await, Unique::DeviceKey));
+}
 
-    store.commit(samples::inserts([Record::Operator(samples::operator(1))])).await.unwrap();
-    let other = Operator { id: OperatorId::from_bytes([9; 16]), ..samples::operator(1) };
-    assert!(is_taken(
-        &store.commit(samples::inserts([Record::Operator(other)])).await,
-        Unique::OperatorToken
-    ));
+pub(crate) async fn name_token_and_invitation_belong_to_one_operator(place: &impl Place) {
+    let store = place.open();
+    let records = [samples::operator(1), samples::invited(2), samples::invited(3)];
+    store.commit(samples::inserts(records.map(Record::Operator))).await.unwrap();
+    let id = OperatorId::from_bytes([9; 16]);
+    let name = |text| OperatorName::new(text).unwrap();
+    let cases = [
+        (Operator { id, name: name("aDMIN-3"), ..samples::operator(9) }, Unique::OperatorName),
+        (Operator { id, name: name("other"), ..samples::operator(1) }, Unique::OperatorToken),
+        (Operator { id, name: name("other"), ..samples::invited(2) }, Unique::OperatorInvitation),
+    ];
+    for (other, unique) in cases {
+        assert!(is_taken(&store.commit(samples::inserts([Record::Operator(other)])).await, unique));
+    }
+
+    // What an operator gives up leads nowhere, and may be another's.
+    let stored = store.operator(samples::invited(2).id).await.unwrap().unwrap();
+    let given_up = stored.value.invitation().unwrap().hash;
+    let ready = Operator { sign_in: samples::operator(2).sign_in, ..stored.value };
+    let mut changes = Changeset::default();
+    changes.update(stored.version, Record::Operator(ready));
+    store.commit(changes).await.unwrap();
+    assert_eq!(store.operator_by_invitation(given_up).await.unwrap(), None);
+    let heir = Operator { id, name: name("other"), ..samples::invited(2) };
+    store.commit(samples::inserts([Record::Operator(heir.clone())])).await.unwrap();
+    assert_eq!(store.operator_by_invitation(given_up).await.unwrap().unwrap().value, heir);
 }
 
 pub(crate) async fn of_two_commits_from_one_version_one_wins(place: &impl Place) {

@@ -9,7 +9,10 @@ use mdm_core::code::{CodeIndex, CodeRecord, CodeState};
 use mdm_core::command::CommandRecord;
 use mdm_core::device::{Device, DeviceState};
 use mdm_core::license::WaitingEntry;
-use mdm_core::operator::{Operator, Role, TokenHash};
+use mdm_core::operator::{
+    Credentials, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role, SealedTotpSecret,
+    SignIn, TokenHash,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
@@ -170,11 +173,28 @@ pub(crate) fn plan_chunk(batch: u32, number: u32, items: usize) -> PlanChunk {
 pub(crate) fn operator(number: u32) -> Operator {
     Operator {
         id: OperatorId::from_bytes(bytes(number)),
-        name: "admin".to_owned(),
+        name: OperatorName::new(&format!("Admin-{number}")).unwrap(),
         role: Role::Owner,
-        token: TokenHash(bytes(number)),
+        token: Some(TokenHash(bytes(number))),
+        sign_in: SignIn::Ready(Credentials {
+            password: PasswordHash("$argon2id$".to_owned()),
+            totp_secret: SealedTotpSecret(vec![4; 48]),
+            last_step: number.into(),
+        }),
+        session_epoch: 1,
         created_at: at(0),
+        disabled_at: None,
     }
+}
+
+/// An operator without a token whose invitation has the same number.
+pub(crate) fn invited(number: u32) -> Operator {
+    let invitation = Invitation {
+        hash: InvitationHash(bytes(number)),
+        expires_at: at(10),
+        totp_secret: SealedTotpSecret(vec![5; 48]),
+    };
+    Operator { token: None, sign_in: SignIn::Invited(invitation), ..operator(number) }
 }
 
 pub(crate) fn roster(name: &str, version: u64) -> Roster {

@@ -5,6 +5,7 @@ use mdm_core::batch::BatchState;
 use mdm_core::change::{Changeset, Record};
 use mdm_core::code::CodeState;
 use mdm_core::license::Pool;
+use mdm_core::operator::{InvitationHash, OperatorName};
 
 use super::{Place, samples};
 
@@ -50,6 +51,7 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
             Record::Device(samples::device(3, 8)),
             Record::Code(samples::code(1, 7, 10)),
             Record::Operator(samples::operator(4)),
+            Record::Operator(samples::invited(5)),
             Record::Roster(samples::roster("市長部局", 3)),
             Record::Roster(samples::roster("消防", 1)),
             Record::Pool(Pool { size: 700, reserved: 20, assigned: 0 }),
@@ -71,8 +73,15 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
     assert_eq!(store.codes_of_account(code.account).await.unwrap()[0].value, code);
     let operator = samples::operator(4);
     assert_eq!(store.operator(operator.id).await.unwrap().unwrap().value, operator);
-    assert_eq!(store.operator_by_token(operator.token).await.unwrap().unwrap().value, operator);
-    assert_eq!(store.operators().await.unwrap().len(), 1);
+    assert_eq!(store.operator_by_token(operator.token.unwrap()).await.unwrap().unwrap().value, operator);
+    let name = |text| OperatorName::new(text).unwrap();
+    assert_eq!(store.operator_by_name(&name("aDMIN-4")).await.unwrap().unwrap().value, operator);
+    assert_eq!(store.operator_by_name(&name("Admin")).await.unwrap(), None);
+    let invited = samples::invited(5);
+    let hash = invited.invitation().unwrap().hash;
+    assert_eq!(store.operator_by_invitation(hash).await.unwrap().unwrap().value, invited);
+    assert_eq!(store.operator_by_invitation(InvitationHash([9; 32])).await.unwrap(), None);
+    assert_eq!(store.operators().await.unwrap().len(), 2);
     let roster = store.roster(&samples::source("市長部局")).await.unwrap().unwrap();
     assert_eq!(roster.value.version, 3);
     assert_eq!(store.rosters().await.unwrap().len(), 2);

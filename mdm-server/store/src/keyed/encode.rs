@@ -112,7 +112,14 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
             vec![plain(layout::command_of(command.enrolment, command.order, command.id.as_bytes()))]
         }
         Record::Operator(operator) => {
-            vec![unique(layout::operator_by_token(operator.token), Unique::OperatorToken)]
+            let mut entries = vec![unique(layout::operator_by_name(&operator.name), Unique::OperatorName)];
+            entries.extend(
+                operator.token.map(|token| unique(layout::operator_by_token(token), Unique::OperatorToken)),
+            );
+            entries.extend(operator.invitation().map(|invitation| {
+                unique(layout::operator_by_invitation(invitation.hash), Unique::OperatorInvitation)
+            }));
+            entries
         }
         Record::Roster(_) | Record::Pool(_) | Record::Batch(_) | Record::PlanChunk(_) => Vec::new(),
     }

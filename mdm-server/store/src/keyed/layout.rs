@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use mdm_core::account::{SourceName, StaffNumber};
 use mdm_core::change::Key;
 use mdm_core::code::CodeIndex;
-use mdm_core::operator::TokenHash;
+use mdm_core::operator::{InvitationHash, OperatorName, TokenHash};
 use shared::cose::PublicKey;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 use shared::signed::Order;
@@ -44,6 +44,8 @@ const CODE_BY_EXPIRY: u8 = b'U';
 const COMMAND_BY_DEVICE: u8 = b'M';
 const DEVICE_BY_ACCOUNT: u8 = b'D';
 const DEVICE_BY_KEY: u8 = b'K';
+const OPERATOR_BY_INVITATION: u8 = b'I';
+const OPERATOR_BY_NAME: u8 = b'O';
 const OPERATOR_BY_TOKEN: u8 = b'T';
 const WAITING_BY_TURN: u8 = b'W';
 
@@ -130,6 +132,14 @@ pub(super) fn device_by_key(device_key: &PublicKey) -> Vec<u8> {
 
 pub(super) fn operator_by_token(token: TokenHash) -> Vec<u8> {
     key(OPERATOR_BY_TOKEN, &[&token.0])
+}
+
+pub(super) fn operator_by_name(name: &OperatorName) -> Vec<u8> {
+    key(OPERATOR_BY_NAME, &[name.folded().as_bytes()])
+}
+
+pub(super) fn operator_by_invitation(invitation: InvitationHash) -> Vec<u8> {
+    key(OPERATOR_BY_INVITATION, &[&invitation.0])
 }
 
 pub(super) fn waiting_list() -> Vec<u8> {

@@ -11,7 +11,7 @@ use mdm_core::code::{CodeIndex, CodeRecord};
 use mdm_core::command::CommandRecord;
 use mdm_core::device::Device;
 use mdm_core::license::{Pool, WaitingEntry};
-use mdm_core::operator::{Operator, TokenHash};
+use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
 use serde::de::DeserializeOwned;
 use shared::cose::PublicKey;
 use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
@@ -244,6 +244,14 @@ impl<E: Engine> Operators for KeyedStore<E> {
 
     fn operator_by_token(&self, token: TokenHash) -> Read<'_, Option<Stored<Operator>>> {
         self.one_by("operator", layout::operator_by_token(token))
+    }
+
+    fn operator_by_name(&self, name: &OperatorName) -> Read<'_, Option<Stored<Operator>>> {
+        self.one_by("operator", layout::operator_by_name(name))
+    }
+
+    fn operator_by_invitation(&self, invitation: InvitationHash) -> Read<'_, Option<Stored<Operator>>> {
+        self.one_by("operator", layout::operator_by_invitation(invitation))
     }
 
     fn operators(&self) -> Read<'_, Vec<Stored<Operator>>> {

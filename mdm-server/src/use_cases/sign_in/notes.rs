@@ -1,0 +1,89 @@
+//! Failed sign-ins in the journal: so many lines a minute and no more, whatever somebody sends; the others as a number.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+use mdm_core::audit::AuditEvent;
+use mdm_core::change::Changeset;
+use mdm_core::operator::sign_in::{Failure, failed_unlisted};
+
+use crate::service::Service;
+
+/// Lines a minute of each kind of failure: guesses at names do not crowd out the wrong code beside a right password.
+const LINES: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
+
+/// What a line is about: a failure, or the number of those that got none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Line {
+    Failed(Failure),
+    Unlisted,
+}
+
+/// Which failures get a line.
+pub(super) struct Notes<C: Clock = DefaultClock> {
+    lines: RateLimiter<Line, DefaultKeyedStateStore<Line>, C, NoOpMiddleware<C::Instant>>,
+    unlisted: AtomicU64,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self::new(DefaultClock::default())
+    }
+}
+
+impl<C: Clock> Notes<C> {
+    pub(super) fn new(clock: C) -> Self {
+        let lines = RateLimiter::new(Quota::per_minute(LINES), DefaultKeyedStateStore::default(), clock);
+        Self { lines, unlisted: AtomicU64::new(0) }
+    }
+
+    /// Whether this one gets a line; else it is counted.
+    pub(super) fn has_room(&self, failure: Failure) -> bool {
+        let room = self.lines.check_key(&Line::Failed(failure)).is_ok();
+        if !room {
+            self.unlisted.fetch_add(1, Ordering::Relaxed);
+        }
+        room
+    }
+
+    /// How many were counted since this was asked with success, if that may be said now.
+    pub(super) fn take_unlisted(&self) -> Option<u64> {
+        if self.unlisted.load(Ordering::Relaxed) == 0 || self.lines.check_key(&Line::Unlisted).is_err() {
+            return None;
+        }
+        Some(self.unlisted.swap(0, Ordering::Relaxed)).filter(|count| *count > 0)
+    }
+
+    fn give_back(&self, unlisted: u64) {
+        self.unlisted.fetch_add(unlisted, Ordering::Relaxed);
+    }
+}
+
+impl Notes {
+    /// Notes a failure, or counts it. The answer to whoever tried does not depend on it.
+    pub(super) async fn note(&self, service: &Service, failure: Failure, event: AuditEvent) {
+        if self.has_room(failure) {
+            let mut changes = Changeset::default();
+            changes.note(event);
+            if let Err(error) = service.commit(changes).await {
+                self.give_back(1);
+                tracing::error!(%error, "a failed sign-in could not be noted in the audit journal");
+            }
+        }
+    }
+
+    /// Notes how many were only counted.
+    pub(super) async fn note_unlisted(&self, service: &Service) {
+        let Some(count) = self.take_unlisted() else { return };
+        let mut changes = Changeset::default();
+        changes.note(failed_unlisted(count, service.clock.now()));
+        if let Err(error) = service.commit(changes).await {
+            self.give_back(count);
+            tracing::error!(%error, "failed sign-ins could not be noted in the audit journal");
+        }
+    }
+}
