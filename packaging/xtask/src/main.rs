@@ -1,10 +1,12 @@
 //! `cargo xtask`: the commands that a fresh clone needs.
 //!
-//! This crate starts cargo and says what happens; it holds no logic of the product and depends on the
+//! This crate starts cargo, apt and npm and says what happens; it holds no logic of the product and depends on the
 //! standard library, clap and anyhow alone, so that it builds in seconds. The programs that it starts (the
 //! demo, the roster generator) live in the crate `e2e`.
 
+mod axe;
 mod run;
+mod screens;
 mod test;
 mod tools;
 
@@ -28,12 +30,19 @@ struct Cli {
 enum Task {
     /// Check everything: tools, format, lints, build, docs, tests. Stops at the first failure
     Test,
+    /// Install what the tests need besides Rust, as `test` does first
+    Tools,
     /// Tell the story from a staff file to a wiped phone, against a real server
     Demo {
         /// End after the story instead of leaving the server running
         #[arg(long)]
         exit: bool,
+        /// Start the staff member's app against the server, with a code to enrol with
+        #[arg(long, conflicts_with = "exit")]
+        client: bool,
     },
+    /// Take the pictures that the tests have made over into docs/screens
+    Screens,
     /// Write a believable staff file: --seed N --rows N --year Y --encoding cp932|utf-8|utf-8-bom OUT
     #[command(disable_help_flag = true)]
     Roster {
@@ -46,7 +55,9 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Test => test::all(),
-        Task::Demo { exit } => demo(exit),
+        Task::Tools => tools::all().and_then(|()| axe::install()),
+        Task::Demo { exit, client } => demo(exit, client),
+        Task::Screens => screens::take_over(),
         Task::Roster { args } => roster(&args),
     };
     match done {
@@ -60,12 +71,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// The demo starts `mdm-server`, `mdmctl` and `phone` from the folder that it lies in, so all are built first.
-fn demo(exit: bool) -> Result<()> {
+/// The demo starts `mdm-server`, `mdmctl`, `phone` and the app from the folder that it lies in, so all are built first;
+/// the app only for who asks for it, since that takes minutes.
+fn demo(exit: bool, client: bool) -> Result<()> {
     tools::compiler()?;
+    if client {
+        tools::app()?;
+        println!("building the app: some minutes, the first time");
+        Cargo::new(["build", "--locked", "--package", "client"]).run()?;
+    }
     Cargo::new(["build", "--locked", "--package", "mdm-server", "--package", "e2e", "--bins"]).run()?;
-    let flag = exit.then_some("--exit");
-    Cargo::new(["run", "--quiet", "--locked", "--package", "e2e", "--bin", "demo", "--"]).args(flag).replace()
+    let flags = exit.then_some("--exit").into_iter().chain(client.then_some("--client"));
+    Cargo::new(["run", "--quiet", "--locked", "--package", "e2e", "--bin", "demo", "--"])
+        .args(flags)
+        .replace()
 }
 
 fn roster(args: &[OsString]) -> Result<()> {

@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::run::Cargo;
-use crate::tools;
+use crate::{axe, tools};
 
 type Step = (&'static str, fn() -> Result<()>);
 
 /// In the order of cost, the tests last: what stands at the end of the output is cargo's own count of them.
-const STEPS: [Step; 7] = [
-    ("tools: strace, C compiler, rustfmt, clippy", tools::all),
+const STEPS: [Step; 8] = [
+    ("tools: compiler, strace, browser, X server, fonts, rustfmt, clippy", tools::all),
+    ("axe-core, by npm", axe::install),
     ("fetch: every locked package", fetch),
     ("format", format),
     ("lints", lints),
     ("build: the programs that the tests start", build),
     ("docs", docs),
-    ("tests: unit, conformance, edges and licenses, end to end", tests),
+    ("tests: unit, conformance, edges and licenses, end to end, in the browser and in the app", tests),
 ];
 
 /// Runs all steps and stops at the first that fails.

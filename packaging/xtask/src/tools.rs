@@ -1,38 +1,91 @@
 //! What the tests need on the machine besides Rust: found, installed where that is possible, or named.
 
-use std::env;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use crate::run::Cargo;
 
-/// A program of the system and how to see that it works.
+mod probes;
+
+use probes::{output, succeeds};
+
+/// Something of the system and how to see that it works.
 struct Tool {
     name: &'static str,
     why: &'static str,
+    /// Debian's packages that bring it.
     package: &'static str,
     works: fn() -> bool,
 }
 
-const TOOLS: [Tool; 2] = [
+const COMPILER: Tool = Tool {
+    name: "cc",
+    why: "ring and the linker need a C compiler",
+    package: "gcc libc6-dev",
+    works: probes::cc,
+};
+
+/// What the app needs, to be built and to open a window.
+const APP: [Tool; 3] = [
+    Tool {
+        name: "fontconfig",
+        why: "the app is built against its headers, which pkg-config finds",
+        package: "libfontconfig1-dev pkg-config",
+        works: probes::fontconfig,
+    },
+    Tool {
+        name: "the libraries of X11",
+        why: "the app opens a window with them",
+        package: "libxkbcommon-x11-0 libxcursor1 libxi6 libxrender1 libx11-xcb1",
+        works: probes::x11_libraries,
+    },
+    Tool {
+        name: "a Japanese font",
+        why: "screens and pages are in Japanese",
+        package: "fonts-noto-cjk fontconfig",
+        works: probes::japanese_font,
+    },
+];
+
+/// What the tests need besides.
+const TESTS: [Tool; 5] = [
     Tool {
         name: "strace",
         why: "tests watch with it that a commit is on disk before it is acknowledged",
         package: "strace",
-        works: strace_works,
+        works: probes::strace,
     },
     Tool {
-        name: "cc",
-        why: "ring and the linker need a C compiler",
-        package: "gcc libc6-dev",
-        works: cc_works,
+        name: "Xvfb",
+        why: "tests open the app's windows on a display of their own",
+        package: "xvfb",
+        works: probes::xvfb,
+    },
+    Tool {
+        name: "chromium",
+        why: "tests use the console in a real browser",
+        package: "chromium",
+        works: probes::chromium,
+    },
+    Tool {
+        name: "chromedriver",
+        why: "tests drive the browser with it; both are of one version",
+        package: "chromium-driver",
+        works: probes::chromedriver,
+    },
+    Tool {
+        name: "npm",
+        why: "axe-core, which checks pages for accessibility, comes by it",
+        package: "nodejs npm",
+        works: probes::npm,
     },
 ];
 
 /// All tools of the tests.
 pub(crate) fn all() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !(tool.works)()).collect();
+    let tools = [&COMPILER].into_iter().chain(&APP).chain(&TESTS);
+    let missing: Vec<&Tool> = tools.filter(|tool| !(tool.works)()).collect();
     if !missing.is_empty() {
         install(&missing)?;
     }
@@ -42,14 +95,24 @@ pub(crate) fn all() -> Result<()> {
 
 /// The C compiler, which is all that the demo needs besides Rust.
 pub(crate) fn compiler() -> Result<()> {
-    if !cc_works() {
-        bail!("no C compiler: `cc` is missing. On Debian: apt-get install gcc libc6-dev");
+    named([&COMPILER])
+}
+
+/// What the app needs, named: a demo installs nothing.
+pub(crate) fn app() -> Result<()> {
+    named(&APP)
+}
+
+fn named(tools: impl IntoIterator<Item = &'static Tool>) -> Result<()> {
+    let missing: Vec<&Tool> = tools.into_iter().filter(|tool| !(tool.works)()).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    bail!("{}\n{}", needs(&missing), by_hand(&packages(&missing)))
 }
 
 fn install(missing: &[&Tool]) -> Result<()> {
-    let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.package.split(' ')).collect();
+    let packages = packages(missing);
     let Some(mut apt) = apt() else {
         bail!("{}\n{}", needs(missing), by_hand(&packages));
     };
@@ -63,12 +126,18 @@ fn install(missing: &[&Tool]) -> Result<()> {
     if !still.is_empty() {
         bail!(
             "{} after apt-get ran\n{}\nA tool that is installed and does not work may be forbidden here: \
-             strace needs leave to trace (ptrace), in a container --cap-add=SYS_PTRACE",
+             strace needs leave to trace (ptrace), in a container --cap-add=SYS_PTRACE; Ubuntu's chromium and \
+             chromium-driver are snaps, which a container does not run: there, put a chromium and a chromedriver of \
+             one version on the PATH, Debian's or Chrome for Testing",
             needs(&still),
-            by_hand(&packages)
+            by_hand(&self::packages(&still))
         );
     }
     Ok(())
+}
+
+fn packages(tools: &[&Tool]) -> Vec<&'static str> {
+    tools.iter().flat_map(|tool| tool.package.split(' ')).collect()
 }
 
 fn needs(missing: &[&Tool]) -> String {
@@ -109,27 +178,6 @@ fn component(name: &str, command: &str) -> Result<()> {
         return Ok(());
     }
     bail!("the Rust component {name} is missing: rustup component add {name}")
-}
-
-/// Traces a real program: strace may be there and tracing forbidden.
-fn strace_works() -> bool {
-    succeeds("strace", &["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "true"])
-}
-
-fn cc_works() -> bool {
-    let cc = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    succeeds(&cc, &["--version"])
-}
-
-fn succeeds(program: &str, args: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-fn output(program: &str, args: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(args).output().ok()?;
-    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// Runs with its output on the terminal; whether it helped is seen by trying the tool.

@@ -1,0 +1,44 @@
+//! `cargo xtask screens`: the pictures that tests have made, from `target/screens` to `docs/screens`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::run::root;
+
+/// One folder for each face.
+const FACES: [&str; 2] = ["console", "app"];
+
+/// Puts the new pictures in the place of the old ones.
+pub(crate) fn take_over() -> Result<()> {
+    for face in FACES {
+        let (from, to) = (root().join("target/screens").join(face), root().join("docs/screens").join(face));
+        let pictures = pictures(&from)?;
+        // Pictures of screens that are no more go as well.
+        if to.exists() {
+            fs::remove_dir_all(&to).with_context(|| to.display().to_string())?;
+        }
+        fs::create_dir_all(&to).with_context(|| to.display().to_string())?;
+        for name in &pictures {
+            fs::copy(from.join(name), to.join(name)).with_context(|| name.clone())?;
+        }
+        println!("{}: {} pictures", to.display(), pictures.len());
+    }
+    Ok(())
+}
+
+fn pictures(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("no pictures in {}: `cargo xtask test` makes them", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().into_string().ok().context("a name in UTF-8")?;
+        if name.ends_with(".png") {
+            names.push(name);
+        }
+    }
+    ensure!(!names.is_empty(), "no pictures in {}: `cargo xtask test` makes them", folder.display());
+    names.sort();
+    Ok(names)
+}

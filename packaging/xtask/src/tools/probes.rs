@@ -1,0 +1,97 @@
+//! Whether a tool works: each is tried, not looked up by name, as far as that can be done in a second.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A C compiler.
+pub(super) fn cc() -> bool {
+    let cc = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    succeeds(&cc, &["--version"])
+}
+
+/// Traces a real program: strace may be there and tracing forbidden.
+pub(super) fn strace() -> bool {
+    succeeds("strace", &["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "true"])
+}
+
+/// The question that the build asks.
+pub(super) fn fontconfig() -> bool {
+    succeeds("pkg-config", &["--exists", "fontconfig"])
+}
+
+/// They are opened while the app runs, by these names.
+pub(super) fn x11_libraries() -> bool {
+    const LIBRARIES: [&str; 5] =
+        ["libxkbcommon-x11.so.0", "libXcursor.so.1", "libXi.so.6", "libXrender.so.1", "libX11-xcb.so.1"];
+    // The linker's list; /sbin is not in everybody's PATH.
+    let listed = output("ldconfig", &["-p"]).or_else(|| output("/sbin/ldconfig", &["-p"]));
+    listed.is_some_and(|listed| LIBRARIES.iter().all(|library| listed.contains(library)))
+}
+
+/// A font that says of itself that it has what Japanese needs.
+pub(super) fn japanese_font() -> bool {
+    output("fc-list", &[":lang=ja", "family"]).is_some_and(|families| !families.is_empty())
+}
+
+/// Starts a display; it says its number when it serves.
+pub(super) fn xvfb() -> bool {
+    let mut command = Command::new("Xvfb");
+    command.args(["-displayfd", "1", "-screen", "0", "64x64x24", "-nolisten", "tcp"]);
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut server) = command.spawn() else { return false };
+    let mut number = String::new();
+    let read = server.stdout.take().map(|pipe| BufReader::new(pipe).read_line(&mut number));
+    // It may have ended by itself; either way it is waited for.
+    drop(server.kill());
+    drop(server.wait());
+    matches!(read, Some(Ok(_))) && number.trim().parse::<u32>().is_ok()
+}
+
+/// Loads a page: a browser that is a snap may be there and not run.
+pub(super) fn chromium() -> bool {
+    let profile = scratch_folder();
+    let folder = format!("--user-data-dir={}", profile.display());
+    let page = "data:text/html,<p>loaded";
+    let arguments =
+        ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", &folder, "--dump-dom", page];
+    let loaded = output("chromium", &arguments).is_some_and(|page| page.contains("<p>loaded"));
+    // What it wrote is of no use; a rest of it in the temporary folder does no harm.
+    drop(fs::remove_dir_all(&profile));
+    loaded
+}
+
+/// A driver of the browser's own version: another refuses it.
+pub(super) fn chromedriver() -> bool {
+    let major = |program: &str| {
+        let version = output(program, &["--version"])?;
+        version.split_whitespace().find_map(|word| word.split_once('.')?.0.parse::<u32>().ok())
+    };
+    major("chromedriver").is_some_and(|driver| major("chromium") == Some(driver))
+}
+
+/// npm, and the Node.js that it runs on.
+pub(super) fn npm() -> bool {
+    succeeds("npm", &["--version"])
+}
+
+fn scratch_folder() -> PathBuf {
+    env::temp_dir().join(format!("tamatebako-xtask-{}", std::process::id()))
+}
+
+/// Whether a program ends well, with its output thrown away.
+pub(super) fn succeeds(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// What a program prints, if it ends well.
+pub(super) fn output(program: &str, args: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    let output = command.args(args).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
