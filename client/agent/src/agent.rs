@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use client_core::{Effect, EraseStep, Notice, Session, State, UnlockRefusal};
 use rand::rngs::OsRng;
 use shared::crypto::Secret;
+use shared::policy::Policy;
 use vault::{DurableLease, FileError, Home, HomeError, HomeLock, Vault, VaultError};
 
 use crate::clock::{boot_id, moment};
@@ -129,6 +130,11 @@ impl Agent {
     /// Where the session stands.
     pub fn state(&self) -> State {
         self.inner().session.state()
+    }
+
+    /// What is allowed now; what is usual, before an enrolment.
+    pub fn policy(&self) -> Policy {
+        self.inner().session.policy().clone()
     }
 
     /// Locks: keys leave memory. A running lease goes on.

@@ -62,6 +62,8 @@ paths! {
     device_key = "device/key";
     /// The enrolment: ids, server keys, certificate, progress.
     state = "device/state";
+    /// What the person chose for the eye: language, colours, size of text. An erase removes it with the data.
+    preferences = "device/preferences";
     /// The signed receipt, once there is one.
     receipt = "device/receipt";
     /// The pre-allocated file for a wipe.

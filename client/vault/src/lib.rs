@@ -11,6 +11,7 @@
 //! | `vault/slots/online`, `offline` | the vault key, wrapped |
 //! | `vault/slots/lease`, `lease-secret` | a durable lease, while one runs |
 //! | `device/secret`, `key`, `state`, `receipt` | device secret, device key (PKCS#8), enrolment state, signed receipt |
+//! | `device/preferences` | language, colours, size of text; not sealed |
 //! | `wipe-intent` | zeros, or the signed wipe that is being obeyed |
 //! | `gone` | after an acknowledged erase: the id of the command, nothing else |
 
