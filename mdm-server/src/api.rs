@@ -37,7 +37,7 @@ struct Api {
     wrong_tokens: Arc<WrongTokens>,
 }
 
-/// All routes. Served with `into_make_service_with_connect_info::<SocketAddr>()`, so that wrong tokens are counted by
+/// All routes; beside the console's, which have the rest of the paths. Served with `into_make_service_with_connect_info::<SocketAddr>()`, so that wrong tokens are counted by
 /// source address; without it all callers are one source.
 pub fn router(service: Arc<Service>) -> Router {
     let api = Api { service, wrong_tokens: Arc::default() };
@@ -45,7 +45,6 @@ pub fn router(service: Arc<Service>) -> Router {
         .nest("/api/v1", v1())
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .fallback(|| async { ApiError::no_such_route() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(types::MAX_BODY))
         .layer(axum::middleware::map_response(not_to_be_kept))
@@ -84,4 +83,5 @@ fn v1() -> Router<Api> {
         .route("/devices/{id}/wipe", post(devices::wipe))
         .route("/audit/entries", get(audit::entries))
         .route("/audit/checkpoint", get(audit::checkpoint))
+        .fallback(async || ApiError::no_such_route())
 }

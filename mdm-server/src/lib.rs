@@ -7,6 +7,7 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod directory;
 pub mod init;
 pub mod keyring;

@@ -20,6 +20,7 @@ use crate::quic::{self, QuicError};
 use crate::service::Service;
 use crate::tls::{self, CertificateAuthority, TlsError};
 use crate::use_cases::{UseCaseError, devices};
+use crate::{api, console};
 
 /// Folder of the database in the data folder.
 const DATABASE: &str = "db";
@@ -112,7 +113,8 @@ async fn serve_https(
     tls: rustls::ServerConfig,
     handle: axum_server::Handle<SocketAddr>,
 ) {
-    let app = crate::api::router(service).into_make_service_with_connect_info::<SocketAddr>();
+    let app = api::router(service.clone()).merge(console::router(service));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = match axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(tls))) {
         Ok(server) => server,
         Err(error) => return tracing::error!(%error, "HTTPS does not start"),

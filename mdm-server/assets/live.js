@@ -1,0 +1,53 @@
+// Keeps the live parts of a page true: on each tick the page is fetched again and its parts marked with data-live are
+// put in place. Without this script the page is complete, and stands still.
+(() => {
+  "use strict";
+  const parts = (root) => root.querySelectorAll("[data-live]");
+  if (parts(document).length === 0) return;
+
+  let busy = false;
+  let again = false;
+
+  async function refresh() {
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store" });
+      if (answer.status === 401) {
+        location.reload();
+        return;
+      }
+      if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch {
+      // The server cannot be reached: the stream opens again by itself, and then this runs once more.
+    } finally {
+      busy = false;
+      if (again) {
+        again = false;
+        refresh();
+      }
+    }
+  }
+
+  function replace(fresh) {
+    for (const part of parts(document)) {
+      const name = CSS.escape(part.dataset.live);
+      const other = fresh.querySelector(`[data-live="${name}"]`);
+      // What somebody is using at this moment is not pulled away from under them.
+      if (!other || part.innerHTML === other.innerHTML || part.contains(document.activeElement)) continue;
+      part.innerHTML = other.innerHTML;
+    }
+  }
+
+  let opened = false;
+  const ticks = new EventSource("/live");
+  ticks.onmessage = refresh;
+  // After a gap ticks may have been missed.
+  ticks.onopen = () => {
+    if (opened) refresh();
+    opened = true;
+  };
+})();

@@ -1,0 +1,102 @@
+//! The admins' web console: pages rendered here, complete without a script. Here: which pages there are and what holds for
+//! all of them. Not here: what is done ([`crate::use_cases`]), and what is looked up ([`crate::directory`]).
+//!
+//! Each handler asks for a proof of who looks ([`viewer::Viewer`], [`viewer::Fresh`]) and of where a form comes from
+//! ([`posted::Posted`], [`posted::Uploaded`]); words come from `locales/` ([`words`]).
+
+mod assets;
+mod dashboard;
+mod failure;
+mod invitation;
+mod live;
+mod notice;
+mod page;
+mod posted;
+mod refusals;
+mod render;
+mod session;
+mod sign_in;
+mod viewer;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{Next, from_fn, map_response};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+
+use crate::service::Service;
+use failure::Failure;
+use session::Sessions;
+use viewer::Visit;
+
+/// The most bytes of a form without a file.
+const FORM_MAX: usize = 64 * 1024;
+
+/// What every page stands on.
+#[derive(Clone)]
+struct Console {
+    service: Arc<Service>,
+    sessions: Arc<Sessions>,
+}
+
+/// All pages. Served with `into_make_service_with_connect_info::<SocketAddr>()`, so that sign-ins are counted by source.
+pub fn router(service: Arc<Service>) -> Router {
+    let console = Console { service, sessions: Arc::default() };
+    Router::new()
+        .route("/", get(dashboard::show))
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/confirm", get(sign_in::confirm_form).post(sign_in::confirm))
+        .route("/invitation/{code}", get(invitation::form).post(invitation::accept))
+        .route("/language/{tag}", get(sign_in::choose_language))
+        .route("/live", get(live::ticks))
+        .fallback(async |visit: Visit| Failure::NoSuchPage(visit.language))
+        .method_not_allowed_fallback(async |visit: Visit| Failure::Malformed(visit.language))
+        .layer(DefaultBodyLimit::max(FORM_MAX))
+        .layer(from_fn(changes_come_from_here))
+        .layer(map_response(not_to_be_kept))
+        .route("/assets/console.css", get(assets::style))
+        .route("/assets/live.js", get(assets::script))
+        .route("/assets/emblem.svg", get(assets::emblem))
+        .layer(map_response(confined))
+        .with_state(console)
+}
+
+/// Nothing is changed by a request that another site made.
+async fn changes_come_from_here(request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if changes && !posted::is_from_here(request.headers()) {
+        let (parts, _) = request.into_parts();
+        return Failure::Forged(Visit::of(&parts).language).into_response();
+    }
+    next.run(request).await
+}
+
+/// Pages hold names and states: nothing on the way keeps them.
+async fn not_to_be_kept(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A page loads its style, script and emblem from here and nothing else from anywhere, runs no script of its own text, and
+/// stands in nobody's frame.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+async fn confined(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 5] = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
