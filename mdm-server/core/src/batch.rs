@@ -158,6 +158,45 @@ pub enum PlanKind {
     Rejected(Vec<Rejection>),
 }
 
+/// A [`PlanKind`] without what the row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the kinds of PlanKind")]
+pub enum PlanWord {
+    Join,
+    Move,
+    Change,
+    Return,
+    Leave,
+    Unchanged,
+    Rejected,
+}
+
+impl PlanKind {
+    /// Which kind it is.
+    pub fn word(&self) -> PlanWord {
+        match self {
+            Self::Join { .. } => PlanWord::Join,
+            Self::Move { .. } => PlanWord::Move,
+            Self::Change { .. } => PlanWord::Change,
+            Self::Return { .. } => PlanWord::Return,
+            Self::Leave => PlanWord::Leave,
+            Self::Unchanged => PlanWord::Unchanged,
+            Self::Rejected(_) => PlanWord::Rejected,
+        }
+    }
+
+    /// Whether the row says that a seat is wished.
+    pub fn wishes_seat(&self) -> bool {
+        match self {
+            Self::Join { wishes_seat, .. }
+            | Self::Move { wishes_seat, .. }
+            | Self::Change { wishes_seat, .. }
+            | Self::Return { wishes_seat, .. } => *wishes_seat,
+            Self::Leave | Self::Unchanged | Self::Rejected(_) => false,
+        }
+    }
+}
+
 /// One line of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanItem {

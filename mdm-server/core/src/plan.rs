@@ -13,7 +13,7 @@ use shared::ids::BatchId;
 use crate::account::{Account, SourceName};
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::batch::{
-    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, Mode, PlanChunk, PlanItem, PlanKind, PlanSummary,
+    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, Mode, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord,
 };
 use crate::change::{Changeset, Record, Stored};
 use crate::license::Pool;
@@ -148,27 +148,35 @@ fn summary(input: &PlanInput<'_>, items: &[PlanItem]) -> PlanSummary {
 
 /// Whether a line newly asks for a seat. A wish that was known before has been answered or waits.
 pub(crate) fn asks_for_seat(kind: &PlanKind, account: Option<&Account>) -> bool {
+    newly_asks(kind.word(), kind.wishes_seat(), account)
+}
+
+/// The same of a line of which no more is at hand than its kind and whether it wishes a seat.
+pub fn newly_asks(kind: PlanWord, wishes_seat: bool, account: Option<&Account>) -> bool {
     match kind {
-        PlanKind::Join { wishes_seat, .. } => *wishes_seat,
-        PlanKind::Return { wishes_seat, .. } => {
-            *wishes_seat && account.is_none_or(|account| account.seat.is_none())
+        PlanWord::Join => wishes_seat,
+        PlanWord::Return => wishes_seat && account.is_none_or(|account| account.seat.is_none()),
+        PlanWord::Move | PlanWord::Change => {
+            wishes_seat && account.is_some_and(|account| !account.wishes_seat && account.seat.is_none())
         }
-        PlanKind::Move { wishes_seat, .. } | PlanKind::Change { wishes_seat, .. } => {
-            *wishes_seat && account.is_some_and(|account| !account.wishes_seat && account.seat.is_none())
-        }
-        PlanKind::Leave | PlanKind::Unchanged | PlanKind::Rejected(_) => false,
+        PlanWord::Leave | PlanWord::Unchanged | PlanWord::Rejected => false,
     }
 }
 
 /// Whether a line gives a seat back: a leaver's, or one that was never used and is no longer wished for.
 pub(crate) fn gives_seat_back(kind: &PlanKind, account: Option<&Account>) -> bool {
+    gives_back(kind.word(), kind.wishes_seat(), account)
+}
+
+/// The same of a line of which no more is at hand than its kind and whether it wishes a seat.
+pub fn gives_back(kind: PlanWord, wishes_seat: bool, account: Option<&Account>) -> bool {
     let Some(account) = account.filter(|account| account.seat.is_some()) else { return false };
     match kind {
-        PlanKind::Leave => true,
-        PlanKind::Move { wishes_seat, .. } | PlanKind::Change { wishes_seat, .. } => {
+        PlanWord::Leave => true,
+        PlanWord::Move | PlanWord::Change => {
             !wishes_seat && account.wishes_seat && account.signed_in_at.is_none()
         }
-        _ => false,
+        PlanWord::Join | PlanWord::Return | PlanWord::Unchanged | PlanWord::Rejected => false,
     }
 }
 
