@@ -11,6 +11,7 @@ mod invitation;
 mod live;
 mod notice;
 mod page;
+mod pager;
 mod posted;
 mod refusals;
 mod render;

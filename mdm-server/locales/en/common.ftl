@@ -23,3 +23,7 @@ common-forged = What was sent could not be traced to a page of your session. Not
 common-malformed = What was sent could not be read. Nothing was changed. Go back and try again.
 common-too-large = The file is too large. Nothing was changed. Choose a file of at most 50 MB.
 common-no-such-page = There is no such page. Check the address, or go on from home.
+common-pager = Pages
+common-pager-previous = Previous 50
+common-pager-next = Next 50
+common-pager-rows = { $first }–{ $last }

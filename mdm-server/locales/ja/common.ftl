@@ -23,3 +23,7 @@ common-forged = この送信は、サインイン中の画面から行われた�
 common-malformed = 送信された内容を読み取れませんでした。何も変更していません。前のページから、もう一度お試しください。
 common-too-large = ファイルが大きすぎます。何も変更していません。50 MB以下のファイルを選んでください。
 common-no-such-page = このページはありません。アドレスを確認するか、ホームからたどってください。
+common-pager = ページの移動
+common-pager-previous = 前の50件
+common-pager-next = 次の50件
+common-pager-rows = { $first }〜{ $last }件目

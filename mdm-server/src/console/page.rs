@@ -208,7 +208,7 @@ pub(super) fn grouped(count: u64) -> String {
     grouped
 }
 
-fn time_in_text(at: Timestamp, language: Language, zone: TimeZone) -> String {
+pub(super) fn time_in_text(at: Timestamp, language: Language, zone: TimeZone) -> String {
     let at = at.to_zoned(zone);
     match language {
         Language::English => at.strftime("%A, %-d %B %Y, %-H:%M").to_string(),

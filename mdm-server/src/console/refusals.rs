@@ -1,15 +1,264 @@
-//! Why something was not done, in the viewer's language: each reason of [`crate::use_cases::UseCaseError`] has words.
+//! Why something was not done, in the viewer's language: what happened, what is safe, what to do. Each reason of
+//! [`crate::use_cases::UseCaseError`] has words of its own; a new one does not compile before it has them.
 
-use super::words::Language;
-use crate::use_cases::UseCaseError;
+use mdm_core::account::{InvalidStaffNumber, SourceName};
+use mdm_core::apply::ApplyError;
+use mdm_core::command::CommandError;
+use mdm_core::operator::{InvalidOperatorName, OperatorError};
+use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
+use mdm_store::{CommitError, ReadError, UnlockRecordsError};
+use shared::cose::SignError;
+
+use super::page::{grouped, time_in_text};
+use super::words::{FluentValue, Language};
+use crate::use_cases::statement::office_zone;
+use crate::use_cases::{Missing, Refusal, UseCaseError};
+
+/// A text that is chosen and not yet said.
+struct Said {
+    key: &'static str,
+    values: Vec<(&'static str, FluentValue<'static>)>,
+}
+
+impl From<&'static str> for Said {
+    fn from(key: &'static str) -> Self {
+        Self { key, values: Vec::new() }
+    }
+}
+
+impl Said {
+    fn with(mut self, name: &'static str, value: impl Into<FluentValue<'static>>) -> Self {
+        self.values.push((name, value.into()));
+        self
+    }
+}
 
 /// The reason in words.
 pub(super) fn text(language: Language, error: &UseCaseError) -> String {
+    let said = match error {
+        UseCaseError::NotFound(missing) => not_found(missing),
+        UseCaseError::Refused(refusal) => refused(language, refusal),
+        UseCaseError::Read(error) => read(error),
+        UseCaseError::Commit(error) => commit(error),
+        UseCaseError::UnlockRecords { done, cause } => return key_file(language, done, cause),
+        UseCaseError::Sign(error) => sign(error),
+    };
+    language.say(said.key, &said.values)
+}
+
+fn not_found(missing: &Missing) -> Said {
+    match missing {
+        Missing::Account(_) => "refusals-account".into(),
+        Missing::StaffNumberInSource { source_name, number } => Said::from("refusals-number-in-source")
+            .with("source", source_name.to_string())
+            .with("number", number.to_string()),
+        Missing::StaffNumber(number) => Said::from("refusals-number").with("number", number.to_string()),
+        Missing::Device(_) => "refusals-device".into(),
+        Missing::Batch(_) => "refusals-batch".into(),
+        Missing::PlanPart { .. } => "refusals-plan-part".into(),
+        Missing::Operator(name) => Said::from("refusals-operator").with("name", name.clone()),
+        Missing::Command(_) => "refusals-wipe-command".into(),
+    }
+}
+
+fn refused(language: Language, refusal: &Refusal) -> Said {
+    match refusal {
+        Refusal::StaffNumber(InvalidStaffNumber) => "refusals-number-form".into(),
+        Refusal::SeveralSources { number, sources } => Said::from("refusals-several-sources")
+            .with("number", number.to_string())
+            .with("sources", listed(language, sources)),
+        Refusal::Command(error) => command(error),
+        Refusal::Seat(error) => seat(*error),
+        Refusal::Apply(error) => apply(language, error),
+        Refusal::Reissue(ReissueError::NoSeat) => "refusals-code-without-seat".into(),
+        Refusal::Reissue(ReissueError::AccountMayNotWork) => "refusals-code-left".into(),
+        Refusal::CodeDoesNotOpen(_) => "refusals-code-does-not-open".into(),
+        Refusal::CodeGoneAtOnce => "refusals-code-gone".into(),
+        Refusal::OperatorName(error) => operator_name(*error),
+        Refusal::Operator(error) => operator(error),
+        Refusal::AuthenticatorDoesNotOpen(name) => {
+            Said::from("refusals-authenticator-does-not-open").with("name", name.to_string())
+        }
+        Refusal::Busy => "refusals-busy".into(),
+        Refusal::ShuttingDown => "refusals-shutting-down".into(),
+    }
+}
+
+fn listed(language: Language, sources: &[SourceName]) -> String {
+    let between = match language {
+        Language::Japanese => "、",
+        Language::English => ", ",
+    };
+    sources.iter().map(SourceName::as_str).collect::<Vec<_>>().join(between)
+}
+
+fn command(error: &CommandError) -> Said {
     match error {
-        UseCaseError::NotFound(_) => language.say("refusals-not-found", &[]),
-        UseCaseError::Refused(_) => language.say("refusals-refused", &[]),
-        UseCaseError::Read(_) | UseCaseError::Commit(_) | UseCaseError::UnlockRecords { .. } | UseCaseError::Sign(_) => {
-            language.say("refusals-storage", &[])
+        CommandError::AlreadyWiped => "refusals-already-wiped".into(),
+        CommandError::Enrolling => "refusals-enrolling".into(),
+        CommandError::AlreadyBlocked => "refusals-already-blocked".into(),
+        CommandError::NotBlocked => "refusals-not-blocked".into(),
+        CommandError::AccountMayNotWork => "refusals-device-of-left".into(),
+        CommandError::Reason => "refusals-reason".into(),
+        CommandError::Sign(error) => sign(error),
+    }
+}
+
+fn seat(error: SeatError) -> Said {
+    match error {
+        SeatError::BelowAssigned { size, assigned, reserved } => Said::from("refusals-pool-too-small")
+            .with("size", grouped(size.into()))
+            .with("assigned", grouped(assigned.into()))
+            .with("reserved", grouped(reserved.into())),
+        SeatError::AccountMayNotWork => "refusals-seat-left".into(),
+        SeatError::HasSeat => "refusals-has-seat".into(),
+        SeatError::NoSeat => "refusals-no-seat".into(),
+        SeatError::AlreadyWaiting => "refusals-already-waiting".into(),
+        SeatError::NotLoaded(error) => not_loaded(error),
+    }
+}
+
+fn not_loaded(NotLoaded(_): NotLoaded) -> Said {
+    "refusals-account".into()
+}
+
+fn apply(language: Language, error: &ApplyError) -> Said {
+    match error {
+        ApplyError::StalePlan { .. } => "refusals-plan-stale".into(),
+        ApplyError::AlreadyApplied(at) => {
+            Said::from("refusals-plan-applied").with("at", time_in_text(*at, language, office_zone()))
+        }
+        ApplyError::IncompletePlan { .. } => "refusals-plan-part".into(),
+        ApplyError::NotLoaded(error) => not_loaded(*error),
+    }
+}
+
+fn operator_name(error: InvalidOperatorName) -> Said {
+    match error {
+        InvalidOperatorName::Empty => "refusals-operator-name-empty".into(),
+        InvalidOperatorName::TooLong => "refusals-operator-name-long".into(),
+        InvalidOperatorName::Character(character) => {
+            Said::from("refusals-operator-name-character").with("character", character.to_string())
+        }
+    }
+}
+
+fn operator(error: &OperatorError) -> Said {
+    match error {
+        OperatorError::Unknown(id) => Said::from("refusals-operator").with("name", id.to_string()),
+        OperatorError::NameTaken(name) => {
+            Said::from("refusals-operator-name-taken").with("name", name.to_string())
+        }
+        OperatorError::LastOwner => "refusals-last-owner".into(),
+        OperatorError::Disabled(name) => {
+            Said::from("refusals-operator-disabled").with("name", name.to_string())
+        }
+        OperatorError::NotAnOwner(name) => Said::from("refusals-not-an-owner").with("name", name.to_string()),
+    }
+}
+
+fn read(error: &ReadError) -> Said {
+    match error {
+        ReadError::Damaged { .. } => "refusals-damaged".into(),
+        ReadError::Io(_) => "refusals-unreadable".into(),
+    }
+}
+
+fn commit(error: &CommitError) -> Said {
+    match error {
+        CommitError::Conflict(_) => "refusals-conflict".into(),
+        CommitError::Malformed { .. } | CommitError::TooMany { .. } | CommitError::TooLarge { .. } => {
+            "refusals-fault".into()
+        }
+        CommitError::Full(_) => "refusals-disk-full".into(),
+        CommitError::Io(_) => "refusals-disk-refused".into(),
+        CommitError::Unknown(_) => "refusals-unknown".into(),
+        CommitError::Damaged(error) => read(error),
+        CommitError::Closed => "refusals-closed".into(),
+    }
+}
+
+/// `done`, where it says anything, is that a wipe is in force.
+fn key_file(language: Language, done: &str, cause: &UnlockRecordsError) -> String {
+    let cause = match cause {
+        UnlockRecordsError::AlreadySignedIn => "refusals-key-in-use",
+        UnlockRecordsError::Missing | UnlockRecordsError::OtherEnrolment => "refusals-key-missing",
+        UnlockRecordsError::Io(_) => "refusals-key-file",
+        UnlockRecordsError::Damaged { .. } => "refusals-key-file-damaged",
+        UnlockRecordsError::Closed => "refusals-key-file-closed",
+    };
+    let cause = language.say(cause, &[]);
+    if done.is_empty() {
+        cause
+    } else {
+        language.say("refusals-wiped-not-sealed", &[("cause", cause.into())])
+    }
+}
+
+fn sign(SignError: &SignError) -> Said {
+    "refusals-not-signed".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mdm_store::IoProblem;
+
+    use super::*;
+
+    fn said(error: impl Into<UseCaseError>) -> [String; 2] {
+        let error = error.into();
+        Language::ALL.map(|language| text(language, &error))
+    }
+
+    fn io() -> IoProblem {
+        IoProblem(Arc::from("No space left on device (os error 28)"))
+    }
+
+    #[test]
+    fn a_full_disk_says_that_nothing_was_changed_and_what_to_do() {
+        let [japanese, english] = said(CommitError::Full(io()));
+        for part in ["空きがありません。", "何も変更していません。", "空きを増やして"]
+        {
+            assert!(japanese.contains(part), "{japanese}");
+        }
+        for part in ["disk is full.", "Nothing was changed.", "Free space"] {
+            assert!(english.contains(part), "{english}");
+        }
+    }
+
+    #[test]
+    fn a_wipe_whose_key_is_not_destroyed_yet_is_said_to_be_in_force() {
+        let failed = |done| UseCaseError::UnlockRecords { done, cause: UnlockRecordsError::Io(io()) };
+        let [japanese, english] = said(failed("the wipe is in force: "));
+        assert!(
+            japanese.contains("遠隔消去は確定し")
+                && japanese.contains("鍵ファイルを読み書きできませんでした"),
+            "{japanese}"
+        );
+        assert!(
+            english.contains("The wipe is in force") && english.contains("key file could not be"),
+            "{english}"
+        );
+        assert!(said(failed("")).iter().all(|text| !text.contains("遠隔消去") && !text.contains("wipe")));
+    }
+
+    #[test]
+    fn values_stand_in_the_text() {
+        let sources = vec![SourceName::new("知事部局").unwrap(), SourceName::new("教育委員会").unwrap()];
+        let number = mdm_core::account::StaffNumber::new("0012").unwrap();
+        let [japanese, english] = said(Refusal::SeveralSources { number, sources });
+        assert!(japanese.contains("「0012」") && japanese.contains("知事部局、教育委員会"), "{japanese}");
+        assert!(english.contains("0012") && english.contains("知事部局, 教育委員会"), "{english}");
+        let [japanese, _] = said(SeatError::BelowAssigned { size: 1_000, assigned: 1_400, reserved: 20 });
+        assert!(japanese.contains("1,400席") && japanese.contains("1,000席"), "{japanese}");
+    }
+
+    #[test]
+    fn no_error_of_the_store_is_shown_as_the_system_words_it() {
+        for error in [CommitError::Full(io()), CommitError::Io(io()), CommitError::Unknown(io())] {
+            assert!(said(error).iter().all(|text| !text.contains("os error")));
         }
     }
 }
