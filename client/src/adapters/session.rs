@@ -1,0 +1,343 @@
+//! The session: from consent to erased, what the person asks for and what happens by itself.
+
+mod acts;
+mod callbacks;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use client_agent::{Event, Status};
+use client_core::Notice;
+use client_ui::{Problem, Screen};
+use jiff::Zoned;
+use shared::activation_code::ActivationCode;
+use shared::policy::ClipboardMode;
+use slint::{ModelRc, Timer, TimerMode, VecModel};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use super::documents::Documents;
+use super::erasing;
+use super::look::Look;
+use super::notes::Notes;
+use super::shared::{Shared, spawn};
+use super::stage::Stage;
+use crate::app::End;
+use crate::engine::{Engine, Told};
+use crate::{problem, times};
+
+/// How often times and the state of the connection are looked at without an event.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How the session behaves.
+pub(crate) struct SessionOptions {
+    /// `host:port` to begin with.
+    pub(crate) server: Option<String>,
+    /// Without a key or touch for this long, the app locks.
+    pub(crate) idle_lock: Duration,
+    /// Ends the process for a fresh one once an open vault was closed and no lease runs.
+    pub(crate) restart_when_closed: bool,
+}
+
+/// A code that was typed, until the PIN is chosen.
+struct Begun {
+    code: ActivationCode,
+    server: String,
+}
+
+/// The session's adapter.
+pub(crate) struct Session {
+    shared: Rc<Shared>,
+    notes: Rc<Notes>,
+    documents: Rc<Documents>,
+    look: Rc<Look>,
+    options: SessionOptions,
+    runtime: Handle,
+    told: UnboundedSender<Told>,
+    stage: Cell<Stage>,
+    begun: RefCell<Option<Begun>>,
+    /// The PIN of the broken enrolment's slot does not belong to the server's record: the code may be typed again.
+    enrol_again: Cell<bool>,
+    busy: Cell<bool>,
+    idle: Timer,
+    clock: Timer,
+    /// Looks at the status are numbered, so that an older one never overwrites a newer.
+    looked: Cell<u64>,
+    applied: Cell<u64>,
+    /// The vault was open in this process.
+    was_open: Cell<bool>,
+    close_refused: Cell<bool>,
+    end: Cell<End>,
+}
+
+impl Session {
+    /// Opens the home, shows where the person stands, and answers the screens from now on.
+    pub(crate) fn start(
+        shared: Rc<Shared>,
+        options: SessionOptions,
+        runtime: Handle,
+        (told, events): (UnboundedSender<Told>, UnboundedReceiver<Told>),
+    ) -> Rc<Self> {
+        let look = Look::start(&shared);
+        let documents = Documents::start(&shared);
+        let notes = Notes::start(&shared, &documents);
+        let session = Rc::new(Self {
+            shared,
+            notes,
+            documents,
+            look,
+            options,
+            runtime,
+            told,
+            stage: Cell::new(Stage::New),
+            begun: RefCell::default(),
+            enrol_again: Cell::default(),
+            busy: Cell::default(),
+            idle: Timer::default(),
+            clock: Timer::default(),
+            looked: Cell::default(),
+            applied: Cell::default(),
+            was_open: Cell::default(),
+            close_refused: Cell::default(),
+            end: Cell::new(End::Closed),
+        });
+        session.show_what_never_changes();
+        session.answer_callbacks();
+        session.open_home();
+        spawn(Rc::clone(&session).follow(events));
+        session.look_regularly();
+        session
+    }
+
+    /// How the app ended.
+    pub(crate) fn end(&self) -> End {
+        self.end.get()
+    }
+
+    fn show_what_never_changes(&self) {
+        self.shared.session(|session| {
+            session.set_version(env!("CARGO_PKG_VERSION").into());
+            session.set_server(self.options.server.as_deref().unwrap_or_default().into());
+        });
+    }
+
+    fn open_home(self: &Rc<Self>) {
+        match Engine::open(self.runtime.clone(), &self.shared.home, self.told.clone()) {
+            Ok(engine) => {
+                let status = engine.agent().status();
+                engine.stay_connected();
+                self.shared.set_engine(Some(engine));
+                self.stage.set(Stage::of(&status));
+                self.shared.show(self.stage.get().first());
+                self.apply(&status);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the home does not open");
+                self.give_up(problem::of_open(&error));
+            }
+        }
+    }
+
+    /// The home cannot be used.
+    fn give_up(&self, problem: Problem) {
+        self.shared.set_engine(None);
+        self.stage.set(Stage::Damaged);
+        self.shared.show(Screen::Damaged);
+        self.shared.set_problem(problem);
+    }
+
+    fn look_regularly(self: &Rc<Self>) {
+        let session = Rc::downgrade(self);
+        self.clock.start(TimerMode::Repeated, LOOK_EVERY, move || {
+            if let Some(session) = session.upgrade() {
+                spawn(async move { session.refresh().await });
+            }
+        });
+    }
+
+    /// What happens by itself, until the app ends.
+    async fn follow(self: Rc<Self>, mut events: UnboundedReceiver<Told>) {
+        while let Some(told) = events.recv().await {
+            match told {
+                Told::Terminate => Rc::clone(&self).close(true).await,
+                Told::Unusable => self.give_up(Problem::StorageDamaged),
+                // Shown from the event itself: an erase is quicker than a look at the status.
+                Told::Event(Event::Session(Notice::Wiping)) => self.enter(Stage::Erasing),
+                Told::EraseStep(step) => self.show_steps(step.into_next()),
+                Told::Event(_) => self.refresh().await,
+            }
+        }
+    }
+
+    /// Looks how the device stands, and shows it.
+    async fn refresh(self: &Rc<Self>) {
+        let Some(engine) = self.shared.engine() else { return };
+        let number = self.looked.get() + 1;
+        self.looked.set(number);
+        match engine.status().await {
+            Ok(status) if number > self.applied.get() => {
+                self.applied.set(number);
+                self.apply(&status);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "the status is not known"),
+        }
+    }
+
+    fn apply(self: &Rc<Self>, status: &Status) {
+        self.show_status(status);
+        self.set_clipboard_mode(status);
+        let stage = Stage::of(status);
+        // While enrolment runs, the session is locked for a moment on its way to open.
+        if !(self.busy.get() && self.begun.borrow().is_some()) {
+            self.enter(stage);
+        }
+        if self.may_restart(status) {
+            self.finish(End::Restart);
+        }
+    }
+
+    fn show_status(&self, status: &Status) {
+        let now = Zoned::now();
+        let lease = status.lease.as_ref();
+        let time = |at: Option<jiff::Timestamp>| at.map_or_else(String::new, |at| times::moment(at, &now));
+        let min = self.shared.engine().map(|engine| engine.policy().pin_min_length);
+        self.shared.session(|session| {
+            session.set_online(status.connected);
+            session.set_lease_running(lease.is_some());
+            session.set_lease_ends(time(lease.map(|lease| lease.ends_at)).into());
+            session.set_open_until(time(status.open_until).into());
+            if let Some(organisation) = &status.organisation {
+                session.set_organisation(organisation.as_str().into());
+            }
+            if let Some(server) = &status.server {
+                session.set_server(server.as_str().into());
+            }
+            if let Some(min) = min.filter(|_| status.enrolment.is_some()) {
+                session.set_pin_min_length(min.into());
+            }
+        });
+        if let Some(wipe) = &status.wipe {
+            self.show_steps(wipe.next);
+            self.shared.session(|session| session.set_receipt_acknowledged(wipe.acknowledged));
+        }
+    }
+
+    fn show_steps(&self, next: Option<client_core::EraseStep>) {
+        let steps = ModelRc::new(VecModel::from(erasing::steps(next)));
+        self.shared.session(|session| session.set_erase_steps(steps));
+    }
+
+    /// Before an enrolment there is nothing to keep inside, and a code to be pasted.
+    fn set_clipboard_mode(&self, status: &Status) {
+        let policy = self.shared.engine().map(|engine| engine.policy().clipboard).unwrap_or_default();
+        let mode = if status.enrolment.is_none() { ClipboardMode::InsideIn } else { policy };
+        if self.shared.clipboard.mode() != mode {
+            self.shared.clipboard.set_mode(mode);
+        }
+        self.shared.session(|session| session.set_paste_allowed(mode == ClipboardMode::InsideIn));
+    }
+
+    /// Where the person stands now. What is shown changes only with the stage.
+    fn enter(self: &Rc<Self>, stage: Stage) {
+        let before = self.stage.replace(stage);
+        if before == stage {
+            return;
+        }
+        if matches!(stage, Stage::Erasing | Stage::Erased { .. }) {
+            self.notes.forget();
+        }
+        self.shared.show(stage.first());
+        if stage == Stage::Open {
+            self.opened();
+        } else if before == Stage::Open {
+            self.closed();
+        }
+    }
+
+    fn opened(self: &Rc<Self>) {
+        self.was_open.set(true);
+        self.shared.set_open(true);
+        self.rest_idle();
+        let session = Rc::clone(self);
+        spawn(async move {
+            let Some(engine) = session.shared.engine() else { return };
+            match engine.list().await {
+                Ok(files) => {
+                    session.documents.load(&files);
+                    session.notes.load(&engine, &files).await;
+                }
+                Err(error) => session.shared.set_problem(problem::of_agent(&error)),
+            }
+            // What could not be stored before the vault was closed.
+            session.notes.save_now();
+        });
+    }
+
+    /// Nothing of the vault stays on the screens.
+    fn closed(&self) {
+        self.shared.set_open(false);
+        self.idle.stop();
+        self.notes.clear();
+        self.documents.clear();
+        self.shared.clipboard.clear();
+    }
+
+    /// The toolkit's strings cannot be overwritten. A fresh process has none of them; but it would not have a volatile lease
+    /// either, and nothing typed may be lost.
+    fn may_restart(&self, status: &Status) -> bool {
+        let at_rest =
+            matches!(self.stage.get(), Stage::Locked | Stage::Blocked | Stage::Erased { acknowledged: true });
+        self.options.restart_when_closed
+            && self.was_open.get()
+            && at_rest
+            && !self.busy.get()
+            && status.lease.is_none()
+            && !self.notes.has_unsaved()
+    }
+
+    fn finish(&self, end: End) {
+        self.end.set(end);
+        if let Err(error) = slint::quit_event_loop() {
+            tracing::error!(%error, "the event loop does not end");
+        }
+    }
+
+    /// A key or a touch: the idle lock starts again.
+    fn rest_idle(self: &Rc<Self>) {
+        if !self.shared.is_open() {
+            return;
+        }
+        let session = Rc::downgrade(self);
+        self.idle.start(TimerMode::SingleShot, self.options.idle_lock, move || {
+            if let Some(session) = session.upgrade() {
+                spawn(session.lock());
+            }
+        });
+    }
+
+    fn reaches(&self, screen: Screen) -> bool {
+        let there = match screen {
+            Screen::Note => self.notes.is_open(),
+            Screen::Document => self.documents.is_open(),
+            Screen::SetPin => self.begun.borrow().is_some(),
+            _ => true,
+        };
+        let again = self.enrol_again.get() && matches!(screen, Screen::Enrol | Screen::SetPin);
+        there && (again || self.stage.get().reaches(screen))
+    }
+}
+
+/// What comes after a step that was done.
+trait IntoNext {
+    fn into_next(self) -> Option<Self>
+    where
+        Self: Sized;
+}
+
+impl IntoNext for client_core::EraseStep {
+    fn into_next(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| *step > self)
+    }
+}

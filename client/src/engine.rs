@@ -1,0 +1,249 @@
+//! The agent off the UI thread: each act as a future that any executor can await, and what happens by itself as messages.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use client_agent::{
+    Agent, AgentError, EnrolError, EnrolRequest, Enrolled, Event, FileTransferError, Observer, OpenError,
+    Platform, Status, UnlockError, Unlocked,
+};
+use client_core::EraseStep;
+use shared::policy::Policy;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+use vault::{EntryInfo, Home};
+use zeroize::Zeroizing;
+
+/// What happened by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The session or the connection changed.
+    Event(Event),
+    /// A step of an erase was done.
+    EraseStep(EraseStep),
+    /// The files of this device cannot be used: waiting does not cure that.
+    Unusable,
+    /// The system asks the app to end.
+    Terminate,
+}
+
+/// Passes on what the agent tells.
+#[derive(Clone)]
+struct Messenger(UnboundedSender<Told>);
+
+impl Messenger {
+    fn send(&self, told: Told) {
+        if self.0.send(told).is_err() {
+            tracing::debug!(?told, "told when the window was gone");
+        }
+    }
+}
+
+impl Observer for Messenger {
+    fn event(&self, event: Event) {
+        self.send(Told::Event(event));
+    }
+
+    fn erase_step_done(&self, step: EraseStep) {
+        self.send(Told::EraseStep(step));
+    }
+}
+
+/// The agent of one home, and the connection that is kept for it.
+pub(crate) struct Engine {
+    runtime: Handle,
+    agent: Arc<Agent>,
+    connection: Mutex<Option<JoinHandle<()>>>,
+    messenger: Messenger,
+}
+
+impl Engine {
+    /// Opens the home, making it if there is none. An interrupted erase goes on before this returns.
+    pub(crate) fn open(runtime: Handle, home: &Home, told: UnboundedSender<Told>) -> Result<Self, OpenError> {
+        home.create()?;
+        let platform = Platform::software(home, std::env::consts::OS, env!("CARGO_PKG_VERSION"));
+        let messenger = Messenger(told);
+        let agent = Agent::open(home.clone(), platform, Arc::new(messenger.clone()))?;
+        Ok(Self { runtime, agent, connection: Mutex::default(), messenger })
+    }
+
+    /// The agent itself.
+    pub(crate) fn agent(&self) -> &Arc<Agent> {
+        &self.agent
+    }
+
+    /// What is allowed now.
+    pub(crate) fn policy(&self) -> Policy {
+        self.agent.policy()
+    }
+
+    /// Keeps a connection from now on, trying at once if there is none. Without an enrolment there is nothing to connect.
+    pub(crate) fn stay_connected(&self) {
+        let (agent, messenger) = (Arc::clone(&self.agent), self.messenger.clone());
+        let keeping = self.runtime.spawn(async move {
+            match agent.run().await {
+                Ok(_) | Err(AgentError::Unenrolled) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the connection is given up");
+                    messenger.send(Told::Unusable);
+                }
+            }
+        });
+        if let Some(before) = self.keeping().replace(keeping) {
+            before.abort();
+        }
+    }
+
+    fn keeping(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the keeping of a connection, and waits until it has ended.
+    pub(crate) async fn disconnect(&self) {
+        let keeping = self.keeping().take();
+        if let Some(keeping) = keeping {
+            keeping.abort();
+            // It ends as cancelled, or had ended before.
+            drop(keeping.await);
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, AgentError> {
+        self.runtime.spawn(work).await.map_err(|_| AgentError::Task)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Agent) -> T + Send + 'static,
+    ) -> Result<T, AgentError> {
+        let agent = Arc::clone(&self.agent);
+        self.runtime.spawn_blocking(move || work(&agent)).await.map_err(|_| AgentError::Task)
+    }
+
+    /// How the device stands.
+    pub(crate) async fn status(&self) -> Result<Status, AgentError> {
+        self.blocking(Agent::status).await
+    }
+
+    /// Enrols. What was begun here for somebody else and never completed is removed on the way.
+    pub(crate) async fn enrol(&self, request: EnrolRequest) -> Result<Enrolled, EnrolError> {
+        let again = EnrolRequest {
+            code: request.code.clone(),
+            server: request.server.clone(),
+            pin: request.pin.clone(),
+            pins: request.pins.clone(),
+        };
+        self.disconnect().await;
+        let agent = Arc::clone(&self.agent);
+        let enrolled = self.run(async move {
+            match agent.enrol(request).await {
+                Err(EnrolError::BegunForAnother) => agent.enrol(again).await,
+                outcome => outcome,
+            }
+        });
+        let outcome = enrolled.await.map_err(EnrolError::from)?;
+        if outcome.is_err() {
+            // An enrolment that is not complete may have been here before, and may still be blocked or wiped.
+            self.stay_connected();
+        }
+        outcome
+    }
+
+    /// Opens the vault: on the connection that is up, or within a lease, or on a connection made for it.
+    pub(crate) async fn unlock(&self, pin: Zeroizing<String>) -> Result<Unlocked, UnlockError> {
+        let status = self.status().await?;
+        let agent = Arc::clone(&self.agent);
+        if status.connected || status.lease.is_some() {
+            return self.run(async move { agent.unlock(pin).await }).await?;
+        }
+        self.disconnect().await;
+        let unlocked = self.run(async move {
+            let (link, unlocked) = agent.connect_and_unlock(pin).await?;
+            if let Some(link) = link {
+                agent.close(link).await;
+            }
+            Ok(unlocked)
+        });
+        let outcome = unlocked.await;
+        self.stay_connected();
+        outcome?
+    }
+
+    /// Closes the vault.
+    pub(crate) async fn lock(&self) -> Result<(), AgentError> {
+        self.blocking(Agent::lock).await
+    }
+
+    /// All files in the vault.
+    pub(crate) async fn list(&self) -> Result<Vec<EntryInfo>, AgentError> {
+        self.blocking(Agent::list).await?
+    }
+
+    /// A file of at most `limit` bytes; a longer one is an error of the kind [`io::ErrorKind::FileTooLarge`].
+    pub(crate) async fn read(
+        &self,
+        entry: &EntryInfo,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, FileTransferError> {
+        let name = entry.name.clone();
+        let expected = usize::try_from(entry.size).unwrap_or(usize::MAX).min(limit);
+        self.blocking(move |agent| {
+            let mut sink = Bounded { bytes: Zeroizing::new(Vec::with_capacity(expected)), limit };
+            agent.get(&name, &mut sink)?;
+            Ok(sink.bytes)
+        })
+        .await?
+    }
+
+    /// Stores a file; durable when this returns.
+    pub(crate) async fn write(
+        &self,
+        name: String,
+        bytes: Zeroizing<Vec<u8>>,
+    ) -> Result<EntryInfo, FileTransferError> {
+        self.blocking(move |agent| agent.put(&name, &mut bytes.as_slice())).await?
+    }
+
+    /// Removes a file.
+    pub(crate) async fn delete(&self, name: String) -> Result<(), AgentError> {
+        self.blocking(move |agent| agent.delete(&name)).await?
+    }
+}
+
+/// Bytes in memory up to a limit.
+struct Bounded {
+    bytes: Zeroizing<Vec<u8>>,
+    limit: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len().saturating_add(bytes.len()) > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_over_the_limit_is_not_read_into_memory() {
+        let mut sink = Bounded { bytes: Zeroizing::default(), limit: 5 };
+        sink.write_all(b"1234").unwrap();
+        assert_eq!(sink.write_all(b"56").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        sink.write_all(b"5").unwrap();
+        assert_eq!(sink.bytes.as_slice(), b"12345");
+    }
+}

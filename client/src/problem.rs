@@ -1,0 +1,184 @@
+//! What the screens say of an error: which of their problems it is, and what else they show with it.
+
+use std::error::Error;
+use std::io;
+
+use client_agent::{
+    AgentError, ConnectError, EnrolError, ExchangeError, FileTransferError, OpenError, UnlockError,
+};
+use client_core::UnlockRefusal;
+use client_ui::Problem;
+use shared::wire::RefusalReason;
+use vault::{HomeError, VaultError};
+
+/// Why a home does not open.
+pub(crate) fn of_open(error: &OpenError) -> Problem {
+    match error {
+        OpenError::Home(HomeError::InUse(_)) => Problem::BusyElsewhere,
+        error if is_disk_full(error) => Problem::StorageFull,
+        _ => Problem::StorageDamaged,
+    }
+}
+
+/// Why an enrolment did not succeed.
+pub(crate) fn of_enrol(error: &EnrolError) -> Problem {
+    match error {
+        EnrolError::ServerNotProven | EnrolError::KeyNotPinned => Problem::ServerUnproven,
+        EnrolError::PinLength { .. } => Problem::PinTooShort,
+        EnrolError::AlreadyEnrolled | EnrolError::Wiping => Problem::NotAllowed,
+        EnrolError::BegunForAnother => Problem::CodeUsed,
+        EnrolError::Opaque(_) => Problem::Unknown,
+        EnrolError::Agent(AgentError::Connect(ConnectError::Resolve { .. })) => Problem::AddressInvalid,
+        EnrolError::Agent(error) => of_agent(error),
+    }
+}
+
+/// Whether the address or the code has to be typed again; otherwise the same ones can be tried again.
+pub(crate) fn is_of_code_or_address(problem: Problem) -> bool {
+    matches!(
+        problem,
+        Problem::AddressInvalid
+            | Problem::CodeInvalid
+            | Problem::CodeExpired
+            | Problem::CodeUsed
+            | Problem::DeviceLimit
+            | Problem::ServerUnproven
+            | Problem::NotAllowed
+    )
+}
+
+/// Why the vault stays closed, and how many tries are left where the answer says.
+pub(crate) fn of_unlock(error: &UnlockError) -> (Problem, Option<u16>) {
+    match error {
+        UnlockError::PinWrong { attempts_left: 0 } => (Problem::NoAttempts, Some(0)),
+        UnlockError::PinWrong { attempts_left } => (Problem::WrongPin, Some(*attempts_left)),
+        // The lease has ended with its last try: the server's attempts are left.
+        UnlockError::PinWrongOffline { tries_left: 0 } => (Problem::Offline, None),
+        UnlockError::PinWrongOffline { tries_left } => (Problem::WrongPin, Some(u16::from(*tries_left))),
+        UnlockError::Offline => (Problem::Offline, None),
+        UnlockError::EnrolAgain => (Problem::CodeInvalid, None),
+        UnlockError::Slot(_) => (Problem::StorageDamaged, None),
+        UnlockError::Opaque(_) => (Problem::Unknown, None),
+        UnlockError::Agent(error) => match of_agent(error) {
+            Problem::NoAttempts => (Problem::NoAttempts, Some(0)),
+            problem => (problem, None),
+        },
+    }
+}
+
+/// Why a file of the vault was not stored or read.
+pub(crate) fn of_transfer(error: &FileTransferError) -> Problem {
+    match error {
+        error if is_disk_full(error) => Problem::StorageFull,
+        FileTransferError::Agent(error) => of_agent(error),
+        FileTransferError::Outside(_) => Problem::Unknown,
+    }
+}
+
+/// Any other error of the agent.
+pub(crate) fn of_agent(error: &AgentError) -> Problem {
+    match error {
+        AgentError::Connect(error) => of_connect(error),
+        AgentError::Exchange(ExchangeError::Lost(_) | ExchangeError::Timeout) => Problem::Offline,
+        AgentError::Exchange(ExchangeError::Refused(reason)) => of_refusal(*reason),
+        AgentError::Refused(UnlockRefusal::NoLease) => Problem::Offline,
+        AgentError::Refused(UnlockRefusal::Busy) => Problem::BusyElsewhere,
+        AgentError::Refused(_) | AgentError::Wiped | AgentError::Unenrolled => Problem::NotAllowed,
+        error if is_disk_full(error) => Problem::StorageFull,
+        AgentError::Vault(VaultError::Damaged(_) | VaultError::Store(_) | VaultError::Io(_))
+        | AgentError::File(_)
+        | AgentError::Key(_)
+        | AgentError::Missing(_) => Problem::StorageDamaged,
+        _ => Problem::Unknown,
+    }
+}
+
+fn of_connect(error: &ConnectError) -> Problem {
+    match error {
+        ConnectError::Silent(_) => Problem::UdpBlocked,
+        ConnectError::WrongServer(_) => Problem::ServerUnproven,
+        ConnectError::Resolve { .. } | ConnectError::Offline(_) | ConnectError::Failed { .. } => {
+            Problem::Offline
+        }
+    }
+}
+
+fn of_refusal(reason: RefusalReason) -> Problem {
+    use RefusalReason as R;
+    match reason {
+        R::CodeUnknown | R::CodeNotYetValid | R::ProofFailed => Problem::CodeInvalid,
+        R::CodeExpired => Problem::CodeExpired,
+        R::CodeUsed | R::CodeDead | R::CodeBound => Problem::CodeUsed,
+        R::DeviceLimit => Problem::DeviceLimit,
+        R::AttemptsExhausted => Problem::NoAttempts,
+        R::PinWrong => Problem::WrongPin,
+        R::Blocked | R::DeviceUnknown | R::NotEnrolled => Problem::NotAllowed,
+        R::Unavailable | R::TooManyTries => Problem::BusyElsewhere,
+        R::Malformed | R::Other(_) => Problem::Unknown,
+    }
+}
+
+/// Whether a full disk is at the bottom of an error.
+fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(reason: RefusalReason) -> AgentError {
+        ExchangeError::Refused(reason).into()
+    }
+
+    #[test]
+    fn a_wrong_pin_says_how_many_attempts_are_left() {
+        assert_eq!(of_unlock(&UnlockError::PinWrong { attempts_left: 9 }), (Problem::WrongPin, Some(9)));
+        assert_eq!(of_unlock(&UnlockError::PinWrong { attempts_left: 0 }), (Problem::NoAttempts, Some(0)));
+        let exhausted = UnlockError::Agent(refused(RefusalReason::AttemptsExhausted));
+        assert_eq!(of_unlock(&exhausted), (Problem::NoAttempts, Some(0)));
+    }
+
+    #[test]
+    fn a_network_that_swallows_udp_is_told_from_being_offline() {
+        let silent = AgentError::Connect(ConnectError::Silent("mdm:4433".to_owned()));
+        assert_eq!(of_agent(&silent), Problem::UdpBlocked);
+        let offline = AgentError::Connect(ConnectError::Offline("no route".to_owned()));
+        assert_eq!(of_agent(&offline), Problem::Offline);
+    }
+
+    #[test]
+    fn a_full_disk_is_found_under_whatever_reports_it() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let vault = FileTransferError::Agent(VaultError::Io(full()).into());
+        assert_eq!(of_transfer(&vault), Problem::StorageFull);
+        let file = vault::FileError { action: "write", path: "state".into(), source: full() };
+        assert_eq!(of_agent(&AgentError::File(file)), Problem::StorageFull);
+        let other = FileTransferError::Agent(VaultError::Io(io::ErrorKind::PermissionDenied.into()).into());
+        assert_eq!(of_transfer(&other), Problem::StorageDamaged);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_code_leads_back_to_it_and_the_network_does_not() {
+        use RefusalReason as R;
+        for reason in [R::CodeUnknown, R::CodeExpired, R::CodeUsed, R::CodeBound, R::DeviceLimit] {
+            let problem = of_enrol(&EnrolError::Agent(refused(reason)));
+            assert!(is_of_code_or_address(problem), "{reason:?}");
+        }
+        for error in [
+            EnrolError::PinLength { min: 8 },
+            EnrolError::Agent(ConnectError::Silent("mdm:4433".to_owned()).into()),
+            EnrolError::Agent(ExchangeError::Timeout.into()),
+        ] {
+            assert!(!is_of_code_or_address(of_enrol(&error)), "{error}");
+        }
+    }
+}
