@@ -10,6 +10,7 @@ mod failure;
 mod invitation;
 mod live;
 mod notice;
+mod operators;
 mod page;
 mod pager;
 mod posted;
@@ -54,6 +55,15 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/confirm", get(sign_in::confirm_form).post(sign_in::confirm))
         .route("/invitation/{code}", get(invitation::form).post(invitation::accept))
         .route("/language/{tag}", get(sign_in::choose_language))
+        .route("/operators", get(operators::list))
+        .route("/operators/invite", get(operators::invite_form).post(operators::invite))
+        .route("/operators/{id}", get(operators::show))
+        .route("/operators/{id}/role", post(operators::set_role))
+        .route("/operators/{id}/reinvite", post(operators::reinvite))
+        .route("/operators/{id}/disable", post(operators::disable))
+        .route("/operators/{id}/enable", post(operators::enable))
+        .route("/operators/{id}/token", post(operators::make_token))
+        .route("/operators/{id}/revoke-token", post(operators::revoke_token))
         .route("/live", get(live::ticks))
         .fallback(async |visit: Visit| Failure::NoSuchPage(visit.language))
         .method_not_allowed_fallback(async |visit: Visit| Failure::Malformed(visit.language))

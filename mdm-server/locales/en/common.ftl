@@ -27,3 +27,4 @@ common-pager = Pages
 common-pager-previous = Previous 50
 common-pager-next = Next 50
 common-pager-rows = { $first }–{ $last }
+common-cancel = Cancel

@@ -27,3 +27,4 @@ common-pager = ページの移動
 common-pager-previous = 前の50件
 common-pager-next = 次の50件
 common-pager-rows = { $first }〜{ $last }件目
+common-cancel = やめる

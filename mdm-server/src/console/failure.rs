@@ -72,7 +72,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let said = match self {
             Self::SignedOut { by_hand: false, .. } => return StatusCode::UNAUTHORIZED.into_response(),
-            Self::SignedOut { back, .. } => return Redirect::to(&with_next("/sign-in", &back)).into_response(),
+            Self::SignedOut { back, .. } => {
+                return Redirect::to(&with_next("/sign-in", &back)).into_response();
+            }
             Self::Stale { back } => return Redirect::to(&with_next("/confirm", &back)).into_response(),
             Self::Forbidden { visit, role } => forbidden(visit.language, role),
             Self::Forged(language) => plain(StatusCode::FORBIDDEN, language, "common-forged"),
@@ -128,5 +130,10 @@ fn use_case(language: Language, error: &UseCaseError) -> Said {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };
-    Said { status, language, title: language.say("common-failed", &[]), text: refusals::text(language, error) }
+    Said {
+        status,
+        language,
+        title: language.say("common-failed", &[]),
+        text: refusals::text(language, error),
+    }
 }

@@ -46,7 +46,11 @@ async fn visit(request: Request) -> (Request, Visit) {
 fn check(token: &str, visit: &Visit, console: &Console) -> Result<(), Failure> {
     let session = visit.key.and_then(|key| console.sessions.find(key, true, console.service.clock.now()));
     let session = session.ok_or_else(|| Failure::SignedOut { by_hand: true, back: "/".to_owned() })?;
-    if bool::from(session.csrf.as_bytes().ct_eq(token.as_bytes())) { Ok(()) } else { Err(Failure::Forged(visit.language)) }
+    if bool::from(session.csrf.as_bytes().ct_eq(token.as_bytes())) {
+        Ok(())
+    } else {
+        Err(Failure::Forged(visit.language))
+    }
 }
 
 /// A form with a file, of a signed-in viewer. The token comes before the file, which is not read without it.
@@ -71,7 +75,9 @@ impl FromRequest<Console> for Uploaded {
     async fn from_request(request: Request, console: &Console) -> Result<Self, Failure> {
         let (request, visit) = visit(request).await;
         let malformed = |_| Failure::Malformed(visit.language);
-        let mut form = Multipart::from_request(request, console).await.map_err(|_| Failure::Malformed(visit.language))?;
+        let mut form = Multipart::from_request(request, console)
+            .await
+            .map_err(|_| Failure::Malformed(visit.language))?;
         let mut uploaded = Self { file: Bytes::new(), file_name: None, fields: HashMap::new() };
         while let Some(field) = form.next_field().await.map_err(malformed)? {
             if field.file_name().is_some() {
@@ -114,7 +120,9 @@ async fn text(mut field: Field<'_>, visit: &Visit) -> Result<(String, String), F
 /// Whether a request that changes something comes from a page of this console, by what the browser says of it (`Origin`,
 /// RFC 6454; `Sec-Fetch-Site`, Fetch Metadata). Also where there is no session yet to have a token.
 pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
-    let text = |value: Option<&axum::http::HeaderValue>| value.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |value: Option<&axum::http::HeaderValue>| {
+        value.and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
     let site = text(headers.get("sec-fetch-site"));
     if site.is_some_and(|site| site != "same-origin" && site != "none") {
         return false;

@@ -139,7 +139,8 @@ impl Sessions {
 }
 
 fn end_oldest(all: &mut HashMap<SessionKey, Session>, of: impl Fn(&Session) -> bool) {
-    let oldest = all.iter().filter(|(_, session)| of(session)).min_by_key(|(_, session)| session.signed_in_at);
+    let oldest =
+        all.iter().filter(|(_, session)| of(session)).min_by_key(|(_, session)| session.signed_in_at);
     if let Some(key) = oldest.map(|(key, _)| *key) {
         all.remove(&key);
     }
@@ -170,7 +171,10 @@ mod tests {
         assert!(sessions.find(idle, true, at(29)).is_some());
         assert!(sessions.find(idle, true, at(58)).is_some(), "each request by hand keeps it");
         assert!(sessions.find(idle, false, at(70)).is_some());
-        assert!(sessions.find(idle, false, at(88)).is_none(), "a page that refreshes itself does not keep it");
+        assert!(
+            sessions.find(idle, false, at(88)).is_none(),
+            "a page that refreshes itself does not keep it"
+        );
 
         let busy = SessionKey::of(&sessions.begin(operator(), 0, at(0)));
         for minutes in (0..600).step_by(20) {

@@ -37,7 +37,11 @@ struct SignInPage {
 }
 
 /// The form.
-pub(super) async fn form(visit: Visit, State(console): State<Console>, Query(onward): Query<Onward>) -> Response {
+pub(super) async fn form(
+    visit: Visit,
+    State(console): State<Console>,
+    Query(onward): Query<Onward>,
+) -> Response {
     let page = visit.page(&console);
     render(&SignInPage { page, next: local(&onward.next).to_owned(), name: String::new(), problem: None })
 }
@@ -64,7 +68,8 @@ pub(super) async fn sign_in(
     let page = visit.page(&console);
     let (status, problem) = match done {
         Ok(operator) => {
-            let cookie = console.sessions.begin(operator.id, operator.session_epoch, console.service.clock.now());
+            let cookie =
+                console.sessions.begin(operator.id, operator.session_epoch, console.service.clock.now());
             let cookies = cookies.add(session_cookie(&cookie));
             return Ok((cookies, Redirect::to(local(&form.next))).into_response());
         }

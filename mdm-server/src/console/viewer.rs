@@ -50,7 +50,11 @@ impl Visit {
         let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Self {
             language: language(&parts.headers, &cookies),
-            place: if place.len() <= PLACE_MAX { place.to_owned() } else { parts.uri.path().chars().take(PLACE_MAX).collect() },
+            place: if place.len() <= PLACE_MAX {
+                place.to_owned()
+            } else {
+                parts.uri.path().chars().take(PLACE_MAX).collect()
+            },
             source: connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip().to_canonical()),
             key: cookies.get(SESSION_COOKIE).map(|cookie| SessionKey::of(cookie.value())),
             by_hand: !is_by_itself(parts),
@@ -86,7 +90,8 @@ fn language(headers: &HeaderMap, cookies: &CookieJar) -> Language {
 
 /// The script of a page, or a page without script that reloads itself.
 fn is_by_itself(parts: &Parts) -> bool {
-    parts.headers.contains_key(BY_ITSELF) || parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "live"))
+    parts.headers.contains_key(BY_ITSELF)
+        || parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "live"))
 }
 
 /// Proof that the request comes from a signed-in operator whose role may do it. There is no other way to get one than
@@ -206,7 +211,9 @@ mod tests {
     #[test]
     fn nobody_is_led_to_another_host() {
         assert_eq!(local("/devices?state=live"), "/devices?state=live");
-        for foreign in ["//evil.example", "/\\evil.example", "https://evil.example", "", "/a\\b", "/a b", "/\n/x"] {
+        for foreign in
+            ["//evil.example", "/\\evil.example", "https://evil.example", "", "/a\\b", "/a b", "/\n/x"]
+        {
             assert_eq!(local(foreign), "/", "{foreign:?}");
         }
     }

@@ -70,9 +70,8 @@ impl Language {
     pub(super) fn asked_for(headers: &HeaderMap) -> Self {
         let asked = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let asked = asked.get(..ACCEPT_LANGUAGE_READ).unwrap_or(asked);
-        let primary = |range: &str| {
-            range.split([';', '-']).next().unwrap_or_default().trim().to_ascii_lowercase()
-        };
+        let primary =
+            |range: &str| range.split([';', '-']).next().unwrap_or_default().trim().to_ascii_lowercase();
         asked.split(',').find_map(|range| Self::by_tag(&primary(range))).unwrap_or(Self::Japanese)
     }
 
@@ -96,10 +95,11 @@ impl Words {
         bundle.set_use_isolating(false);
         for (area, text) in files {
             // What parses is used and the rest is logged; a test parses every file strictly.
-            let resource = FluentResource::try_new((*text).to_owned()).unwrap_or_else(|(resource, errors)| {
-                tracing::error!(area, ?errors, "words that cannot be read");
-                resource
-            });
+            let resource =
+                FluentResource::try_new((*text).to_owned()).unwrap_or_else(|(resource, errors)| {
+                    tracing::error!(area, ?errors, "words that cannot be read");
+                    resource
+                });
             if let Err(errors) = bundle.add_resource(resource) {
                 tracing::error!(area, ?errors, "words that exist twice");
             }

@@ -10,7 +10,8 @@ use super::*;
 fn texts(files: &[(&str, &str)]) -> BTreeMap<String, BTreeSet<String>> {
     let mut texts = BTreeMap::new();
     for (area, text) in files {
-        let parsed = fluent_syntax::parser::parse(*text).unwrap_or_else(|(_, errors)| panic!("{area}.ftl: {errors:?}"));
+        let parsed = fluent_syntax::parser::parse(*text)
+            .unwrap_or_else(|(_, errors)| panic!("{area}.ftl: {errors:?}"));
         for entry in parsed.body {
             let Entry::Message(message) = entry else { continue };
             let key = message.id.name.to_owned();
@@ -26,7 +27,9 @@ fn collect(pattern: &Pattern<&str>, variables: &mut BTreeSet<String>) {
     for element in &pattern.elements {
         match element {
             PatternElement::TextElement { .. } => {}
-            PatternElement::Placeable { expression: Expression::Inline(inline) } => variable(inline, variables),
+            PatternElement::Placeable { expression: Expression::Inline(inline) } => {
+                variable(inline, variables)
+            }
             PatternElement::Placeable { expression: Expression::Select { selector, variants } } => {
                 variable(selector, variables);
                 for variant in variants {
@@ -67,8 +70,15 @@ fn keys_in(sources: &str) -> BTreeSet<String> {
     let areas: Vec<&str> = JAPANESE.iter().map(|(area, _)| *area).collect();
     sources
         .split('"')
-        .filter(|text| text.contains('-') && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
-        .filter(|text| areas.iter().any(|area| text.strip_prefix(area).is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'))))
+        .filter(|text| {
+            text.contains('-')
+                && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        })
+        .filter(|text| {
+            areas.iter().any(|area| {
+                text.strip_prefix(area).is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'))
+            })
+        })
         .map(str::to_owned)
         .collect()
 }
@@ -76,9 +86,9 @@ fn keys_in(sources: &str) -> BTreeSet<String> {
 #[test]
 fn both_languages_say_the_same_texts_with_the_same_values() {
     let (japanese, english) = (texts(&JAPANESE), texts(&ENGLISH));
-    let only = |one: &BTreeMap<String, BTreeSet<String>>, other: &BTreeMap<String, BTreeSet<String>>| -> Vec<String> {
-        one.keys().filter(|key| !other.contains_key(*key)).cloned().collect()
-    };
+    let only = |one: &BTreeMap<String, BTreeSet<String>>,
+                other: &BTreeMap<String, BTreeSet<String>>|
+     -> Vec<String> { one.keys().filter(|key| !other.contains_key(*key)).cloned().collect() };
     assert_eq!(only(&japanese, &english), Vec::<String>::new(), "only in Japanese");
     assert_eq!(only(&english, &japanese), Vec::<String>::new(), "only in English");
     for (key, variables) in &japanese {
