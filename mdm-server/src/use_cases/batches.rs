@@ -1,11 +1,19 @@
 //! Personnel batches: a file becomes a plan, a plan takes effect.
 
+pub mod lines;
+mod outlook;
+#[cfg(test)]
+mod tests;
+
+pub use lines::{Index, Line, items};
+pub use outlook::{Outlook, outlook};
+
 use std::sync::Arc;
 
 use mdm_core::account::{Account, SourceName};
 use mdm_core::apply::{self, Applied, ApplyInput};
 use mdm_core::audit::{Actor, PersonalValue};
-use mdm_core::batch::{Batch, ITEMS_PER_CHUNK, Mode, PlanChunk, PlanItem, PlanKind};
+use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
 use mdm_core::change::Stored;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
@@ -139,44 +147,6 @@ pub async fn list(
 ) -> Result<Vec<Batch>, UseCaseError> {
     let page = service.store.batches(before, limit).await?;
     Ok(page.into_iter().map(|stored| stored.value).collect())
-}
-
-/// A line of a plan, with the account where it exists already.
-#[derive(Debug, Clone)]
-pub struct Line {
-    /// Place in the plan, from 1.
-    pub position: u32,
-    /// The line.
-    pub item: PlanItem,
-    /// Whom it is about, as known now.
-    pub account: Option<Account>,
-}
-
-/// Lines of a plan behind the first `after` ones.
-pub async fn items(
-    service: &Service,
-    id: BatchId,
-    after: u32,
-    limit: usize,
-) -> Result<Vec<Line>, UseCaseError> {
-    let batch = show(service, id).await?;
-    let per_chunk = u32::try_from(ITEMS_PER_CHUNK).unwrap_or(u32::MAX);
-    let mut lines = Vec::new();
-    for number in after / per_chunk..batch.chunks {
-        let first = number * per_chunk + 1;
-        let chunk = chunk(service, id, number).await?;
-        for (position, item) in (first..).zip(chunk.items).filter(|(position, _)| *position > after) {
-            if lines.len() == limit {
-                return Ok(lines);
-            }
-            let account = match item.account {
-                Some(id) => service.store.account(id).await?.map(|stored| stored.value),
-                None => None,
-            };
-            lines.push(Line { position, item, account });
-        }
-    }
-    Ok(lines)
 }
 
 async fn chunk(service: &Service, batch: BatchId, number: u32) -> Result<PlanChunk, UseCaseError> {

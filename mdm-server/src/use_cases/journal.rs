@@ -1,5 +1,12 @@
 //! The audit journal for those who check it: pages of entries, and the signed checkpoint they are checked against.
 
+mod export;
+pub mod search;
+#[cfg(test)]
+mod tests;
+
+pub use export::{Export, Form, note};
+
 use mdm_core::audit::{Actor, AuditEvent, Entry, Happening, Subject};
 use mdm_core::change::Changeset;
 use shared::cose::{self, PublicKey, Signer as _};

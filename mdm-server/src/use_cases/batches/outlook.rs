@@ -1,0 +1,68 @@
+//! What applying a plan would do to seats and devices as things stand now. Says before what [`super::apply`] says after;
+//! nothing is decided by it. Pure.
+
+use std::collections::HashSet;
+
+use mdm_core::account::Account;
+use mdm_core::plan::{gives_back, newly_asks};
+use shared::ids::AccountId;
+
+use super::lines::Index;
+use crate::directory::{Snapshot, Standing};
+
+/// What applying a plan would do now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Lines that newly ask for a seat.
+    pub asked: usize,
+    /// Seats free before.
+    pub free: usize,
+    /// Seats that the plan gives back.
+    pub freed: usize,
+    /// Who waits already and would get a seat first.
+    pub given_to_waiting: usize,
+    /// How many of those who ask would get one.
+    pub given: usize,
+    /// Positions of the lines whose people would wait.
+    pub would_wait: Vec<u32>,
+    /// Devices that would be blocked.
+    pub devices_to_block: usize,
+}
+
+/// Looks at all lines of a plan. Seats go to those who waited before, then in the order of the file.
+pub fn outlook(index: &Index, directory: &Snapshot) -> Outlook {
+    let mut outlook = Outlook { free: directory.pool().free() as usize, ..Outlook::default() };
+    let waits: HashSet<AccountId> = directory.waiting().map(|row| row.person.account.id).collect();
+    let (mut asking, mut gone) = (Vec::new(), HashSet::new());
+    for (position, line) in index.lines() {
+        let Some(id) = line.account else { continue };
+        let row = directory.person(id);
+        let account = row.as_ref().map(|row| &row.person.account);
+        let frees = gives_back(line.word, line.wishes_seat, account);
+        outlook.freed += usize::from(frees);
+        let leaves = line.word == mdm_core::batch::PlanWord::Leave;
+        if frees || leaves {
+            let devices = row.iter().flat_map(|row| &row.devices);
+            outlook.devices_to_block += devices.filter(|device| device.standing() == Standing::Live).count();
+        }
+        if leaves || account.is_some_and(|account| withdraws(line, account)) {
+            gone.insert(id);
+        } else if newly_asks(line.word, line.wishes_seat, account) && !waits.contains(&id) {
+            asking.push(position);
+        }
+    }
+    let entitled = |account: &Account| account.may_work() && account.seat.is_none();
+    let before = directory.waiting().map(|row| &row.person.account);
+    let before = before.filter(|account| entitled(account) && !gone.contains(&account.id)).count();
+    let available = outlook.free + outlook.freed;
+    outlook.asked = asking.len();
+    outlook.given_to_waiting = before.min(available);
+    outlook.given = asking.len().min(available - outlook.given_to_waiting);
+    outlook.would_wait = asking.split_off(outlook.given);
+    outlook
+}
+
+fn withdraws(line: super::lines::Indexed, account: &Account) -> bool {
+    use mdm_core::batch::PlanWord::{Change, Move};
+    matches!(line.word, Move | Change) && account.wishes_seat && !line.wishes_seat
+}
