@@ -30,9 +30,13 @@ impl<T: DeserializeOwned> FromRequest<Console> for Posted<T> {
         let (request, visit) = visit(request).await;
         let malformed = || Failure::Malformed(visit.language);
         let RawForm(body) = RawForm::from_request(request, console).await.map_err(|_| malformed())?;
-        let token = form_urlencoded::parse(&body).find(|(name, _)| name == TOKEN);
-        check(&token.ok_or(Failure::Forged(visit.language))?.1, &visit, console)?;
-        Ok(Self(serde_urlencoded::from_bytes(&body).map_err(|_| malformed())?))
+        let (tokens, rest): (Vec<_>, Vec<_>) =
+            form_urlencoded::parse(&body).partition(|(name, _)| name == TOKEN);
+        let token = tokens.first().ok_or(Failure::Forged(visit.language))?;
+        check(&token.1, &visit, console)?;
+        // A form that is a button alone has nothing left, which is what `()` is read from.
+        let rest = form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
+        Ok(Self(serde_urlencoded::from_str(&rest).map_err(|_| malformed())?))
     }
 }
 
