@@ -12,8 +12,11 @@
 
 mod devices;
 mod load;
+mod named;
 mod people;
 mod search;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,10 +32,12 @@ use shared::ids::{AccountId, BatchId, EnrolmentId};
 use shared::signed::JournalHead;
 
 pub use devices::{DeviceFilter, DeviceRow, KnownDevice, Standing};
+pub(crate) use named::unheard;
 pub use people::{Person, PersonRow};
 pub use search::{Found, Search, SeatFilter};
 
 use crate::service::Service;
+use crate::use_cases::UseCaseError;
 
 /// The snapshot in hand.
 #[derive(Default)]
@@ -72,6 +77,18 @@ pub async fn current(service: &Service) -> Result<Arc<Snapshot>, ReadError> {
     let snapshot = known.snapshot.clone();
     service.directory.keep(known);
     Ok(snapshot)
+}
+
+/// Devices that are out of attempts and still in use. The key file counts attempts, not the store.
+pub async fn exhausted(service: &Service) -> Result<Vec<EnrolmentId>, UseCaseError> {
+    let used_up = service.unlock_records.exhausted().await;
+    let used_up = used_up.map_err(|cause| UseCaseError::UnlockRecords { done: "", cause })?;
+    let directory = current(service).await?;
+    let in_use = |enrolment: &EnrolmentId| {
+        let standing = directory.devices.get(enrolment).map(|device| device.standing());
+        matches!(standing, Some(Standing::Live | Standing::Blocked))
+    };
+    Ok(used_up.into_iter().filter(in_use).collect())
 }
 
 async fn unmoved(service: &Service) -> Result<Option<Arc<Snapshot>>, ReadError> {

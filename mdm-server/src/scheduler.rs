@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdm_core::account::{Account, AccountState};
+use mdm_core::account::Account;
 use mdm_core::apply;
 use mdm_core::audit::Actor;
 use mdm_core::change::Stored;
 use mdm_core::device::{Device, DeviceState};
 use mdm_core::seats;
-use mdm_store::MAX_PAGE;
-use shared::ids::AccountId;
+use shared::ids::{AccountId, EnrolmentId};
 use tokio::sync::watch;
 
+use crate::directory;
 use crate::service::Service;
 use crate::use_cases::devices::{self, Order};
 use crate::use_cases::{UseCaseError, retry_on_conflict};
@@ -72,18 +72,14 @@ async fn expire_codes(service: &Service) -> Result<(), UseCaseError> {
 
 /// What a crash between a commit and its consequences left: wiped but not sealed, without a seat but not blocked.
 async fn look_after_devices(service: &Service) -> Result<(), UseCaseError> {
-    let mut after = None;
-    loop {
-        let page = service.store.devices(after, MAX_PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.value.enrolment);
-        for device in page {
-            report("look after a device", look_after(service, &device.value).await);
-        }
+    for enrolment in directory::current(service).await?.devices_left_behind() {
+        report("look after a device", look_after(service, enrolment).await);
     }
+    Ok(())
 }
 
-async fn look_after(service: &Service, device: &Device) -> Result<(), UseCaseError> {
+async fn look_after(service: &Service, enrolment: EnrolmentId) -> Result<(), UseCaseError> {
+    let Some(Stored { value: device, .. }) = service.store.device(enrolment).await? else { return Ok(()) };
     match &device.state {
         DeviceState::Wiped(wipe) if wipe.sealed_at.is_none() => {
             devices::seal(service, device.enrolment).await
@@ -102,19 +98,14 @@ async fn look_after(service: &Service, device: &Device) -> Result<(), UseCaseErr
 
 /// Who left 14 days ago: devices are wiped, then the account closes.
 async fn close_leavers(service: &Service) -> Result<(), UseCaseError> {
-    let mut after = None;
-    loop {
-        let page = service.store.accounts(after, MAX_PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.value.id);
-        for account in page.into_iter().filter(|account| account.value.state == AccountState::Suspended) {
-            report("close an account that left", close(service, account.value.id).await);
-        }
+    for account in directory::current(service).await?.due_for_wipe(service.clock.now()) {
+        report("close an account that left", close(service, account).await);
     }
+    Ok(())
 }
 
 async fn close(service: &Service, account: AccountId) -> Result<(), UseCaseError> {
-    // Loaded again: a wipe cannot be taken back, and they may have returned since the page was read.
+    // Loaded: a wipe cannot be taken back, and they may have returned in between.
     let Some(Stored { value: account, .. }) = service.store.account(account).await? else { return Ok(()) };
     let theirs = devices_of(service, &account).await?;
     let Some(due) = apply::due_for_wipe(&account, &theirs, service.clock.now()) else { return Ok(()) };

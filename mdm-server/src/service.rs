@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::directory::Directory;
+use crate::directory::{self, Directory};
 use crate::keyring::Keyring;
 use crate::quic::LiveConnections;
 use crate::tls::CertificateAuthority;
@@ -23,6 +23,9 @@ use crate::use_cases::sign_in::SignIns;
 
 /// How long a command waits for an answer to its device that is being written.
 const COURTESY: Duration = Duration::from_secs(1);
+
+/// A mistake of ours, found wherever debug assertions are on.
+const UNHEARD: &str = "every change of what the directory shows has an event that names it";
 
 /// Store, keys, clock and live connections of one running server.
 pub struct Service {
@@ -100,12 +103,18 @@ impl Service {
 
     /// Commits, and tells whoever waits for changes. A refusal is logged without any value.
     pub async fn commit(&self, changes: Changeset) -> Result<Committed, CommitError> {
+        debug_assert_eq!(directory::unheard(&*self.store, &changes).await, None, "{UNHEARD}");
         let store = self.store.clone();
         self.committed(async move { store.commit(changes).await }).await
     }
 
     /// The same for a change of any size.
     pub async fn commit_large(&self, change: LargeChange) -> Result<Committed, CommitError> {
+        if cfg!(debug_assertions) {
+            let mut whole = change.staged.clone();
+            whole.extend(change.last.clone());
+            assert_eq!(directory::unheard(&*self.store, &whole).await, None, "{UNHEARD}");
+        }
         let store = self.store.clone();
         self.committed(async move { store.commit_large(change).await }).await
     }

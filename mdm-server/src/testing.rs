@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use mdm_core::account::SourceName;
-use mdm_core::audit::{Actor, Entry, PersonalValue};
+use mdm_core::audit::{Actor, AuditEvent, Entry, Happening, PersonalValue, Subject};
 use mdm_core::batch::Mode;
 use mdm_core::change::{Changeset, Record};
 use mdm_core::device::{Device, DeviceState};
 use mdm_core::operator::rules::{self, Acting, NewOperator};
 use mdm_core::operator::{INVITATION_VALID_FOR, OperatorName, Role};
 use rand::rngs::OsRng;
-use shared::cose::{Signer, SoftwareKey};
+use shared::cose::{PublicKey, Signer, SoftwareKey};
 use shared::crypto::Secret;
 use shared::ids::{AccountId, EnrolmentId, OperatorId};
 use shared::wire::{DeviceDescription, KeyLevel};
@@ -98,12 +98,6 @@ impl World {
         token
     }
 
-    async fn commit(&self, record: Record) {
-        let mut changes = Changeset::default();
-        changes.insert(record);
-        self.service.commit(changes).await.unwrap();
-    }
-
     /// Uploads a staff file of the source 知事部局 and applies it.
     pub(crate) async fn apply(&self, csv: &str, mode: Mode) {
         let upload =
@@ -118,11 +112,24 @@ impl World {
     /// A device of an account, as if it had been enrolled.
     pub(crate) async fn device(&self, account: AccountId, state: DeviceState) -> EnrolmentId {
         let key = SoftwareKey::from_pkcs8(&SoftwareKey::make_pkcs8().unwrap()).unwrap();
+        let enrolment = EnrolmentId::make(self.clock.now(), &mut OsRng);
+        self.device_with(enrolment, key.public_key().clone(), account, state).await;
+        enrolment
+    }
+
+    /// The same under a known enrolment and key.
+    pub(crate) async fn device_with(
+        &self,
+        enrolment: EnrolmentId,
+        key: PublicKey,
+        account: AccountId,
+        state: DeviceState,
+    ) {
         let now = self.clock.now();
         let device = Device {
-            enrolment: EnrolmentId::make(now, &mut OsRng),
+            enrolment,
             account,
-            key: key.public_key().clone(),
+            key,
             description: DeviceDescription {
                 model: "test".to_owned(),
                 platform: "Linux".to_owned(),
@@ -140,9 +147,11 @@ impl World {
             last_command: shared::signed::Order::default(),
             last_applied: None,
         };
-        let enrolment = device.enrolment;
-        self.commit(Record::Device(device)).await;
-        enrolment
+        let mut changes = Changeset::default();
+        let enrolled = Happening::DeviceEnrolled;
+        changes.note(AuditEvent::new(now, Actor::Server, enrolled, Subject::device(&device)));
+        changes.insert(Record::Device(device));
+        self.service.commit(changes).await.unwrap();
     }
 
     /// The account with a staff number of the source 知事部局.

@@ -8,8 +8,9 @@ use super::auth::May;
 use super::extract::{Asked, Named, page_after, page_size};
 use super::types::{AccountDetail, AccountQuery, AccountView, Page};
 use super::{Api, ApiError};
+use crate::directory::Search;
 use crate::rights::Read;
-use crate::use_cases::accounts::{self, Filter, Listing, Who};
+use crate::use_cases::accounts::{self, Listing, Who};
 
 /// Reads the name of a source.
 pub(super) fn source(text: Option<&str>) -> Result<Option<SourceName>, ApiError> {
@@ -21,11 +22,14 @@ pub(super) async fn list(
     State(api): State<Api>,
     Asked(query): Asked<AccountQuery>,
 ) -> Result<Json<Page<AccountView>>, ApiError> {
-    let filter =
-        Filter { search: query.search.unwrap_or_default(), source: source(query.source.as_deref())? };
+    let search = Search {
+        text: query.search.unwrap_or_default(),
+        source: source(query.source.as_deref())?,
+        ..Search::default()
+    };
     let after = page_after(query.after.as_deref())?;
     let Listing { rows, next } =
-        accounts::list(&api.service, &filter, after, page_size(query.limit)?).await?;
+        accounts::list(&api.service, &search, after, page_size(query.limit)?).await?;
     let items = rows.iter().map(AccountView::from).collect();
     Ok(Json(Page { items, next: next.map(|id| id.to_string()) }))
 }

@@ -1,5 +1,6 @@
 //! Devices in the directory, without unlock records and without what a device says between two events.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -72,16 +73,23 @@ pub enum Standing {
     Erased,
 }
 
+impl Standing {
+    /// In one word.
+    pub fn of(state: &DeviceState) -> Self {
+        match state {
+            DeviceState::Enrolling => Self::Enrolling,
+            DeviceState::Live => Self::Live,
+            DeviceState::Blocked => Self::Blocked,
+            DeviceState::Wiped(Wipe { receipt: None, .. }) => Self::WipeUnconfirmed,
+            DeviceState::Wiped(_) => Self::Erased,
+        }
+    }
+}
+
 impl KnownDevice {
     /// Where it stands.
     pub fn standing(&self) -> Standing {
-        match &self.state {
-            DeviceState::Enrolling => Standing::Enrolling,
-            DeviceState::Live => Standing::Live,
-            DeviceState::Blocked => Standing::Blocked,
-            DeviceState::Wiped(Wipe { receipt: None, .. }) => Standing::WipeUnconfirmed,
-            DeviceState::Wiped(_) => Standing::Erased,
-        }
+        Standing::of(&self.state)
     }
 }
 
@@ -92,6 +100,8 @@ pub struct DeviceFilter {
     pub text: String,
     /// Only where they stand so.
     pub standing: Option<Standing>,
+    /// Only these.
+    pub among: Option<BTreeSet<EnrolmentId>>,
 }
 
 /// A device and whose it is.
@@ -118,6 +128,7 @@ impl Snapshot {
             let theirs = self.devices_of(person.account.id);
             let mut theirs = theirs
                 .filter(|device| filter.standing.is_none_or(|standing| device.standing() == standing))
+                .filter(|device| filter.among.as_ref().is_none_or(|among| among.contains(&device.enrolment)))
                 .peekable();
             if theirs.peek().is_none() || !(text.folded.is_empty() || person.is_meant_by(&text)) {
                 continue;
@@ -130,6 +141,19 @@ impl Snapshot {
             }
         }
         found
+    }
+
+    /// Devices that a crash may have left behind: wiped and not sealed, or helped though their account has no seat.
+    pub fn devices_left_behind(&self) -> Vec<EnrolmentId> {
+        let entitled = |account: &AccountId| {
+            self.people.get(account).is_none_or(|p| p.account.may_work() && p.account.seat.is_some())
+        };
+        let left_behind = |device: &&Arc<KnownDevice>| match &device.state {
+            DeviceState::Wiped(wipe) => wipe.sealed_at.is_none(),
+            DeviceState::Live => !entitled(&device.account),
+            DeviceState::Enrolling | DeviceState::Blocked => false,
+        };
+        self.devices.values().filter(left_behind).map(|device| device.enrolment).collect()
     }
 
     /// The devices of an account, the oldest first.

@@ -1,24 +1,22 @@
 //! Filling the directory: all of it, or what the journal names since.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mdm_core::account::Account;
-use mdm_core::audit::Happening;
 use mdm_core::batch::Batch;
 use mdm_core::device::Device;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_store::{IoProblem, MAX_PAGE, ReadError};
-use shared::ids::{AccountId, BatchId, EnrolmentId};
 use shared::signed::JournalHead;
 
 use super::devices::KnownDevice;
+use super::named::Named;
 use super::people::Person;
 use super::{BatchHead, Known, Snapshot};
 use crate::service::Service;
 
 /// Entries that are followed one by one; after more of them all is loaded, which takes as long.
-const FOLLOWED: u64 = 256;
+pub(super) const FOLLOWED: u64 = 256;
 /// How often the journal may move on while it is followed before what is known is given out: it holds by then all that
 /// was committed before anybody asked.
 const ROUNDS: usize = 3;
@@ -44,7 +42,7 @@ pub(super) async fn catch_up(service: &Service, known: Option<Known>) -> Result<
 
 /// What is known, with what the entries up to `head` name. `None` if all must be loaded.
 async fn follow(service: &Service, known: &Known, head: &JournalHead) -> Result<Option<Known>, ReadError> {
-    let Some(named) = Named::since(service, &known.head, head).await? else { return Ok(None) };
+    let Some(named) = named_between(service, &known.head, head).await? else { return Ok(None) };
     let head = head.clone();
     if named == Named::default() {
         return Ok(Some(Known { head, snapshot: known.snapshot.clone() }));
@@ -72,71 +70,25 @@ async fn follow(service: &Service, known: &Known, head: &JournalHead) -> Result<
     Ok(Some(Known { head, snapshot: Arc::new(snapshot) }))
 }
 
-/// What entries of the journal are about.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Named {
-    accounts: BTreeSet<AccountId>,
-    devices: BTreeSet<EnrolmentId>,
-    batches: BTreeSet<BatchId>,
-    /// Whether the pool or the waiting list may be another.
-    seats: bool,
-}
-
-impl Named {
-    /// `None` if there are too many entries, or if they do not lead from one head to the other: the store was restored
-    /// from a backup, or holds entries of a newer server.
-    async fn since(
-        service: &Service,
-        known: &JournalHead,
-        head: &JournalHead,
-    ) -> Result<Option<Self>, ReadError> {
-        let Some(length) = head.sequence.checked_sub(known.sequence).filter(|length| *length <= FOLLOWED)
-        else {
-            return Ok(None);
-        };
-        let limit = usize::try_from(length).unwrap_or(MAX_PAGE);
-        let entries = service.store.journal_entries(known.sequence, limit).await?;
-        if entries.last().is_none_or(|last| last.head() != *head) {
-            return Ok(None);
-        }
-        let mut named = Self::default();
-        for entry in entries {
-            let Ok(body) = entry.body() else { return Ok(None) };
-            named.accounts.extend(body.subject.account.filter(|_| changes_account(body.what)));
-            named.devices.extend(body.subject.device);
-            // An event of an account during a batch names the batch as well.
-            named.batches.extend(body.subject.batch.filter(|_| body.subject.account.is_none()));
-            named.seats |= changes_account(body.what);
-        }
-        Ok(Some(named))
+/// `None` if there are too many entries, or if they do not lead from one head to the other: the store was restored from a
+/// backup, or holds entries of a newer server.
+async fn named_between(
+    service: &Service,
+    known: &JournalHead,
+    head: &JournalHead,
+) -> Result<Option<Named>, ReadError> {
+    let length = head.sequence.checked_sub(known.sequence).filter(|length| *length <= FOLLOWED);
+    let Some(limit) = length.and_then(|length| usize::try_from(length).ok()) else { return Ok(None) };
+    let entries = service.store.journal_entries(known.sequence, limit).await?;
+    if entries.last().is_none_or(|last| last.head() != *head) {
+        return Ok(None);
     }
-}
-
-/// Whether an event may come with a change of an account, of the pool or of the waiting list.
-fn changes_account(what: Happening) -> bool {
-    !matches!(
-        what,
-        Happening::ApiRefused
-            | Happening::BatchUploaded
-            | Happening::BatchRefused
-            | Happening::CodeTried
-            | Happening::CodeDied
-            | Happening::CodeExpired
-            | Happening::CodesExported
-            | Happening::DeviceRegistered
-            | Happening::DeviceEnrolled
-            | Happening::UnlockCharged
-            | Happening::UnlockRefused
-            | Happening::AttemptsExhausted
-            | Happening::DeviceBlocked
-            | Happening::DeviceUnblocked
-            | Happening::DeviceWiped
-            | Happening::DeviceSealed
-            | Happening::DeviceErased
-            | Happening::ReceiptAgain
-            | Happening::CertificateRenewed
-            | Happening::JournalExported
-    )
+    let mut named = Named::default();
+    for entry in entries {
+        let Ok(body) = entry.body() else { return Ok(None) };
+        named.add(body.what, &body.subject);
+    }
+    Ok(Some(named))
 }
 
 /// Everything, as it is or newer than at the head it is said to be of.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use mdm_core::account::Account;
+use mdm_core::apply;
+use shared::ids::AccountId;
 
 use super::devices::KnownDevice;
 use super::text::{Place, fold, without_zeros};
@@ -32,7 +35,7 @@ pub(super) struct ListPlace {
     without_kana: bool,
     name: Place,
     number: String,
-    account: shared::ids::AccountId,
+    account: AccountId,
 }
 
 impl From<Account> for Person {
@@ -62,10 +65,16 @@ impl Person {
     }
 
     pub(super) fn is_meant_by(&self, text: &search::Text) -> bool {
-        let number = &self.keys.number;
-        let zeros_lost =
-            !text.without_zeros.is_empty() && { without_zeros(number).starts_with(&text.without_zeros) };
-        number.starts_with(&text.folded) || zeros_lost || self.keys.names.contains(&text.folded)
+        self.has_number(text) || self.keys.names.contains(&text.folded)
+    }
+
+    /// A number that begins so. If only one of the two has zeros in front, they do not count.
+    fn has_number(&self, text: &search::Text) -> bool {
+        let (number, plain) = (&self.keys.number, without_zeros(&self.keys.number));
+        let (typed, typed_plain) = (&text.folded, &text.without_zeros);
+        let one_has_zeros = (number == plain) != (typed == typed_plain);
+        number.starts_with(typed)
+            || (one_has_zeros && !typed_plain.is_empty() && plain.starts_with(typed_plain))
     }
 }
 
@@ -81,6 +90,12 @@ pub struct PersonRow<'a> {
 }
 
 impl Snapshot {
+    /// Accounts that left so long ago that their devices are to be wiped.
+    pub fn due_for_wipe(&self, now: Timestamp) -> Vec<AccountId> {
+        let due = |person: &&Arc<Person>| apply::due_for_wipe(&person.account, [], now).is_some();
+        self.listed.iter().filter(due).map(|person| person.account.id).collect()
+    }
+
     pub(super) fn row<'a>(&'a self, person: &'a Arc<Person>) -> PersonRow<'a> {
         let id = person.account.id;
         PersonRow {

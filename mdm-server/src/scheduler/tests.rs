@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use mdm_core::account::AccountState;
+use mdm_core::audit::{AuditEvent, Happening, Subject};
 use mdm_core::batch::Mode;
 use mdm_core::change::{Changeset, Record};
 use mdm_core::code::CodeState;
@@ -89,6 +90,8 @@ async fn a_device_that_a_crash_left_open_is_blocked() {
     left.state = AccountState::Suspended;
     left.state_since = world.service.clock.now();
     let mut changes = Changeset::default();
+    let subject = Subject::account(left.id);
+    changes.note(AuditEvent::new(left.state_since, Actor::Server, Happening::AccountLeft, subject));
     changes.update(account.version, Record::Account(left));
     world.service.commit(changes).await.unwrap();
     assert_eq!(state(&world, devices[1]).await, DeviceState::Live);

@@ -5,10 +5,11 @@ use mdm_core::change::Stored;
 use mdm_core::code::CodeRecord;
 use mdm_core::device::Device;
 use mdm_core::license::WaitingEntry;
-use mdm_store::{Attempts, MAX_PAGE};
+use mdm_store::Attempts;
 use shared::ids::{AccountId, EnrolmentId};
 
 use super::{Missing, Refusal, UseCaseError};
+use crate::directory::{self, Search};
 use crate::service::Service;
 
 /// Whom somebody means.
@@ -60,27 +61,6 @@ async fn find_in_any_source(
     Ok(found.pop().ok_or_else(|| Missing::StaffNumber(number.clone()))?)
 }
 
-/// Which accounts to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Beginning of a staff number, a name or its kana; empty for all.
-    pub search: String,
-    /// Only of this source.
-    pub source: Option<SourceName>,
-}
-
-impl Filter {
-    fn matches(&self, account: &Account) -> bool {
-        let wanted = self.search.trim().to_lowercase();
-        let current = account.current();
-        let begins = |text: &str| text.to_lowercase().starts_with(&wanted);
-        wanted.is_empty()
-            || begins(current.staff_number.as_str())
-            || begins(&current.name)
-            || current.kana.as_deref().is_some_and(begins)
-    }
-}
-
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T, K> {
@@ -90,29 +70,18 @@ pub struct Listing<T, K> {
     pub next: Option<K>,
 }
 
-/// Accounts by id, those that match only.
+/// Accounts by id, those that match only, with their newest attributes only.
 pub async fn list(
     service: &Service,
-    filter: &Filter,
-    mut after: Option<AccountId>,
+    search: &Search,
+    after: Option<AccountId>,
     limit: usize,
 ) -> Result<Listing<Account, AccountId>, UseCaseError> {
-    let mut rows = Vec::new();
-    loop {
-        let page = match &filter.source {
-            Some(source) => service.store.accounts_of_source(source, after, MAX_PAGE).await?,
-            None => service.store.accounts(after, MAX_PAGE).await?,
-        };
-        let Some(last) = page.last() else { return Ok(Listing { rows, next: None }) };
-        after = Some(last.value.id);
-        for account in page.into_iter().map(|stored| stored.value).filter(|account| filter.matches(account)) {
-            let id = account.id;
-            rows.push(account);
-            if rows.len() == limit {
-                return Ok(Listing { rows, next: Some(id) });
-            }
-        }
-    }
+    let directory = directory::current(service).await?;
+    let found = directory.search_by_id(search, after, limit).into_iter();
+    let rows: Vec<Account> = found.map(|row| row.person.account.clone()).collect();
+    let next = rows.last().filter(|_| rows.len() == limit).map(|last| last.id);
+    Ok(Listing { rows, next })
 }
 
 /// All that a helpdesk call asks for.

@@ -10,8 +10,9 @@ use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::accounts::{self, Who};
 use super::devices::{self, Order};
-use super::load::{accounts_where, commit_any_size, holdings, waiting_list};
+use super::load::{commit_any_size, holdings, load_accounts, waiting_list};
 use super::{UseCaseError, retry_on_conflict};
+use crate::directory::{self, Counts};
 use crate::service::Service;
 
 /// Where the pool stands.
@@ -27,16 +28,8 @@ pub struct Status {
 
 /// Where the pool stands.
 pub async fn status(service: &Service) -> Result<Status, UseCaseError> {
-    let never = accounts_where(service, holds_unused_seat).await?;
-    Ok(Status {
-        pool: service.store.pool().await?.value,
-        waiting: waiting_list(service).await?.len(),
-        never_signed_in: never.len(),
-    })
-}
-
-fn holds_unused_seat(account: &Account) -> bool {
-    account.seat.is_some() && account.signed_in_at.is_none()
+    let Counts { pool, waiting, never_signed_in, .. } = directory::current(service).await?.counts();
+    Ok(Status { pool, waiting, never_signed_in })
 }
 
 fn acting(service: &Service, actor: Actor) -> Acting<'_> {
@@ -88,7 +81,11 @@ pub async fn reclaim(
 ) -> Result<Moved, UseCaseError> {
     let change = retry_on_conflict(|| async {
         let acting = acting(service, actor);
-        let holders = accounts_where(service, holds_unused_seat).await?;
+        // The directory says whom to load; the rule looks at what the store says of them.
+        let directory = directory::current(service).await?;
+        let listed = directory.never_signed_in(rule.days, acting.now);
+        let listed: Vec<AccountId> = listed.iter().map(|unused| unused.person.account.id).collect();
+        let holders = load_accounts(service, listed).await?;
         let unused = seats::unused(holders.iter().map(|stored| &stored.value), rule, acting.now);
         let losing: Vec<AccountId> = unused.iter().map(|unused| unused.account).collect();
         let holdings = holdings(service, holders, &losing).await?;
@@ -135,11 +132,8 @@ async fn told(service: &Service, change: SeatChange) -> Result<Moved, UseCaseErr
 }
 
 async fn accounts_of(service: &Service, ids: &[AccountId]) -> Result<Vec<Account>, UseCaseError> {
-    let mut accounts = Vec::with_capacity(ids.len());
-    for id in ids {
-        accounts.extend(service.store.account(*id).await?.map(|stored| stored.value));
-    }
-    Ok(accounts)
+    let accounts = load_accounts(service, ids.iter().copied()).await?;
+    Ok(accounts.into_iter().map(|stored| stored.value).collect())
 }
 
 /// 割当待ち in its order, each with the account.

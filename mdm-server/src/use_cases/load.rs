@@ -23,19 +23,16 @@ pub(super) async fn waiting_list(service: &Service) -> Result<Vec<Stored<Waiting
     }
 }
 
-/// All accounts for which `wanted` holds.
-pub(super) async fn accounts_where(
+/// The accounts with these ids, those that are there.
+pub(super) async fn load_accounts(
     service: &Service,
-    wanted: impl Fn(&Account) -> bool,
+    ids: impl IntoIterator<Item = AccountId>,
 ) -> Result<Vec<Stored<Account>>, UseCaseError> {
     let mut accounts = Vec::new();
-    let mut after = None;
-    loop {
-        let page = service.store.accounts(after, MAX_PAGE).await?;
-        let Some(last) = page.last() else { return Ok(accounts) };
-        after = Some(last.value.id);
-        accounts.extend(page.into_iter().filter(|account| wanted(&account.value)));
+    for id in ids {
+        accounts.extend(service.store.account(id).await?);
     }
+    Ok(accounts)
 }
 
 /// Pool, waiting list, `accounts` and all who wait; codes and devices of those in `may_lose`, who are among `accounts`.

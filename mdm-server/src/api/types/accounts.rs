@@ -11,7 +11,8 @@ use super::DeviceView;
 /// Which accounts to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountQuery {
-    /// Beginning of a staff number, a name or its kana.
+    /// Beginning of a staff number, with or without zeros in front, or a part of a name or its kana; blanks, width and
+    /// hiragana or katakana do not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
     /// Only of this source.

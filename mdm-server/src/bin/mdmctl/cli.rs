@@ -121,7 +121,7 @@ pub(crate) enum Codes {
 pub(crate) enum Accounts {
     /// List accounts.
     List {
-        /// Only those whose staff number, name or kana begins so.
+        /// Only those whose staff number begins so or whose name or kana has it; blanks and width do not matter.
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
         /// Only those of this source.

@@ -105,7 +105,11 @@ pub(crate) async fn only_a_verified_login_of_the_same_enrolment_gives_attempts_b
     let other = records.credit(enrolment, &verified_login(2)).await;
     assert!(matches!(other, Err(UnlockRecordsError::OtherEnrolment)));
     assert!(charged(&records, enrolment).await.is_none());
+    register(&records, 2).await;
+    assert_eq!(records.exhausted().await.unwrap(), [enrolment]);
     records.credit(enrolment, &verified_login(1)).await.unwrap();
+    assert!(records.exhausted().await.unwrap().is_empty());
+    records.destroy(samples::enrolment(2)).await.unwrap();
     drop(records);
     let records = desk.open();
     assert_eq!(charged(&records, enrolment).await.unwrap().attempts_left, LIMIT - 1);

@@ -278,6 +278,11 @@ impl<P: Paper> Book<P> {
         self.entries.get(&enrolment).map(|entry| entry.attempts)
     }
 
+    pub(super) fn exhausted(&self) -> Vec<EnrolmentId> {
+        let used_up = self.entries.iter().filter(|(_, entry)| entry.attempts.left() == 0);
+        used_up.map(|(enrolment, _)| *enrolment).collect()
+    }
+
     pub(super) fn list(&self) -> Vec<EnrolmentId> {
         self.entries.keys().copied().collect()
     }

@@ -23,6 +23,7 @@ enum Order {
     Charge(EnrolmentId, Reply<Charge>),
     Credit(EnrolmentId, Reply<()>),
     Attempts(EnrolmentId, Reply<Option<Attempts>>),
+    Exhausted(Reply<Vec<EnrolmentId>>),
     Destroy(EnrolmentId, Reply<()>),
     List(Reply<Vec<EnrolmentId>>),
 }
@@ -108,6 +109,7 @@ fn carry_out(book: &mut Book<impl Paper>, order: Order, pending: &mut Vec<Pendin
         }
         Order::Credit(enrolment, reply) => pending.push(Pending::Credit(book.credit(enrolment), reply)),
         Order::Attempts(enrolment, reply) => answer(reply, Ok(book.attempts(enrolment))),
+        Order::Exhausted(reply) => answer(reply, Ok(book.exhausted())),
         Order::Destroy(enrolment, reply) => {
             let destroyed = book.destroy(enrolment);
             // What was charged in this round and not answered yet is not answered with a record any more.
@@ -148,6 +150,10 @@ impl UnlockRecords for Worker {
 
     fn attempts(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<Option<Attempts>>> {
         self.ask(|reply| Order::Attempts(enrolment, reply))
+    }
+
+    fn exhausted(&self) -> BoxFuture<'_, Answer<Vec<EnrolmentId>>> {
+        self.ask(Order::Exhausted)
     }
 
     fn destroy(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<()>> {

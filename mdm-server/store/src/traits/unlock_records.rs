@@ -98,6 +98,9 @@ pub trait UnlockRecords: Send + Sync {
     fn attempts(&self, enrolment: EnrolmentId)
     -> BoxFuture<'_, Result<Option<Attempts>, UnlockRecordsError>>;
 
+    /// All enrolments that have a record and no attempt left, in order.
+    fn exhausted(&self) -> BoxFuture<'_, Result<Vec<EnrolmentId>, UnlockRecordsError>>;
+
     /// Overwrites the record, the credential id and the counter with zeros, durably. Idempotent: no record is no error.
     fn destroy(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
 
