@@ -34,3 +34,16 @@ where
     }
     attempt().await
 }
+
+/// Carries `work` out though its caller goes away: an order is not half an order because a laptop was closed.
+pub async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, UseCaseError>> + Send + 'static,
+) -> Result<T, UseCaseError> {
+    match tokio::spawn(work).await {
+        Ok(ended) => ended,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Refusal::ShuttingDown.into()),
+        },
+    }
+}

@@ -13,7 +13,7 @@ use super::{Api, ApiError};
 use crate::rights::{Block, Read, Wipe};
 use crate::use_cases::accounts::{self, Listing};
 use crate::use_cases::devices::{self, Order};
-use crate::use_cases::{Refusal, UseCaseError};
+use crate::use_cases::{UseCaseError, to_the_end};
 
 pub(super) async fn list(
     _: May<Read>,
@@ -69,7 +69,7 @@ enum Verb {
     Wipe,
 }
 
-/// Carries an order out though the caller hangs up: an order is not half an order because a laptop was closed.
+/// Carries an order out though the caller hangs up.
 async fn carry_out(
     api: &Api,
     verb: Verb,
@@ -86,14 +86,7 @@ async fn carry_out(
             Verb::Wipe => devices::wipe(&service, id, order).await,
         }
     };
-    let ended = match tokio::spawn(order).await {
-        Ok(ended) => ended,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Refusal::ShuttingDown.into()),
-        },
-    };
-    view(api, ended).await
+    view(api, to_the_end(order).await).await
 }
 
 async fn view(api: &Api, device: Result<Device, UseCaseError>) -> Result<Json<DeviceView>, ApiError> {

@@ -3,6 +3,8 @@
 
 use std::borrow::Borrow;
 
+use fluent_bundle::types::FluentNumber;
+
 use super::words::{FluentValue, Language};
 
 /// How a notice is meant.
@@ -16,13 +18,40 @@ enum Tone {
     Refused,
 }
 
+/// A value of a text. Sessions are shared between threads, which a [`FluentValue`] cannot be.
+#[derive(Debug, Clone)]
+enum Value {
+    Text(String),
+    Number(FluentNumber),
+}
+
+impl From<FluentValue<'static>> for Value {
+    fn from(value: FluentValue<'static>) -> Self {
+        match value {
+            FluentValue::String(text) => Self::Text(text.into_owned()),
+            FluentValue::Number(number) => Self::Number(number),
+            // No text has such a value; a place for one would stay empty.
+            FluentValue::Custom(_) | FluentValue::None | FluentValue::Error => Self::Text(String::new()),
+        }
+    }
+}
+
+impl Value {
+    fn said(&self) -> FluentValue<'_> {
+        match self {
+            Self::Text(text) => FluentValue::from(text.as_str()),
+            Self::Number(number) => FluentValue::from(number.clone()),
+        }
+    }
+}
+
 /// A text and its values, in no language yet.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
     /// How it is meant.
     tone: Tone,
     key: &'static str,
-    values: Vec<(&'static str, FluentValue<'static>)>,
+    values: Vec<(&'static str, Value)>,
 }
 
 impl Notice {
@@ -43,7 +72,7 @@ impl Notice {
 
     /// With a value.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<FluentValue<'static>>) -> Self {
-        self.values.push((name, value.into()));
+        self.values.push((name, value.into().into()));
         self
     }
 
@@ -58,6 +87,7 @@ impl Notice {
 
     /// In words.
     pub(super) fn text(&self, language: impl Borrow<Language>) -> String {
-        language.borrow().say(self.key, &self.values)
+        let values: Vec<_> = self.values.iter().map(|(name, value)| (*name, value.said())).collect();
+        language.borrow().say(self.key, &values)
     }
 }

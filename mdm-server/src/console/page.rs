@@ -149,9 +149,10 @@ impl Page {
         Language::ALL.into_iter().filter(move |language| *language != current)
     }
 
-    /// [`Page::place`] as a value of a query.
+    /// [`Page::place`] as a value of a query, as if a person had asked for it.
     pub(super) fn place_in_query(&self) -> String {
-        form_urlencoded::byte_serialize(self.place.as_bytes()).collect()
+        let by_itself = self.place.strip_suffix("?live").or_else(|| self.place.strip_suffix("&live"));
+        form_urlencoded::byte_serialize(by_itself.unwrap_or(&self.place).as_bytes()).collect()
     }
 
     /// The token that each form carries.
@@ -170,8 +171,8 @@ impl Page {
     }
 
     /// A number with its thousands apart.
-    pub(super) fn count(&self, count: impl TryInto<u64>) -> String {
-        grouped(count.try_into().unwrap_or(u64::MAX))
+    pub(super) fn count(&self, count: impl Count) -> String {
+        grouped(count.to_u64())
     }
 
     /// A time in a table: `2027-04-01 09:00`.
@@ -194,6 +195,32 @@ impl Page {
         time_in_text(*at, self.language, office_zone())
     }
 }
+
+/// How many, in whatever type. Templates hand over references.
+pub(super) trait Count {
+    /// The number.
+    fn to_u64(&self) -> u64;
+}
+
+impl<T: Count> Count for &T {
+    fn to_u64(&self) -> u64 {
+        T::to_u64(self)
+    }
+}
+
+macro_rules! count {
+    ($($number:ty),+) => {
+        $(
+            impl Count for $number {
+                fn to_u64(&self) -> u64 {
+                    u64::try_from(*self).unwrap_or(u64::MAX)
+                }
+            }
+        )+
+    };
+}
+
+count!(u16, u32, u64, usize);
 
 /// `1400` as `1,400`, in both languages.
 pub(super) fn grouped(count: u64) -> String {

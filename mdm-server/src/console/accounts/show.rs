@@ -1,0 +1,89 @@
+//! One page per person that answers a helpdesk call: who, with what seat and code, on which devices, and what can be done.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use mdm_core::account::Account;
+use shared::ids::AccountId;
+
+use super::code::may_have_code;
+use super::history::{self, Told};
+use super::view::{CodeView, PersonView, seat_badge};
+use crate::console::Console;
+use crate::console::devices::order::id;
+use crate::console::devices::view::{Badge, DeviceView};
+use crate::console::failure::Failure;
+use crate::console::page::{Nav, Page};
+use crate::console::render::render;
+use crate::console::viewer::Viewer;
+use crate::directory;
+use crate::rights::Read;
+use crate::use_cases::UseCaseError;
+use crate::use_cases::accounts::{self, Detail, Who};
+
+#[derive(Template)]
+#[template(path = "accounts/show.html")]
+struct AccountPage {
+    page: Page,
+    person: PersonView,
+    state_since: Timestamp,
+    signed_in_at: Option<Timestamp>,
+    employment: Option<String>,
+    term_ends: Option<Date>,
+    mail: Option<String>,
+    seat: Badge,
+    seat_since: Option<Timestamp>,
+    place: Option<usize>,
+    codes: Vec<CodeView>,
+    devices: Vec<DeviceView>,
+    told: Vec<Told>,
+    may_ask: bool,
+    may_reissue: bool,
+    waits: bool,
+}
+
+/// The page.
+pub(in crate::console) async fn show(
+    viewer: Viewer<Read>,
+    State(console): State<Console>,
+    Path(account): Path<String>,
+) -> Result<Response, Failure> {
+    let id: AccountId = id(&account, &viewer.visit)?;
+    let failed = |error: UseCaseError| Failure::of(&viewer.visit, error);
+    let detail = accounts::show(&console.service, &Who::Id(id)).await.map_err(failed)?;
+    let directory = directory::current(&console.service).await.map_err(|error| failed(error.into()))?;
+    let place = directory.person(id).and_then(|row| row.waiting);
+    let page = viewer.page(Nav::Accounts, &console);
+    Ok(render(&account_page(detail, place, page)))
+}
+
+fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage {
+    let may_reissue = page.may_see_codes() && may_have_code(&detail);
+    let Detail { account, codes, devices, .. } = detail;
+    let current = account.current();
+    let devices: Vec<DeviceView> = devices.iter().rev().map(|known| DeviceView::new(known, &page)).collect();
+    AccountPage {
+        person: PersonView::new(&account, &page),
+        state_since: account.state_since,
+        signed_in_at: account.signed_in_at,
+        employment: current.employment.clone(),
+        term_ends: current.term_ends,
+        mail: current.mail.clone(),
+        seat: seat_badge(&account, place),
+        seat_since: account.seat.map(|seat| seat.assigned_at),
+        place,
+        codes: codes.iter().rev().map(|code| CodeView::new(code, &page)).collect(),
+        told: history::told(&account, &page),
+        may_ask: page.may_manage() && may_ask(&account, place),
+        may_reissue,
+        waits: devices.iter().any(|device| device.statement.is_some()),
+        devices,
+        page,
+    }
+}
+
+fn may_ask(account: &Account, place: Option<usize>) -> bool {
+    account.may_work() && account.seat.is_none() && place.is_none()
+}

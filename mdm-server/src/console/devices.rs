@@ -1,0 +1,11 @@
+//! Devices: the list, one device with what becomes of it, and the orders that can be given for it. How a device is said in
+//! words is in [`view`] and [`steps`], also for the pages of people.
+
+pub(super) mod list;
+pub(super) mod order;
+pub(super) mod reason;
+pub(super) mod receipt;
+pub(super) mod show;
+mod steps;
+pub(super) mod view;
+pub(super) mod wipe;
