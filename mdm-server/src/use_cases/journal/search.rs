@@ -150,6 +150,22 @@ pub async fn search(
     Ok(found)
 }
 
+/// The oldest entry that `filter` takes, if it is among the first that its times allow.
+pub async fn oldest(service: &Service, filter: &Filter) -> Result<Option<Body>, UseCaseError> {
+    let (first, end) = range(service, filter).await?;
+    let mut after = first - 1;
+    while after + 1 < end && after < first + LOOKED_AT {
+        let part = service.store.journal_entries(after, MAX_PAGE).await?;
+        let Some(last) = part.last() else { break };
+        after = last.sequence;
+        let bodies = part.iter().filter_map(|entry| entry.body().ok());
+        if let Some(body) = bodies.into_iter().find(|body| filter.takes(body)) {
+            return Ok(Some(body));
+        }
+    }
+    Ok(None)
+}
+
 /// The places in the journal between which all entries stand that the filter's times take: from the first one on, before
 /// the second.
 pub(super) async fn range(service: &Service, filter: &Filter) -> Result<(u64, u64), UseCaseError> {

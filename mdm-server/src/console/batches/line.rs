@@ -1,0 +1,127 @@
+//! Lines of a plan as tables show them.
+
+use jiff::Timestamp;
+use mdm_core::account::{Attributes, Department};
+use mdm_core::batch::{PlanKind, PlanWord};
+use shared::ids::AccountId;
+
+use super::kind::Kind;
+use super::reasons;
+use crate::console::page::Page;
+use crate::use_cases::batches::Line;
+
+/// One person of a plan.
+pub(super) struct LineRow {
+    /// Row of the file.
+    pub(super) row: Option<u32>,
+    /// What happens, in words.
+    pub(super) kind: String,
+    /// The account, where there is one already.
+    pub(super) account: Option<AccountId>,
+    /// 職員番号.
+    pub(super) number: String,
+    /// 氏名.
+    pub(super) name: String,
+    /// 所属 before.
+    pub(super) before: String,
+    /// 所属 after.
+    pub(super) after: String,
+    /// What else is different afterwards.
+    pub(super) changes: Vec<Changed>,
+    /// Whether they would have to wait for the seat that they wish.
+    pub(super) waits: bool,
+}
+
+/// One value that becomes another.
+pub(super) struct Changed {
+    /// What it is, in words.
+    pub(super) what: String,
+    /// Before.
+    pub(super) before: String,
+    /// After.
+    pub(super) after: String,
+}
+
+/// One reason why a row is not accepted.
+pub(super) struct RejectedRow {
+    /// Row of the file.
+    pub(super) row: Option<u32>,
+    /// The column's header.
+    pub(super) column: String,
+    /// The cell.
+    pub(super) value: String,
+    /// What is wrong.
+    pub(super) why: String,
+    /// What to do.
+    pub(super) cure: String,
+}
+
+/// A line before the batch took effect, at `applied_at`, or as it is planned.
+pub(super) fn line_row(page: &Page, line: &Line, applied_at: Option<Timestamp>, waits: bool) -> LineRow {
+    let said = said(&line.item.kind);
+    let word = line.item.kind.word();
+    let known = line.account.as_ref().filter(|_| word != PlanWord::Join);
+    let known = known.map(|account| match applied_at {
+        // What was learnt from this batch is dated with the time when it took effect.
+        Some(at) => account.history.iter().rev().find(|dated| dated.from < at).unwrap_or(&account.history[0]),
+        None => account.history.last().unwrap_or(&account.history[0]),
+    });
+    let known = known.map(|dated| &dated.value);
+    let person = said.or(known);
+    LineRow {
+        row: line.item.row,
+        kind: Kind::Word(word).said(page),
+        account: line.account.as_ref().map(|account| account.id),
+        number: person.map(|person| person.staff_number.to_string()).unwrap_or_default(),
+        name: person.map(|person| person.name.clone()).unwrap_or_default(),
+        before: known.map(|known| posts(&known.departments)).unwrap_or_default(),
+        after: said.map(|said| posts(&said.departments)).unwrap_or_default(),
+        changes: match (known, said) {
+            (Some(known), Some(said)) => changed(page, known, said),
+            _ => Vec::new(),
+        },
+        waits,
+    }
+}
+
+fn said(kind: &PlanKind) -> Option<&Attributes> {
+    match kind {
+        PlanKind::Join { attributes, .. }
+        | PlanKind::Move { attributes, .. }
+        | PlanKind::Change { attributes, .. }
+        | PlanKind::Return { attributes, .. } => Some(attributes),
+        PlanKind::Leave | PlanKind::Unchanged | PlanKind::Rejected(_) => None,
+    }
+}
+
+fn posts(departments: &[Department]) -> String {
+    departments.iter().map(|post| post.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec<Changed> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let day = |person: &Attributes| person.term_ends.map(|day| day.to_string()).unwrap_or_default();
+    let pairs = [
+        ("batches-name", known.name.clone(), said.name.clone()),
+        ("batches-kana", text(&known.kana), text(&said.kana)),
+        ("batches-person-title", text(&known.title), text(&said.title)),
+        ("batches-employment", text(&known.employment), text(&said.employment)),
+        ("batches-term-ends", day(known), day(said)),
+        ("batches-mail", text(&known.mail), text(&said.mail)),
+    ];
+    let different = pairs.into_iter().filter(|(_, before, after)| before != after);
+    different.map(|(key, before, after)| Changed { what: page.say(key), before, after }).collect()
+}
+
+/// All reasons of a rejected line.
+pub(super) fn rejected_rows(page: &Page, line: &Line) -> Vec<RejectedRow> {
+    let PlanKind::Rejected(rejections) = &line.item.kind else { return Vec::new() };
+    let row = |rejection: &mdm_core::batch::Rejection| RejectedRow {
+        row: line.item.row,
+        column: rejection.column.clone(),
+        value: rejection.value.clone(),
+        why: reasons::row_why(page.language, rejection.problem),
+        cure: reasons::row_cure(page.language, rejection.problem),
+    };
+    rejections.iter().map(row).collect()
+}

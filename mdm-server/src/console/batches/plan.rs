@@ -1,0 +1,259 @@
+//! `/batches/{id}`: what a file would do, before anybody decides; then what became of it.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use jiff::Timestamp;
+use mdm_core::apply::UNDO_WINDOW;
+use mdm_core::audit::{Body, Happening};
+use mdm_core::batch::{Batch, PlanSummary};
+use serde::Deserialize;
+
+use super::kind::{self, Kind};
+use super::line::{LineRow, RejectedRow, line_row, rejected_rows};
+use super::work::Job;
+use super::{Standing, changes, failed, named, reasons, standing};
+use crate::console::actors::Actors;
+use crate::console::failure::Failure;
+use crate::console::page::{Nav, Page};
+use crate::console::pager::{Pager, ROWS, offset};
+use crate::console::render::render;
+use crate::console::viewer::Viewer;
+use crate::console::{Console, refusals};
+use crate::directory;
+use crate::rights::Read;
+use crate::use_cases::UseCaseError;
+use crate::use_cases::batches::lines::lines_at;
+use crate::use_cases::batches::{Index, Outlook, outlook};
+use crate::use_cases::journal::search::{About, Filter, oldest};
+
+/// One count and the way to its lines.
+struct Tab {
+    name: &'static str,
+    said: String,
+    count: usize,
+    chosen: bool,
+}
+
+/// How many seats and devices applying concerned.
+struct Outcome {
+    seats_given: String,
+    seats_freed: String,
+    seats_kept: String,
+    waiting: String,
+    codes: bool,
+}
+
+/// A private-use character.
+struct PrivateUse {
+    row: u32,
+    column: String,
+    code: String,
+}
+
+#[derive(Template)]
+#[template(path = "batches/plan.html")]
+struct PlanPage {
+    page: Page,
+    batch: Batch,
+    standing: Standing,
+    failure: Option<String>,
+    mode: String,
+    uploaded_by: String,
+    encoding: String,
+    delimiter: String,
+    unused_columns: String,
+    private_use: Vec<PrivateUse>,
+    normalised_rows: String,
+    outlook: Option<Outlook>,
+    outcome: Option<Outcome>,
+    wiped_at: Timestamp,
+    tabs: Vec<Tab>,
+    kind: Kind,
+    kind_said: String,
+    lines: Vec<LineRow>,
+    rejected: Vec<RejectedRow>,
+    pager: Pager,
+}
+
+impl PlanPage {
+    fn summary(&self) -> &PlanSummary {
+        &self.batch.summary
+    }
+
+    fn source_in_query(&self) -> String {
+        form_urlencoded::byte_serialize(self.batch.source.as_str().as_bytes()).collect()
+    }
+
+    fn changes_nothing(&self) -> bool {
+        changes(self.summary()) == 0
+    }
+
+    fn is_running(&self) -> bool {
+        self.standing == Standing::Running
+    }
+}
+
+/// Which lines.
+#[derive(Deserialize)]
+pub(in crate::console) struct PlanQuery {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    page: usize,
+}
+
+/// The plan.
+pub(in crate::console) async fn show(
+    viewer: Viewer<Read>,
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    Query(query): Query<PlanQuery>,
+) -> Result<Response, Failure> {
+    let batch = named(&viewer, &console, &id).await?;
+    let page = viewer.page(Nav::Batches, &console);
+    let shown = plan(page, &console, batch, &query).await.map_err(failed(&viewer.visit))?;
+    Ok(render(&shown))
+}
+
+async fn plan(
+    page: Page,
+    console: &Console,
+    batch: Batch,
+    query: &PlanQuery,
+) -> Result<PlanPage, UseCaseError> {
+    let service = &console.service;
+    let standing = standing(console, &batch).await?;
+    let applied_at = match standing {
+        Standing::Applied(at) => Some(at),
+        _ => None,
+    };
+    let index = console.batches.index(service, &batch).await?;
+    let outlook = match standing {
+        Standing::Ready | Standing::Stale => Some(outlook(&index, &*directory::current(service).await?)),
+        Standing::Running | Standing::Applied(_) => None,
+    };
+    let kind = Kind::named(&query.kind);
+    let positions = positions(kind, &index, outlook.as_ref());
+    let path = format!("/batches/{}", batch.id);
+    let pager = Pager::new(&path, &[("kind", kind.name())], query.page, positions.len());
+    let shown: Vec<u32> = positions.into_iter().skip(offset(query.page)).take(ROWS).collect();
+    let lines = lines_at(service, batch.id, &shown).await?;
+    let waits = |position: u32| {
+        outlook.as_ref().is_some_and(|outlook| outlook.would_wait.binary_search(&position).is_ok())
+    };
+    let row = |line| line_row(&page, line, applied_at, waits(line.position));
+    let is_rejected = kind == Kind::Word(mdm_core::batch::PlanWord::Rejected);
+    Ok(PlanPage {
+        lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
+        rejected: lines.iter().flat_map(|line| rejected_rows(&page, line)).collect(),
+        failure: failure(&page, console, &batch),
+        outcome: match applied_at {
+            Some(at) => outcome(&page, console, &batch, at).await?,
+            None => None,
+        },
+        mode: super::mode(page.language, batch.mode),
+        uploaded_by: Actors::load(service).await?.name(batch.uploaded_by, page.language),
+        encoding: reasons::stored_encoding(page.language, &batch.encoding),
+        delimiter: reasons::stored_delimiter(page.language, &batch.delimiter),
+        unused_columns: reasons::listed(page.language, &batch.unused_columns),
+        private_use: private_use(&batch),
+        normalised_rows: normalised(&page, &batch),
+        wiped_at: applied_at.unwrap_or(page.now).checked_add(UNDO_WINDOW).unwrap_or(page.now),
+        tabs: tabs(&page, &batch.summary, kind, outlook.as_ref()),
+        kind_said: kind.said(&page),
+        page,
+        batch,
+        standing,
+        outlook,
+        kind,
+        pager,
+    })
+}
+
+fn positions(kind: Kind, index: &Index, outlook: Option<&Outlook>) -> Vec<u32> {
+    match kind {
+        Kind::Waiting => outlook.map(|outlook| outlook.would_wait.clone()).unwrap_or_default(),
+        other => index.positions(|word| other.takes(word)),
+    }
+}
+
+/// All changes first, then each kind; who would wait only if anybody would.
+fn tabs(page: &Page, summary: &PlanSummary, chosen: Kind, outlook: Option<&Outlook>) -> Vec<Tab> {
+    let tab = |kind: Kind, count: usize| Tab {
+        name: kind.name(),
+        said: kind.said(page),
+        count,
+        chosen: kind == chosen,
+    };
+    let mut tabs = vec![tab(Kind::Changes, changes(summary) as usize)];
+    tabs.extend(kind::WORDS.map(|word| tab(Kind::Word(word), kind::count(summary, word) as usize)));
+    let waiting = outlook.map_or(0, |outlook| outlook.would_wait.len());
+    if waiting > 0 || chosen == Kind::Waiting {
+        tabs.push(tab(Kind::Waiting, waiting));
+    }
+    tabs
+}
+
+fn failure(page: &Page, console: &Console, batch: &Batch) -> Option<String> {
+    match console.batches.job(batch.id)? {
+        Job::Failed(error) => Some(refusals::text(page.language, &error)),
+        Job::Running | Job::Done(_) => None,
+    }
+}
+
+/// What applying did: as this process remembers, else as the journal says.
+async fn outcome(
+    page: &Page,
+    console: &Console,
+    batch: &Batch,
+    at: Timestamp,
+) -> Result<Option<Outcome>, UseCaseError> {
+    if let Some(Job::Done(done)) = console.batches.job(batch.id) {
+        return Ok(Some(Outcome {
+            seats_given: page.count(done.seats_given),
+            seats_freed: page.count(done.seats_freed),
+            seats_kept: page.count(done.seats_kept.len()),
+            waiting: page.count(done.waiting),
+            codes: done.seats_given > 0,
+        }));
+    }
+    let filter = Filter {
+        from: Some(at),
+        before: at.checked_add(jiff::SignedDuration::from_millis(1)).ok(),
+        what: Some(Happening::BatchApplied),
+        about: Some(About(*batch.id.as_bytes())),
+        ..Filter::default()
+    };
+    let noted = oldest(&console.service, &filter).await?;
+    Ok(noted.map(|body| Outcome {
+        seats_given: fact(page, &body, "seats-assigned"),
+        seats_freed: fact(page, &body, "seats-freed"),
+        seats_kept: fact(page, &body, "seats-kept"),
+        waiting: fact(page, &body, "waiting"),
+        codes: body.facts.iter().any(|(name, value)| name == "seats-assigned" && value != "0"),
+    }))
+}
+
+fn fact(page: &Page, body: &Body, wanted: &str) -> String {
+    let value = body.facts.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    value.map_or_else(String::new, |value| {
+        value.parse::<u64>().map_or_else(|_| value.to_owned(), |n| page.count(n))
+    })
+}
+
+fn private_use(batch: &Batch) -> Vec<PrivateUse> {
+    let found = batch.private_use.iter();
+    found
+        .map(|found| PrivateUse {
+            row: found.row,
+            column: found.column.clone(),
+            code: format!("U+{:04X}", found.code),
+        })
+        .collect()
+}
+
+fn normalised(page: &Page, batch: &Batch) -> String {
+    let rows: Vec<String> = batch.normalised_rows.iter().map(|row| page.count(*row)).collect();
+    reasons::listed(page.language, &rows)
+}

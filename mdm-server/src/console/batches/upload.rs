@@ -1,0 +1,142 @@
+//! `/batches/new`: a staff file comes in.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use mdm_core::account::SourceName;
+use mdm_core::batch::Mode;
+use mdm_core::sheet::Encoding;
+use serde::Deserialize;
+
+use super::{failed, reasons};
+use crate::console::Console;
+use crate::console::failure::Failure;
+use crate::console::notice::Notice;
+use crate::console::page::{Nav, Page};
+use crate::console::posted::Uploaded;
+use crate::console::render::render_with;
+use crate::console::viewer::Viewer;
+use crate::rights::Manage;
+use crate::use_cases::UseCaseError;
+use crate::use_cases::batches::{self, Upload, UploadError};
+
+/// What was filled in, to be shown again.
+#[derive(Default)]
+struct Filled {
+    source: String,
+    mode: Option<Mode>,
+    encoding: Option<Encoding>,
+}
+
+/// What is wrong with it, beside the field.
+#[derive(Default)]
+struct Problems {
+    source: Option<String>,
+    mode: Option<String>,
+    file: Option<String>,
+}
+
+/// An encoding to choose.
+struct Choice {
+    value: &'static str,
+    said: String,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "batches/new.html")]
+struct NewPage {
+    page: Page,
+    sources: BTreeSet<String>,
+    filled: Filled,
+    encodings: Vec<Choice>,
+    problems: Problems,
+}
+
+const ENCODINGS: [(&str, Encoding); 3] =
+    [("utf-8", Encoding::Utf8), ("cp932", Encoding::Cp932), ("utf-16", Encoding::Utf16)];
+
+async fn show(
+    viewer: &Viewer<Manage>,
+    console: &Console,
+    status: StatusCode,
+    filled: Filled,
+    problems: Problems,
+) -> Result<Response, Failure> {
+    let rosters = console.service.store.rosters().await.map_err(failed(&viewer.visit))?;
+    let page = viewer.page(Nav::Batches, console);
+    let encodings = ENCODINGS.map(|(value, encoding)| Choice {
+        value,
+        said: reasons::encoding(page.language, encoding),
+        chosen: filled.encoding == Some(encoding),
+    });
+    let sources = rosters.into_iter().map(|roster| roster.value.source.to_string()).collect();
+    Ok(render_with(status, &NewPage { page, sources, filled, encodings: encodings.into(), problems }))
+}
+
+/// What may be filled in beforehand.
+#[derive(Deserialize)]
+pub(in crate::console) struct NewQuery {
+    #[serde(default)]
+    source: String,
+}
+
+/// The form.
+pub(in crate::console) async fn form(
+    viewer: Viewer<Manage>,
+    State(console): State<Console>,
+    Query(query): Query<NewQuery>,
+) -> Result<Response, Failure> {
+    let filled = Filled { source: query.source, ..Filled::default() };
+    show(&viewer, &console, StatusCode::OK, filled, Problems::default()).await
+}
+
+/// Makes a plan of the file.
+pub(in crate::console) async fn upload(
+    viewer: Viewer<Manage>,
+    State(console): State<Console>,
+    uploaded: Uploaded,
+) -> Result<Response, Failure> {
+    let language = viewer.visit.language;
+    let filled = Filled {
+        source: uploaded.field("source").to_owned(),
+        mode: match uploaded.field("mode") {
+            "roster" => Some(Mode::Roster),
+            "upsert" => Some(Mode::Upsert),
+            _ => None,
+        },
+        encoding: uploaded.field("encoding").parse().ok(),
+    };
+    // A browser sends the field without a name when nothing was chosen; an empty file has one.
+    let no_file = uploaded.file_name.as_deref().is_none_or(str::is_empty);
+    let (source, mode) = match (SourceName::new(&filled.source), filled.mode) {
+        (Ok(source), Some(mode)) if !no_file => (source, mode),
+        (source, mode) => {
+            let say = |is_wrong: bool, key: &str| is_wrong.then(|| language.say(key, &[]));
+            let problems = Problems {
+                source: say(source.is_err(), "batches-source-wrong"),
+                mode: say(mode.is_none(), "batches-mode-missing"),
+                file: say(no_file, "batches-file-missing"),
+            };
+            return show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await;
+        }
+    };
+    let upload = Upload { source, mode, encoding: filled.encoding, file_name: uploaded.file_name };
+    match batches::upload(&console.service, uploaded.file, upload, viewer.actor()).await {
+        Ok(batch) => {
+            viewer.notify(
+                &console,
+                Notice::done("batches-uploaded-notice").with("source", batch.source.to_string()),
+            );
+            Ok(Redirect::to(&format!("/batches/{}", batch.id)).into_response())
+        }
+        Err(UploadError::Sheet(error)) => {
+            let problems = Problems { file: Some(reasons::file(language, &error)), ..Problems::default() };
+            show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await
+        }
+        Err(UploadError::Other(error)) => Err(failed::<UseCaseError>(&viewer.visit)(error)),
+    }
+}
