@@ -192,3 +192,56 @@ impl EnrolmentLocks {
         lock
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
+    use mdm_core::change::Record;
+    use mdm_core::license::Pool;
+
+    use super::*;
+    use crate::testing::World;
+
+    fn pool_of(world: &World, size: u32) -> Changeset {
+        let mut changes = Changeset::default();
+        let now = world.service.clock.now();
+        changes.note(AuditEvent::new(now, Actor::Server, Happening::PoolSet, Subject::default()));
+        changes.insert(Record::Pool(Pool { size, ..Pool::default() }));
+        changes
+    }
+
+    #[tokio::test]
+    async fn a_commit_ticks_and_a_refusal_does_not() {
+        let world = World::new();
+        let mut changes = world.service.changes();
+        world.service.commit(pool_of(&world, 1)).await.unwrap();
+        assert!(changes.has_changed().unwrap());
+        changes.mark_unchanged();
+        world.service.commit(pool_of(&world, 2)).await.unwrap_err();
+        assert!(!changes.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_commit_whose_caller_went_away_ticks_as_well() {
+        let world = World::new();
+        let mut changes = world.service.changes();
+        let mut commit = Box::pin(world.service.commit(pool_of(&world, 1)));
+        let waker = std::task::Waker::noop();
+        // Begun, and then nobody waits for it any more.
+        let begun = commit.as_mut().poll(&mut std::task::Context::from_waker(waker));
+        assert!(begun.is_pending());
+        drop(commit);
+        changes.changed().await.unwrap();
+        assert_eq!(world.service.store.pool().await.unwrap().value.size, 1);
+    }
+
+    #[tokio::test]
+    #[cfg(debug_assertions)]
+    #[should_panic = "has an event that names it"]
+    async fn a_change_that_no_event_names_is_a_mistake() {
+        let world = World::new();
+        let mut silent = pool_of(&world, 1);
+        silent.events.clear();
+        drop(world.service.commit(silent).await);
+    }
+}
