@@ -12,6 +12,7 @@ mod error;
 mod extract;
 mod health;
 mod licenses;
+mod operators;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -81,6 +82,12 @@ fn v1() -> Router<Api> {
         .route("/devices/{id}/block", post(devices::block))
         .route("/devices/{id}/unblock", post(devices::unblock))
         .route("/devices/{id}/wipe", post(devices::wipe))
+        .route("/operators", get(operators::list).post(operators::invite))
+        .route("/operators/{operator}/invitation", post(operators::reinvite))
+        .route("/operators/{operator}/role", axum::routing::put(operators::set_role))
+        .route("/operators/{operator}/disable", post(operators::disable))
+        .route("/operators/{operator}/enable", post(operators::enable))
+        .route("/operators/{operator}/token", post(operators::make_token).delete(operators::revoke_token))
         .route("/audit/entries", get(audit::entries))
         .route("/audit/checkpoint", get(audit::checkpoint))
         .fallback(async || ApiError::no_such_route())

@@ -1,4 +1,8 @@
-//! `mdm-server init`: a data folder, a secrets folder, the first owner. Nothing that exists is written over.
+//! `mdm-server init`: a data folder, a secrets folder, the first owner. Nothing that exists is written over. And
+//! `invite-owner`, the way back in.
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -142,6 +146,7 @@ pub async fn init(
     if let Some(what) = config.problem() {
         return Err(InitError::Value(what));
     }
+    let owner = OperatorName::new(owner)?;
     for path in [config_file, &config.data, &config.secrets] {
         require_absent(path)?;
     }
@@ -150,7 +155,6 @@ pub async fn init(
     let master = Secret::make(rng);
     let (keyring, offline) = Keyring::make(&config.data, &master, rng)?;
     let token = make_secret_text(rng);
-    let owner = OperatorName::new(owner)?;
     let id = OperatorId::make(now, rng);
     let invitation = NewInvitation::make(&keyring, id, now, FIRST_INVITATION_VALID_FOR, rng);
     let link = invitation_link(config, &invitation.code);

@@ -9,12 +9,13 @@ use mdm_core::batch::Mode;
 use mdm_core::change::{Changeset, Record};
 use mdm_core::device::{Device, DeviceState};
 use mdm_core::operator::rules::{self, Acting, NewOperator};
-use mdm_core::operator::{INVITATION_VALID_FOR, OperatorName, Role};
+use mdm_core::operator::{INVITATION_VALID_FOR, Operator, OperatorName, Role};
 use rand::rngs::OsRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
 use shared::crypto::Secret;
 use shared::ids::{AccountId, EnrolmentId, OperatorId};
 use shared::wire::{DeviceDescription, KeyLevel};
+use totp_rs::Totp;
 
 use crate::clock::Clock;
 use crate::config::{Config, Devices, Listen};
@@ -22,7 +23,7 @@ use crate::keyring::Keyring;
 use crate::service::Service;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::batches::{self, Upload};
-use crate::use_cases::operators::{NewInvitation, token_hash};
+use crate::use_cases::operators::{self, NewInvitation, token_hash};
 
 /// A clock that stands until it is turned.
 pub(crate) struct TestClock(Mutex<Timestamp>);
@@ -44,6 +45,22 @@ impl Clock for TestClock {
     }
 }
 
+/// What operators of tests sign in with.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// An operator who can sign in, with the phone that shows their codes.
+pub(crate) struct ReadyOperator {
+    pub(crate) operator: Operator,
+    phone: Totp,
+}
+
+impl ReadyOperator {
+    /// What the phone shows at that moment.
+    pub(crate) fn code_at(&self, at: Timestamp) -> String {
+        self.phone.generate(at.as_second().try_into().unwrap()).to_string()
+    }
+}
+
 /// A service and its clock.
 pub(crate) struct World {
     pub(crate) service: Arc<Service>,
@@ -55,7 +72,7 @@ pub(crate) fn april() -> Timestamp {
     "2027-04-01T00:00:00+09:00".parse().unwrap()
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         organisation: "玉手県".to_owned(),
         public_address: "localhost:4433".to_owned(),
@@ -96,6 +113,23 @@ impl World {
         let changes = rules::invite(&[], new, personal, Acting { actor: Actor::Server, now }).unwrap();
         self.service.commit(changes).await.unwrap();
         token
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Invites an operator who accepts at once. A minute and a half passes, so that no code of now is spent by it.
+    pub(crate) async fn ready(&self, name: &str, role: Role) -> ReadyOperator {
+        let name = OperatorName::new(name).unwrap();
+        let made = operators::invite(&self.service, name, role, Actor::Server).await.unwrap();
+        let invited = operators::invited(&self.service, &made.code).await.unwrap().unwrap();
+        let phone = Totp::from_url(invited.otpauth_url.as_str()).unwrap();
+        let mut ready = ReadyOperator { operator: invited.operator, phone };
+        let code = ready.code_at(self.now());
+        ready.operator = operators::accept(&self.service, &made.code, PASSWORD, &code).await.unwrap();
+        self.clock.advance(SignedDuration::from_secs(90));
+        ready
     }
 
     /// Uploads a staff file of the source 知事部局 and applies it.

@@ -2,6 +2,7 @@
 
 mod flow;
 mod limits;
+mod operators;
 mod roles;
 
 use axum::Router;

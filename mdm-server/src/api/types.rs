@@ -10,6 +10,7 @@ mod batches;
 mod codes;
 mod devices;
 mod licenses;
+mod operators;
 
 pub use accounts::{AccountDetail, AccountQuery, AccountView, CodeStanding, CodeWord};
 pub use audit::{CheckpointView, EntryView, PersonalView};
@@ -23,6 +24,7 @@ pub use licenses::{
     LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, WaitingAdded, WaitingRequest,
     WaitingView,
 };
+pub use operators::{InvitationView, InviteRequest, OperatorView, OperatorWord, RoleRequest, TokenMade};
 
 use serde::{Deserialize, Serialize};
 

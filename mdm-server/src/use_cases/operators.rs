@@ -101,11 +101,7 @@ pub async fn invite(
 
 /// Invites an operator anew, who lost phone or password: what they signed in with is void at once, and so are their
 /// sessions. Their API token stays.
-pub async fn reinvite(
-    service: &Service,
-    id: OperatorId,
-    actor: Actor,
-) -> Result<Invitation, UseCaseError> {
+pub async fn reinvite(service: &Service, id: OperatorId, actor: Actor) -> Result<Invitation, UseCaseError> {
     retry_on_conflict(|| async {
         let acting = acting(service, actor);
         let made = NewInvitation::make(&service.keyring, id, acting.now, INVITATION_VALID_FOR, &mut OsRng);

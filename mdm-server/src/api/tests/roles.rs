@@ -15,6 +15,7 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
     let manage = || vec![Owner, Operator];
     let block = || vec![Owner, Operator, Helpdesk];
     let audit = || vec![Owner, Auditor];
+    let owner = || vec![Owner];
     [
         ("GET", "batches".to_owned(), read()),
         ("POST", UPLOAD.trim_start_matches("/api/v1/").to_owned(), manage()),
@@ -35,6 +36,14 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("POST", format!("devices/{ID}/block"), block()),
         ("POST", format!("devices/{ID}/unblock"), block()),
         ("POST", format!("devices/{ID}/wipe"), manage()),
+        ("GET", "operators".to_owned(), read()),
+        ("POST", "operators".to_owned(), owner()),
+        ("POST", format!("operators/{ID}/invitation"), owner()),
+        ("PUT", format!("operators/{ID}/role"), owner()),
+        ("POST", format!("operators/{ID}/disable"), owner()),
+        ("POST", format!("operators/{ID}/enable"), owner()),
+        ("POST", format!("operators/{ID}/token"), owner()),
+        ("DELETE", format!("operators/{ID}/token"), owner()),
         ("GET", "audit/entries".to_owned(), audit()),
         ("GET", "audit/checkpoint".to_owned(), audit()),
     ]

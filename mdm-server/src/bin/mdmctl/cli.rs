@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Devices: block, unblock, wipe.
     #[command(subcommand)]
     Devices(Devices),
+    /// Operators: who may use console and API.
+    #[command(subcommand)]
+    Operators(Operators),
     /// The audit journal.
     #[command(subcommand)]
     Audit(Audit),
@@ -195,6 +198,63 @@ pub(crate) enum Devices {
     Unblock(Order),
     /// 遠隔消去: destroy the keys, for ever.
     Wipe(Order),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArgument {
+    /// Everything.
+    Owner,
+    /// Batches, licenses, codes, devices.
+    Operator,
+    /// Looks up people and blocks devices.
+    Helpdesk,
+    /// Reads everything, changes nothing.
+    Auditor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operators {
+    /// List operators.
+    List,
+    /// Invite somebody: prints a link, good once and for 24 hours.
+    Invite {
+        /// The sign-in name.
+        name: String,
+        /// What they may do.
+        #[arg(long, value_enum)]
+        role: RoleArgument,
+    },
+    /// Invite an operator anew who lost phone or password; what they had is void at once.
+    Reinvite {
+        /// The operator's name or id.
+        operator: String,
+    },
+    /// Give another role.
+    Role {
+        /// The operator's name or id.
+        operator: String,
+        /// What they may do.
+        #[arg(value_enum)]
+        role: RoleArgument,
+    },
+    /// Stop an operator's sessions, sign-in and token at once.
+    Disable {
+        /// The operator's name or id.
+        operator: String,
+    },
+    /// Let a disabled operator in again.
+    Enable {
+        /// The operator's name or id.
+        operator: String,
+    },
+    /// Make an API token and print it; an earlier one is void.
+    Token {
+        /// The operator's name or id.
+        operator: String,
+        /// Take the token away instead.
+        #[arg(long)]
+        revoke: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -92,6 +92,11 @@ impl Client {
         read(request.header("authorization", self.authorisation.as_str()).send_json(body))
     }
 
+    pub(crate) fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Failure> {
+        let request = self.agent.delete(self.address(path));
+        read(request.header("authorization", self.authorisation.as_str()).call())
+    }
+
     /// Sends a file as the body, once the server has said that it wants it: a wrong token costs no upload.
     pub(crate) fn upload<T: DeserializeOwned>(
         &self,

@@ -5,6 +5,7 @@ mod batch;
 pub(crate) mod codes;
 mod devices;
 mod licenses;
+mod operators;
 mod waitlist;
 
 use mdm_server::api::types::Page;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Licenses(command) => licenses::run(&client, command, cli.json),
         Command::Waitlist(command) => waitlist::run(&client, command, cli.json),
         Command::Devices(command) => devices::run(&client, command, cli.json),
+        Command::Operators(command) => operators::run(&client, command, cli.json),
         Command::Audit(Audit::Export { file }) => audit::export(&client, file, cli.json),
         Command::Audit(Audit::Verify { .. }) => Ok(()),
     }

@@ -142,3 +142,71 @@ fn argon2() -> Argon2<'static> {
     let params = Params::new(memory, passes, lanes, None).expect("the cost is within Argon2's ranges");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn read(typed: &str) -> Password {
+        Password::read(typed).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_is_itself_on_every_keyboard_and_no_other_is() {
+        let passwords = Passwords::default();
+        let kept = passwords.hash(read("Ｃorrect が horse")).await.unwrap();
+        assert!(kept.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", kept.0);
+        for (typed, right) in [
+            ("Correct が horse", true),
+            ("Correct か\u{3099} horse", true),
+            ("correct が horse", false),
+            ("Correct が hors", false),
+            ("", false),
+        ] {
+            assert_eq!(passwords.verify(read(typed), Some(kept.clone())).await, Ok(right), "{typed:?}");
+        }
+        let again = passwords.hash(read("Correct が horse")).await.unwrap();
+        assert_ne!(again, kept, "salted");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_has_costs_what_a_real_one_costs() {
+        let passwords = Passwords::default();
+        let kept = passwords.hash(read("correct horse battery")).await.unwrap();
+        let (real, decoy) = (Phc::new(&kept.0).unwrap(), Phc::new(DECOY).unwrap());
+        assert_eq!(
+            (real.algorithm, real.version, &real.params),
+            (decoy.algorithm, decoy.version, &decoy.params)
+        );
+        let lengths = |hash: &Phc<'_>| (hash.salt.unwrap().len(), hash.hash.unwrap().len());
+        assert_eq!(lengths(&real), lengths(&decoy));
+        assert_eq!(passwords.verify(read("correct horse battery"), None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_stored_password_that_does_not_parse_is_nobodys() {
+        let damaged = PasswordHash("$argon2id$".to_owned());
+        assert_eq!(
+            Passwords::default().verify(read("correct horse battery"), Some(damaged)).await,
+            Ok(false)
+        );
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_too_many_wait_is_told_so() {
+        let passwords = Passwords::default();
+        let running = passwords.running.acquire_many(AT_ONCE as u32).await.unwrap();
+        let mut waiting: Vec<_> =
+            (0..AT_ONCE + WAITING).map(|_| Box::pin(passwords.verify(read("x"), None))).collect();
+        for one in &mut waiting {
+            assert!(one.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(passwords.verify(read("x"), None).await, Err(Busy));
+        drop(running);
+        waiting.truncate(1);
+        assert_eq!(waiting.remove(0).await, Ok(false));
+        assert_eq!(passwords.verify(read("x"), None).await, Ok(false));
+    }
+}

@@ -76,10 +76,61 @@ impl Authenticator {
         let code: Zeroizing<String> = Zeroizing::new(code.nfkc().filter(|c| !c.is_whitespace()).collect());
         self.0.check(&code, u64::try_from(now.as_second()).ok()?)
     }
+}
 
-    /// The code of a moment, as the operator's phone shows it.
-    #[cfg(test)]
-    pub(crate) fn code_at(&self, at: Timestamp) -> String {
-        self.0.generate(at.as_second().try_into().unwrap()).to_string()
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    fn keyring() -> Keyring {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rng = StdRng::seed_from_u64(3);
+        Keyring::make(folder.path(), &Secret::make(&mut rng), &mut rng).unwrap().0
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn codes_are_those_of_rfc_6238_appendix_b_for_sha_1() {
+        let (keyring, mut rng) = (keyring(), StdRng::seed_from_u64(4));
+        let id = OperatorId::make(at(0), &mut rng);
+        let name = OperatorName::new("sato").unwrap();
+        let sealed = SealedTotpSecret(keyring.totp.seal(id.as_bytes(), b"12345678901234567890", &mut rng));
+        let authenticator = Authenticator::open(&keyring, "玉手: 県", (id, &name), &sealed).unwrap();
+        // The last six of the eight digits there.
+        let vectors = [
+            (59, "287082"),
+            (1_111_111_109, "081804"),
+            (1_111_111_111, "050471"),
+            (1_234_567_890, "005924"),
+            (2_000_000_000, "279037"),
+            (20_000_000_000, "353130"),
+        ];
+        for (second, code) in vectors {
+            let step = u64::try_from(second / 30).unwrap();
+            assert_eq!(authenticator.step_of(code, at(second)), Some(step));
+            assert_eq!(authenticator.step_of(code, at(second + 30)), Some(step));
+            assert_eq!(authenticator.step_of(code, at(second + 60)), None);
+        }
+        for no_code in ["", "28708", "2870822", "+87082", "28708２a"] {
+            assert_eq!(authenticator.step_of(no_code, at(59)), None);
+        }
+        assert_eq!(authenticator.step_of(" ２８７ 082\n", at(59)), Some(1));
+    }
+
+    #[test]
+    fn a_secret_opens_for_its_operator_alone() {
+        let (keyring, mut rng) = (keyring(), StdRng::seed_from_u64(4));
+        let (mine, other) = (OperatorId::make(at(0), &mut rng), OperatorId::make(at(0), &mut rng));
+        let name = OperatorName::new("sato").unwrap();
+        let sealed = make_secret(&keyring, mine, &mut rng);
+        assert!(Authenticator::open(&keyring, "x", (mine, &name), &sealed).is_ok());
+        let error = Authenticator::open(&keyring, "x", (other, &name), &sealed).err().unwrap();
+        assert!(matches!(error, UseCaseError::Refused(Refusal::AuthenticatorDoesNotOpen(_))));
     }
 }

@@ -87,3 +87,32 @@ impl Notes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_has_its_lines_and_the_rest_is_counted() {
+        let clock = FakeRelativeClock::default();
+        let notes = Notes::new(clock.clone());
+        let lines = |failure, attempts| (0..attempts).filter(|_| notes.has_room(failure)).count();
+        assert_eq!(lines(Failure::Name, 1_000), 5);
+        assert_eq!(lines(Failure::Code, 5), 5, "not crowded out");
+        assert_eq!(notes.take_unlisted(), Some(995));
+        assert_eq!(notes.take_unlisted(), None);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(lines(Failure::Name, 1_000), 5);
+        for _ in 0..20 {
+            notes.has_room(Failure::Name);
+            notes.take_unlisted();
+        }
+        assert_eq!(notes.take_unlisted(), None, "lines with the number are bounded as well");
+        clock.advance(Duration::from_secs(60));
+        assert!(notes.take_unlisted().is_some());
+    }
+}

@@ -106,9 +106,9 @@ fn limiter<K: Hash + Eq + Clone, C: Clock + Clone>(quota: Quota, clock: &C) -> L
     RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone())
 }
 
-/// Whole seconds, at least one.
+/// Whole seconds, rounded up, so that whoever waits them does not come too early.
 fn seconds(wait: Duration) -> u64 {
-    wait.as_secs() + 1
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// Codes that an operator may get wrong. A try is charged before the code is looked at, so that tries at the same moment
@@ -149,5 +149,90 @@ impl<C: Clock> Tries<C> {
         if let Some(back) = all_back.get_mut(&operator) {
             *back = back.saturating_sub(CODE_EVERY.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+    use jiff::Timestamp;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn source(number: u32) -> IpAddr {
+        IpAddr::V4(number.into())
+    }
+
+    /// How many of `attempts` are let through.
+    fn passes(attempts: u32, mut charge: impl FnMut(u32) -> Result<(), u64>) -> u32 {
+        (0..attempts).map(|number| u32::from(charge(number).is_ok())).sum()
+    }
+
+    fn throttle() -> (Throttle<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        (Throttle::new(clock.clone()), clock)
+    }
+
+    #[test]
+    fn a_source_tries_thirty_names_a_minute() {
+        let (throttle, clock) = throttle();
+        let charge = |number: u32| throttle.charge(source(1), Some(&number.to_string()));
+        assert_eq!(passes(100, charge), 30);
+        assert_eq!(throttle.charge(source(1), None), Err(2));
+        assert_eq!(throttle.charge(source(2), None), Ok(()), "another source");
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(passes(100, |number| charge(100 + number)), 30);
+    }
+
+    #[test]
+    fn a_name_is_tried_ten_times_from_one_source_and_twice_a_minute_from_then_on() {
+        let (throttle, clock) = throttle();
+        let charge = |_| throttle.charge(source(1), Some("sato"));
+        assert_eq!(passes(20, charge), 10);
+        let seconds = throttle.charge(source(1), Some("sato")).unwrap_err();
+        assert!((30..=31).contains(&seconds), "{seconds}");
+        clock.advance(Duration::from_secs(120));
+        assert_eq!(passes(20, charge), 4);
+        assert_eq!(throttle.charge(source(1), Some("saito")), Ok(()), "another name");
+    }
+
+    #[test]
+    fn many_sources_together_try_a_name_sixty_times_and_do_not_keep_its_owner_out() {
+        let (throttle, clock) = throttle();
+        throttle.remember(source(9_999), "sato".to_owned());
+        let charge = |number| throttle.charge(source(number), Some("sato"));
+        assert_eq!(passes(1_000, charge), 60);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(passes(1_000, |number| charge(2_000 + number)), 10);
+        assert_eq!(charge(9_999), Ok(()), "from the usual desk");
+        assert!(charge(5_000).is_err(), "control: from elsewhere");
+    }
+
+    #[test]
+    fn tries_that_were_right_are_given_back_and_wrong_ones_with_time() {
+        let clock = FakeRelativeClock::default();
+        let tries = Tries::new(clock.clone());
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let [sato, other] = [0; 2].map(|_| OperatorId::make(Timestamp::UNIX_EPOCH, &mut rng));
+        for _ in 0..100 {
+            assert_eq!(tries.charge(sato), Ok(()));
+            tries.refund(sato);
+        }
+        assert_eq!(passes(100, |_| tries.charge(sato)), WRONG_CODES);
+        assert_eq!(tries.charge(other), Ok(()));
+        let seconds = tries.charge(sato).unwrap_err();
+        assert!((180..=181).contains(&seconds), "{seconds}");
+        clock.advance(CODE_EVERY);
+        assert_eq!(passes(100, |_| tries.charge(sato)), 1);
+        clock.advance(CODE_EVERY * 100);
+        assert_eq!(passes(100, |_| tries.charge(sato)), WRONG_CODES, "no more are saved up than there were");
+    }
+
+    #[test]
+    fn a_network_is_one_source() {
+        let one: IpAddr = "2001:db8:1:2:3:4:5:6".parse().unwrap();
+        assert_eq!(network(one), "2001:db8:1:2::".parse::<IpAddr>().unwrap());
+        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1".parse::<IpAddr>().unwrap());
     }
 }
