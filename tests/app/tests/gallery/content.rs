@@ -1,0 +1,232 @@
+//! Believable content for every screen, in both languages.
+
+use std::rc::Rc;
+
+use client_ui::{
+    App, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow, NoteText,
+    Notes, Problem, SaveState, Screen, Session,
+};
+use slint::{ComponentHandle, ModelRc, VecModel};
+
+/// One picture of the gallery.
+pub(super) struct Scene {
+    /// The file's name.
+    pub(super) name: &'static str,
+    /// Fills the globals and goes to the screen; the second argument is the language.
+    pub(super) fill: fn(&App, &str),
+    /// Pressed on the screen then: the button's name in Japanese and in English.
+    pub(super) pressed: Option<(&'static str, &'static str)>,
+    /// Typed into the screen then.
+    pub(super) typed: &'static str,
+}
+
+/// Every screen, and what it looks like when something is wrong.
+pub(super) const SCENES: &[Scene] = &[
+    scene("welcome", |app, _| go(app, Screen::Welcome)),
+    scene("enrol", |app, _| {
+        session(app).set_paste_allowed(true);
+        go(app, Screen::Enrol);
+    }),
+    scene("enrol-problem", |app, _| {
+        session(app).set_server("mdm.tamate.lg.jp:4433".into());
+        session(app).set_problem(Problem::CodeExpired);
+        go(app, Screen::Enrol);
+    }),
+    Scene { typed: "4071", ..scene("set-pin", |app, _| go(app, Screen::SetPin)) },
+    Scene { typed: "407155\n407", ..scene("set-pin-again", |app, _| go(app, Screen::SetPin)) },
+    Scene { typed: "407155\n407156\n", ..scene("set-pin-differ", |app, _| go(app, Screen::SetPin)) },
+    scene("set-pin-busy", |app, _| {
+        session(app).set_busy(true);
+        go(app, Screen::SetPin);
+    }),
+    Scene { typed: "40715", ..scene("unlock", |app, _| go(app, Screen::Unlock)) },
+    scene("unlock-wrong", |app, _| {
+        session(app).set_problem(Problem::WrongPin);
+        session(app).set_attempts_left(7);
+        go(app, Screen::Unlock);
+    }),
+    scene("unlock-offline", |app, _| {
+        session(app).set_online(false);
+        session(app).set_lease_running(true);
+        session(app).set_lease_ends("15:30".into());
+        go(app, Screen::Unlock);
+    }),
+    scene("unlock-closed", |app, _| {
+        session(app).set_online(false);
+        session(app).set_problem(Problem::Offline);
+        go(app, Screen::Unlock);
+    }),
+    scene("unlock-busy", |app, _| {
+        session(app).set_busy(true);
+        go(app, Screen::Unlock);
+    }),
+    Scene {
+        pressed: Some(("文書", "Documents")),
+        ..scene("home", |app, language| {
+            fill_lists(app, language);
+            go(app, Screen::Home);
+        })
+    },
+    Scene {
+        pressed: Some(("ノート", "Notes")),
+        ..scene("home-notes", |app, language| {
+            fill_lists(app, language);
+            go(app, Screen::Home);
+        })
+    },
+    Scene {
+        pressed: Some(("文書", "Documents")),
+        ..scene("home-offline", |app, language| {
+            fill_lists(app, language);
+            session(app).set_online(false);
+            session(app).set_lease_running(true);
+            session(app).set_lease_ends("15:30".into());
+            go(app, Screen::Home);
+        })
+    },
+    Scene { pressed: Some(("文書", "Documents")), ..scene("home-empty", |app, _| go(app, Screen::Home)) },
+    scene("home-not-found", |app, language| {
+        app.global::<Notes<'_>>().set_search(pick(language, "防災訓練", "fire drill").into());
+        go(app, Screen::Home);
+    }),
+    scene("document", |app, language| {
+        app.global::<Documents<'_>>().set_current(document(language));
+        go(app, Screen::Document);
+    }),
+    scene("note", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        go(app, Screen::Note);
+    }),
+    Scene {
+        pressed: Some(("このノートを削除", "Delete this note")),
+        ..scene("note-delete", |app, language| {
+            app.global::<Notes<'_>>().set_current(note(language));
+            go(app, Screen::Note);
+        })
+    },
+    scene("note-not-saved", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        app.global::<Notes<'_>>().set_saved(SaveState::Failed);
+        go(app, Screen::Note);
+    }),
+    scene("note-new", |app, _| go(app, Screen::Note)),
+    scene("settings", |app, _| go(app, Screen::Settings)),
+    scene("about", |app, _| go(app, Screen::About)),
+    scene("blocked", |app, _| go(app, Screen::Blocked)),
+    scene("erasing", |app, _| {
+        session(app).set_erase_steps(model(vec![
+            EraseStep { kind: EraseStepKind::Close, done: true },
+            EraseStep { kind: EraseStepKind::Keys, done: true },
+            EraseStep { kind: EraseStepKind::Data, done: false },
+            EraseStep { kind: EraseStepKind::Receipt, done: false },
+        ]));
+        go(app, Screen::Erasing);
+    }),
+    scene("erased", |app, _| {
+        session(app).set_receipt_acknowledged(true);
+        go(app, Screen::Erased);
+    }),
+    scene("erased-unsent", |app, _| go(app, Screen::Erased)),
+    scene("damaged", |app, _| go(app, Screen::Damaged)),
+];
+
+/// Everything as it is before a scene, on a screen that no scene begins from.
+pub(super) fn leave(app: &App) {
+    let session = session(app);
+    let other = if session.get_screen() == Screen::Damaged { Screen::Erased } else { Screen::Damaged };
+    session.set_screen(other);
+    session.set_busy(false);
+    session.set_online(true);
+    session.set_lease_running(false);
+    session.set_attempts_left(-1);
+    session.set_problem(Problem::None);
+    session.set_paste_allowed(false);
+    session.set_receipt_acknowledged(false);
+    session.set_server("".into());
+    session.set_version("0.1.0".into());
+    session.set_organisation(
+        match other {
+            _ if session.get_language() == "ja" => "玉手県",
+            _ => "Tamate Prefecture",
+        }
+        .into(),
+    );
+    let notes = app.global::<Notes<'_>>();
+    notes.set_search("".into());
+    notes.set_current(NoteText::default());
+    notes.set_saved(SaveState::Saved);
+    notes.set_rows(ModelRc::default());
+    app.global::<Documents<'_>>().set_rows(ModelRc::default());
+}
+
+const fn scene(name: &'static str, fill: fn(&App, &str)) -> Scene {
+    Scene { name, fill, pressed: None, typed: "" }
+}
+
+fn session(app: &App) -> Session<'_> {
+    app.global()
+}
+
+fn go(app: &App, screen: Screen) {
+    session(app).set_screen(screen);
+}
+
+fn pick(language: &str, ja: &'static str, en: &'static str) -> &'static str {
+    if language == "ja" { ja } else { en }
+}
+
+fn model<T: Clone + 'static>(rows: Vec<T>) -> ModelRc<T> {
+    Rc::new(VecModel::from(rows)).into()
+}
+
+fn fill_lists(app: &App, language: &str) {
+    let kinds = [DocumentKind::Notice, DocumentKind::Manual, DocumentKind::Form, DocumentKind::Notice];
+    let titles = pick(
+        language,
+        "夏季休業期間中の施設管理について|畜舎の立入検査の手引(令和8年度版)|営業施設調査票|避難所開設時の連絡体制",
+        "Facilities during the summer closure|Farm inspections: a manual (2026)|Premises survey form|Who to call when a shelter opens",
+    );
+    let rows = titles.split('|').zip(kinds).zip(1..).map(|((title, kind), number)| DocumentRow {
+        id: number.to_string().into(),
+        title: title.into(),
+        kind,
+        changed: format!("2026-11-{:02}", 20 - number).into(),
+        size: format!("{} KB", 7 * number).into(),
+    });
+    app.global::<Documents<'_>>().set_rows(model(rows.collect()));
+    let current = note(language);
+    let rows = vec![NoteRow {
+        id: current.id,
+        title: current.title,
+        preview: current.body.lines().next().unwrap_or_default().into(),
+        changed: "10:42".into(),
+    }];
+    app.global::<Notes<'_>>().set_rows(model(rows));
+}
+
+fn note(language: &str) -> NoteText {
+    NoteText {
+        id: "1".into(),
+        title: pick(language, "玉手川左岸の現地確認", "Left bank of the Tamate, on site").into(),
+        body: pick(
+            language,
+            "水位計 2.31 m(9:40)。樋門は全閉。\n護岸のはらみ出しは前回から変化なし。写真は戻ってから整理する。\n\n次回:11月28日、農政課の髙橋さんと合流して下流側を見る。",
+            "Gauge 2.31 m (9:40). The sluice gate is shut.\nThe bulge in the revetment has not changed since the last visit.\n\nNext: 28 November, downstream, together with farming affairs.",
+        )
+        .into(),
+    }
+}
+
+fn document(language: &str) -> DocumentText {
+    DocumentText {
+        id: "1".into(),
+        title: pick(language, "夏季休業期間中の施設管理について", "Facilities during the summer closure").into(),
+        changed: "2026-11-19".into(),
+        body: pick(
+            language,
+            "各所属長 様\n\n夏季休業期間中の庁舎および出先施設の管理について、下記のとおりお知らせします。\n\n1 期間\n令和8年8月13日(木)から8月15日(土)まで\n\n2 施錠と警備\n最終退庁者は、執務室の窓と扉、給湯室の火元を確認し、警備室の備付簿に記入してください。\n\n3 緊急時の連絡\n停電、漏水などを見つけたときは、管財課の当番へ連絡してください。連絡先は各所属の連絡網のとおりです。",
+            "To all heads of section\n\nThis is how the offices and branch facilities are looked after during the summer closure.\n\n1 Period\nThursday 13 August to Saturday 15 August 2026\n\n2 Locking up\nWhoever leaves last checks the windows, the doors and the kitchen, and signs the book at the guard's desk.\n\n3 In an emergency\nWhen the power fails or water leaks, please call the property section's officer on duty.",
+        )
+        .into(),
+    }
+}

@@ -1,0 +1,52 @@
+//! The pictures, for people to look at.
+
+use std::collections::HashSet;
+use std::fs::{File, create_dir_all};
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+use client_ui::ColourChoice;
+use slint::{Rgba8Pixel, SharedPixelBuffer};
+
+use super::content::SCENES;
+use super::stage::{self, View};
+
+/// Draws each scene in both languages and themes, and checks that it holds more than a background.
+pub(super) fn draw_all() {
+    let folder = folder();
+    create_dir_all(&folder).expect("a folder for the pictures");
+    let app = stage::open();
+    for language in ["ja", "en"] {
+        for (colours, theme) in [(ColourChoice::Light, "light"), (ColourChoice::Dark, "dark")] {
+            let mut seen = HashSet::new();
+            for scene in SCENES {
+                stage::show(&app, scene, View { language, colours, ..View::PHONE });
+                let picture = stage::snapshot(&app);
+                let name = format!("{}-{language}-{theme}", scene.name);
+                assert_eq!((picture.width(), picture.height()), (390, 844), "{name}");
+                let inks: HashSet<_> =
+                    picture.as_slice().iter().map(|pixel| (pixel.r, pixel.g, pixel.b)).collect();
+                assert!(inks.len() > 16, "{name} shows nothing: {} colours", inks.len());
+                assert!(seen.insert(picture.as_bytes().to_vec()), "{name} looks like another screen");
+                write(&folder.join(format!("{name}.png")), &picture);
+            }
+        }
+    }
+}
+
+fn folder() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| manifest.join("../../target"), PathBuf::from);
+    target.join("screens/app")
+}
+
+fn write(path: &PathBuf, picture: &SharedPixelBuffer<Rgba8Pixel>) {
+    let file = File::create(path).expect("a file for the picture");
+    let mut encoder = png::Encoder::new(BufWriter::new(file), picture.width(), picture.height());
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Balanced);
+    let mut writer = encoder.write_header().expect("a PNG header");
+    writer.write_image_data(picture.as_bytes()).expect("the pixels");
+}
