@@ -82,7 +82,6 @@ pub(crate) fn of_agent(error: &AgentError) -> Problem {
         AgentError::Exchange(ExchangeError::Lost(_) | ExchangeError::Timeout) => Problem::Offline,
         AgentError::Exchange(ExchangeError::Refused(reason)) => of_refusal(*reason),
         AgentError::Refused(UnlockRefusal::NoLease) => Problem::Offline,
-        AgentError::Refused(UnlockRefusal::Busy) => Problem::BusyElsewhere,
         AgentError::Refused(_) | AgentError::Wiped | AgentError::Unenrolled => Problem::NotAllowed,
         error if is_disk_full(error) => Problem::StorageFull,
         AgentError::Vault(VaultError::Damaged(_) | VaultError::Store(_) | VaultError::Io(_))
@@ -106,14 +105,18 @@ fn of_connect(error: &ConnectError) -> Problem {
 fn of_refusal(reason: RefusalReason) -> Problem {
     use RefusalReason as R;
     match reason {
-        R::CodeUnknown | R::CodeNotYetValid | R::ProofFailed => Problem::CodeInvalid,
+        R::CodeUnknown | R::ProofFailed => Problem::CodeInvalid,
         R::CodeExpired => Problem::CodeExpired,
         R::CodeUsed | R::CodeDead | R::CodeBound => Problem::CodeUsed,
         R::DeviceLimit => Problem::DeviceLimit,
         R::AttemptsExhausted => Problem::NoAttempts,
         R::PinWrong => Problem::WrongPin,
-        R::Blocked | R::DeviceUnknown | R::NotEnrolled => Problem::NotAllowed,
-        R::Unavailable | R::TooManyTries => Problem::BusyElsewhere,
+        R::CodeNotYetValid
+        | R::Blocked
+        | R::DeviceUnknown
+        | R::NotEnrolled
+        | R::Unavailable
+        | R::TooManyTries => Problem::NotAllowed,
         R::Malformed | R::Other(_) => Problem::Unknown,
     }
 }

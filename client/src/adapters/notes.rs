@@ -101,7 +101,11 @@ impl Notes {
         let mut outcome = Problem::None;
         for file in files {
             let Some(id) = NoteId::of_file(&file.name) else { continue };
-            match engine.read(file, MAX_NOTE).await {
+            let read = engine.read(file, MAX_NOTE).await;
+            if !self.shared.is_open() {
+                return;
+            }
+            match read {
                 Ok(bytes) => match Note::decode(&bytes) {
                     Ok(note) => drop(self.stored.borrow_mut().insert(id, note)),
                     Err(error) => {
@@ -254,6 +258,10 @@ impl Notes {
         for (id, note) in unsaved {
             self.set_saved(id, SaveState::Saving);
             if let Err(problem) = self.store(id, &note).await {
+                // In a vault that was closed meanwhile, it waits for the next opening.
+                if !self.shared.is_open() {
+                    return Err(problem);
+                }
                 self.set_saved(id, SaveState::Failed);
                 self.shared.set_problem(problem);
                 self.save_after(RETRY_AFTER);

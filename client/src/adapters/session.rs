@@ -68,7 +68,8 @@ pub(crate) struct Session {
     /// The vault was open in this process.
     was_open: Cell<bool>,
     close_refused: Cell<bool>,
-    end: Cell<End>,
+    /// How the app is to end; the first reason counts.
+    end: Cell<Option<End>>,
 }
 
 impl Session {
@@ -100,7 +101,7 @@ impl Session {
             applied: Cell::default(),
             was_open: Cell::default(),
             close_refused: Cell::default(),
-            end: Cell::new(End::Closed),
+            end: Cell::default(),
         });
         session.show_what_never_changes();
         session.answer_callbacks();
@@ -112,7 +113,7 @@ impl Session {
 
     /// How the app ended.
     pub(crate) fn end(&self) -> End {
-        self.end.get()
+        self.end.get().unwrap_or(End::Closed)
     }
 
     fn show_what_never_changes(&self) {
@@ -163,7 +164,11 @@ impl Session {
                 Told::Terminate => Rc::clone(&self).close(true).await,
                 Told::Unusable => self.give_up(Problem::StorageDamaged),
                 // Shown from the event itself: an erase is quicker than a look at the status.
-                Told::Event(Event::Session(Notice::Wiping)) => self.enter(Stage::Erasing),
+                Told::Event(Event::Session(Notice::Wiping)) => {
+                    // What was looked at before is not so any more.
+                    self.applied.set(self.looked.get());
+                    self.enter(Stage::Erasing);
+                }
                 Told::EraseStep(step) => self.show_steps(step.into_next()),
                 Told::Event(_) => self.refresh().await,
             }
@@ -266,6 +271,7 @@ impl Session {
             match engine.list().await {
                 Ok(files) => {
                     session.documents.load(&files);
+                    session.notes.list();
                     session.notes.load(&engine, &files).await;
                 }
                 Err(error) => session.shared.set_problem(problem::of_agent(&error)),
@@ -298,7 +304,7 @@ impl Session {
     }
 
     fn finish(&self, end: End) {
-        self.end.set(end);
+        self.end.set(self.end.get().or(Some(end)));
         if let Err(error) = slint::quit_event_loop() {
             tracing::error!(%error, "the event loop does not end");
         }

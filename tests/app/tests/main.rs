@@ -1,2 +1,13 @@
-//! placeholder while the crate is being built
-fn main() {}
+//! The app end to end: its screens, its story against a real server, its clipboard under a watched display.
+
+mod clipboard;
+mod gallery;
+mod story;
+
+fn main() {
+    if clipboard::is_window() {
+        return clipboard::window();
+    }
+    let modules = [story::tests(), clipboard::tests(), gallery::tests()];
+    e2e_app::main(modules.concat());
+}

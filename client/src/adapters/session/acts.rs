@@ -37,6 +37,9 @@ impl Session {
         let screen = if self.reaches(screen) { screen } else { self.stage.get().first() };
         self.notes.save_now();
         self.shared.show(screen);
+        if screen != Screen::SetPin {
+            *self.begun.borrow_mut() = None;
+        }
         // The open note or document stays open while settings are looked at.
         if matches!(screen, Screen::Home) {
             self.notes.leave();

@@ -1,0 +1,139 @@
+//! The edge of the app, on a display with a second client that watches: nothing goes out by any clipboard, and nothing
+//! comes in unless the mode says so. The same tries on an unguarded window succeed, which shows that they are real and that
+//! the watcher sees.
+
+mod display;
+mod tries;
+mod window;
+
+use shared::policy::ClipboardMode;
+
+use display::Selection;
+use tries::{Desk, WayIn, WayOut};
+use window::{Guard, Surface};
+
+pub(crate) use window::{is_window, window};
+
+/// What other apps offer.
+const OUTSIDE: &str = "314159";
+
+const TEXTS: [Surface; 4] = [Surface::Note, Surface::NoteTitle, Surface::Document, Surface::Search];
+
+/// The tests. Each wants a process of its own.
+pub(crate) fn tests() -> Vec<e2e_app::Test> {
+    vec![
+        ("clipboard::the_tries_leak_from_an_unguarded_window", unguarded_leaks),
+        ("clipboard::nothing_leaves_while_text_stays_inside", || nothing_leaves(ClipboardMode::Inside)),
+        ("clipboard::nothing_leaves_while_text_may_come_in", || nothing_leaves(ClipboardMode::InsideIn)),
+        ("clipboard::nothing_leaves_while_copying_is_blocked", || nothing_leaves(ClipboardMode::Blocked)),
+        ("clipboard::the_tries_come_into_an_unguarded_window", || comes_in(Guard::Unguarded)),
+        ("clipboard::text_comes_in_where_it_may", || comes_in(Guard::Guarded(ClipboardMode::InsideIn))),
+        ("clipboard::nothing_comes_in_while_text_stays_inside", || stays_out(ClipboardMode::Inside)),
+        ("clipboard::nothing_comes_in_while_copying_is_blocked", || stays_out(ClipboardMode::Blocked)),
+        ("clipboard::what_is_copied_inside_is_pasted_inside_unless_that_is_blocked", inside),
+        ("clipboard::a_pin_is_neither_taken_nor_pasted_whatever_the_window", pin),
+    ]
+}
+
+/// By which selections the toolkit itself gives text away.
+fn leaks_by(surface: Surface, way: WayOut) -> &'static [Selection] {
+    use Selection::{Clipboard, Primary};
+    match way {
+        // Whatever is selected is in PRIMARY as well.
+        WayOut::SelectAllAndCopy | WayOut::SelectAllAndCopyByTheMenu => &[Clipboard, Primary],
+        // A text that cannot be edited is selected, and not cut.
+        WayOut::SelectAllAndCut if surface == Surface::Document => &[Primary],
+        WayOut::SelectAllAndCut => &[Clipboard, Primary],
+        WayOut::SelectAllAndControlInsert => &[Primary],
+        WayOut::DoubleClick | WayOut::TripleClick | WayOut::Drag => &[Primary],
+    }
+}
+
+fn unguarded_leaks() {
+    let mut desk = Desk::open(Guard::Unguarded);
+    for surface in TEXTS {
+        for way in WayOut::ALL {
+            desk.watcher.offer(OUTSIDE);
+            desk.try_out(surface, way);
+            let leaks = desk.watcher.leaks();
+            let selections: Vec<_> = leaks.keys().copied().collect();
+            assert_eq!(selections, leaks_by(surface, way), "{surface:?} {way:?}: {leaks:?}");
+            for (selection, text) in leaks {
+                assert!(
+                    !text.trim().is_empty() && surface.text().contains(text.trim()),
+                    "{surface:?} {way:?} {selection:?}: {text:?}"
+                );
+            }
+        }
+        desk.watcher.offer(OUTSIDE);
+        desk.try_right_button(surface);
+        assert!(desk.watcher.leaks().contains_key(&Selection::Clipboard), "{surface:?}, right button");
+    }
+}
+
+fn nothing_leaves(mode: ClipboardMode) {
+    let mut desk = Desk::open(Guard::Guarded(mode));
+    desk.watcher.offer(OUTSIDE);
+    for surface in TEXTS {
+        for way in WayOut::ALL {
+            desk.try_out(surface, way);
+            assert!(desk.watcher.leaks().is_empty(), "{surface:?} {way:?}");
+        }
+        desk.try_right_button(surface);
+        assert!(desk.watcher.leaks().is_empty(), "{surface:?}, right button");
+    }
+}
+
+fn comes_in(guard: Guard) {
+    let mut desk = Desk::open(guard);
+    for surface in TEXTS.into_iter().filter(|surface| *surface != Surface::Document) {
+        for way in WayIn::ALL {
+            desk.watcher.offer(OUTSIDE);
+            let text = desk.try_in(surface, way);
+            assert!(text.contains(OUTSIDE), "{surface:?} {way:?}: {text:?}");
+        }
+    }
+}
+
+fn stays_out(mode: ClipboardMode) {
+    let mut desk = Desk::open(Guard::Guarded(mode));
+    desk.watcher.offer(OUTSIDE);
+    for surface in TEXTS {
+        for way in WayIn::ALL {
+            assert_eq!(desk.try_in(surface, way), surface.text(), "{surface:?} {way:?}");
+        }
+    }
+}
+
+fn inside() {
+    for (mode, is_pasted) in
+        [(ClipboardMode::Inside, true), (ClipboardMode::InsideIn, true), (ClipboardMode::Blocked, false)]
+    {
+        let mut desk = Desk::open(Guard::Guarded(mode));
+        desk.watcher.offer(OUTSIDE);
+        let text = desk.copy_and_paste_inside(Surface::NoteTitle);
+        let expected =
+            if is_pasted { Surface::NoteTitle.text().repeat(2) } else { Surface::NoteTitle.text().into() };
+        assert_eq!(text, expected, "{mode:?}");
+        assert!(desk.watcher.leaks().is_empty());
+    }
+}
+
+/// The PIN's digits are in no text field: also the toolkit's own platform gets nothing of them.
+fn pin() {
+    for guard in
+        [Guard::Unguarded, Guard::Guarded(ClipboardMode::Inside), Guard::Guarded(ClipboardMode::InsideIn)]
+    {
+        let mut desk = Desk::open(guard);
+        desk.watcher.offer(OUTSIDE);
+        let typed = format!("{} digits typed", Surface::Pin.text().len());
+        for way in WayOut::ALL {
+            desk.try_out(Surface::Pin, way);
+            assert!(desk.watcher.leaks().is_empty(), "{guard:?} {way:?}");
+        }
+        // There is no menu: its keys would confirm the PIN.
+        for way in WayIn::ALL.into_iter().filter(|way| *way != WayIn::PasteByTheMenu) {
+            assert_eq!(desk.try_in(Surface::Pin, way), typed, "{guard:?} {way:?}");
+        }
+    }
+}

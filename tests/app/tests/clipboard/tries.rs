@@ -1,0 +1,197 @@
+//! Every way that a person, or a thief at the desk, would try to get text out of a field, or into it.
+
+use x11rb::protocol::xproto::Window;
+
+use super::display::{Display, Watcher};
+use super::window::{Field, Guard, SIZE, Surface, WindowProcess};
+
+/// Keys by their keysyms (X11/keysymdef.h).
+mod key {
+    pub(super) const CONTROL: u32 = 0xffe3;
+    pub(super) const SHIFT: u32 = 0xffe1;
+    pub(super) const INSERT: u32 = 0xff63;
+    pub(super) const DOWN: u32 = 0xff54;
+    pub(super) const RETURN: u32 = 0xff0d;
+    pub(super) const MENU: u32 = 0xff67;
+    pub(super) const END: u32 = 0xff57;
+    pub(super) const A: u32 = 0x61;
+    pub(super) const C: u32 = 0x63;
+    pub(super) const V: u32 = 0x76;
+    pub(super) const X: u32 = 0x78;
+}
+
+const LEFT: u8 = 1;
+const MIDDLE: u8 = 2;
+const RIGHT: u8 = 3;
+
+/// A way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WayOut {
+    SelectAllAndCopy,
+    SelectAllAndCut,
+    SelectAllAndControlInsert,
+    SelectAllAndCopyByTheMenu,
+    DoubleClick,
+    TripleClick,
+    Drag,
+}
+
+impl WayOut {
+    pub(super) const ALL: [Self; 7] = [
+        Self::SelectAllAndCopy,
+        Self::SelectAllAndCut,
+        Self::SelectAllAndControlInsert,
+        Self::SelectAllAndCopyByTheMenu,
+        Self::DoubleClick,
+        Self::TripleClick,
+        Self::Drag,
+    ];
+}
+
+/// A way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WayIn {
+    Paste,
+    ShiftInsert,
+    PasteByTheMenu,
+    MiddleClick,
+}
+
+impl WayIn {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Paste, Self::ShiftInsert, Self::PasteByTheMenu, Self::MiddleClick];
+}
+
+/// A window on a watched display.
+pub(super) struct Desk {
+    pub(super) watcher: Watcher,
+    process: WindowProcess,
+    window: Window,
+    // Last: the display ends after those who use it.
+    _display: Display,
+}
+
+impl Desk {
+    /// Opens a window.
+    pub(super) fn open(guard: Guard) -> Self {
+        let display = Display::start();
+        let watcher = Watcher::start(&display);
+        let process = WindowProcess::open(&display, guard);
+        let window = watcher.find_window(SIZE.0, SIZE.1);
+        Self { watcher, process, window, _display: display }
+    }
+
+    /// Shows a surface afresh with its text, the cursor in it.
+    fn begin(&mut self, surface: Surface) -> Field {
+        self.process.show(surface);
+        // Layout is known once the window has drawn it.
+        self.watcher.settle(self.window);
+        let mut field = self.process.read(surface);
+        if surface == Surface::Pin {
+            // Typed: the screen fills its digits from nowhere else.
+            surface.text().chars().for_each(|digit| self.watcher.press(&[u32::from(digit)]));
+        } else {
+            self.click(LEFT, at(&field, 200.0), 1);
+        }
+        self.watcher.settle(self.window);
+        field.value = self.process.read(surface).value;
+        field
+    }
+
+    fn click(&self, button: u8, place: (f32, f32), times: usize) {
+        self.watcher.point(self.window, place);
+        for _ in 0..times {
+            self.watcher.button_down(button);
+            self.watcher.button_up(button);
+        }
+    }
+
+    /// The menu of the field is opened by its key; `down` entries lie above the one that is chosen.
+    fn choose(&self, down: usize) {
+        self.watcher.press(&[key::MENU]);
+        self.watcher.settle(self.window);
+        (0..=down).for_each(|_| self.watcher.press(&[key::DOWN]));
+        self.watcher.press(&[key::RETURN]);
+    }
+
+    /// Tries to get the surface's text out. When this returns, the window has dealt with it.
+    pub(super) fn try_out(&mut self, surface: Surface, way: WayOut) {
+        let field = self.begin(surface);
+        assert!(!field.value.is_empty(), "{surface:?} has something to be taken");
+        let select_all = || self.watcher.press(&[key::CONTROL, key::A]);
+        match way {
+            WayOut::SelectAllAndCopy => {
+                select_all();
+                self.watcher.press(&[key::CONTROL, key::C]);
+            }
+            WayOut::SelectAllAndCut => {
+                select_all();
+                self.watcher.press(&[key::CONTROL, key::X]);
+            }
+            WayOut::SelectAllAndControlInsert => {
+                select_all();
+                self.watcher.press(&[key::CONTROL, key::INSERT]);
+            }
+            WayOut::SelectAllAndCopyByTheMenu => {
+                select_all();
+                // Cut, where the text can be edited, stands before copy.
+                self.choose(usize::from(surface != Surface::Document));
+            }
+            WayOut::DoubleClick => self.click(LEFT, at(&field, 80.0), 2),
+            WayOut::TripleClick => self.click(LEFT, at(&field, 80.0), 3),
+            WayOut::Drag => {
+                self.watcher.point(self.window, at(&field, 60.0));
+                self.watcher.button_down(LEFT);
+                for x in [70.0, 100.0, 140.0, 180.0] {
+                    self.watcher.point(self.window, at(&field, x));
+                    self.watcher.settle(self.window);
+                }
+                self.watcher.button_up(LEFT);
+            }
+        }
+        self.watcher.settle(self.window);
+    }
+
+    /// Opens the field's menu with the right button and takes its first entries.
+    pub(super) fn try_right_button(&mut self, surface: Surface) {
+        let field = self.begin(surface);
+        self.watcher.press(&[key::CONTROL, key::A]);
+        self.click(RIGHT, at(&field, 100.0), 1);
+        self.watcher.settle(self.window);
+        let down = usize::from(surface != Surface::Document) + 1;
+        (0..down).for_each(|_| self.watcher.press(&[key::DOWN]));
+        self.watcher.press(&[key::RETURN]);
+        self.watcher.settle(self.window);
+    }
+
+    /// Tries to get what other apps offer into the surface, and gives what is in it afterwards.
+    pub(super) fn try_in(&mut self, surface: Surface, way: WayIn) -> String {
+        let field = self.begin(surface);
+        match way {
+            WayIn::Paste => self.watcher.press(&[key::CONTROL, key::V]),
+            WayIn::ShiftInsert => self.watcher.press(&[key::SHIFT, key::INSERT]),
+            // Cut, copy, paste.
+            WayIn::PasteByTheMenu => self.choose(2),
+            WayIn::MiddleClick => self.click(MIDDLE, at(&field, 120.0), 1),
+        }
+        self.watcher.settle(self.window);
+        self.process.read(surface).value
+    }
+
+    /// Copies one surface's text and pastes it at the end of the same field; gives what is in it afterwards.
+    pub(super) fn copy_and_paste_inside(&mut self, surface: Surface) -> String {
+        self.begin(surface);
+        for keys in [&[key::CONTROL, key::A], &[key::CONTROL, key::C]] {
+            self.watcher.press(keys);
+        }
+        self.watcher.press(&[key::END]);
+        self.watcher.press(&[key::CONTROL, key::V]);
+        self.watcher.settle(self.window);
+        self.process.read(surface).value
+    }
+}
+
+/// A place on the first line of a field, so far from its left side.
+fn at(field: &Field, right: f32) -> (f32, f32) {
+    (field.x + right, field.y + (field.height / 2.0).min(24.0))
+}

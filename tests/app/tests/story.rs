@@ -1,0 +1,91 @@
+//! The app's stories against a real server process, without a display.
+
+mod close;
+mod enrol;
+mod life;
+mod lock;
+
+use std::path::PathBuf;
+
+use client::Options;
+use client_ui::Screen;
+use e2e::world::{Person, Site, World};
+use e2e_app::Hands;
+use serde_json::Value;
+
+/// The PIN of everybody here.
+const PIN: &str = "271828";
+
+/// The stories. Each wants a process of its own.
+pub(crate) fn tests() -> Vec<e2e_app::Test> {
+    vec![
+        ("story::from_the_letter_to_the_receipt", life::from_the_letter_to_the_receipt),
+        ("story::what_is_typed_wrong_at_enrolment_is_said_and_can_be_cured", enrol::typed_wrong),
+        ("story::without_a_server_enrolment_says_so_and_goes_on_later", enrol::without_a_server),
+        ("story::an_app_that_nobody_touches_locks", lock::idle),
+        ("story::a_closed_vault_without_a_lease_wants_a_fresh_process", lock::restart),
+        (
+            "story::what_was_typed_when_the_vault_was_closed_is_stored_when_it_opens",
+            lock::blocked_while_typing,
+        ),
+        ("story::what_was_typed_is_stored_before_the_window_closes", close::stored),
+        ("story::a_save_that_fails_is_said_and_tried_again", close::save_fails),
+        ("story::a_damaged_home_says_what_is_safe", close::damaged),
+        ("story::what_was_chosen_for_the_eye_is_kept", close::preferences),
+    ]
+}
+
+/// A world with one person who can enrol, and a folder for the app.
+fn world() -> (World, Person) {
+    let world = World::new().expect("a server");
+    let person = world.hire("知事部局", 1).expect("a person").remove(0);
+    (world, person)
+}
+
+fn home(site: &Site) -> PathBuf {
+    site.folder().join("phones").join("app")
+}
+
+fn options(site: &Site) -> Options {
+    Options { server: Some(site.quic().to_string()), ..Options::new(home(site)) }
+}
+
+/// From the welcome to an open vault, by a typed code.
+fn enrol(hands: &Hands, code: &str) {
+    hands.touch("Agree and begin");
+    hands.write_into("Activation code", code);
+    hands.touch("Next: choose a PIN");
+    choose_pin(hands, PIN);
+    hands.wait_for_screen(Screen::Home);
+}
+
+fn choose_pin(hands: &Hands, pin: &str) {
+    hands.wait_for("New PIN");
+    hands.type_pin(pin, "Next");
+    hands.wait_for("The same PIN again");
+    hands.type_pin(pin, "Set this PIN");
+}
+
+/// A new note, saved.
+fn write_note(hands: &Hands, title: &str, body: &str) {
+    hands.touch("Notes");
+    hands.touch("New note");
+    hands.write_into("Title", title);
+    hands.write_into("Text of the note", body);
+    hands.wait_for("Saved");
+}
+
+fn unlock(hands: &Hands) {
+    hands.wait_for_screen(Screen::Unlock);
+    hands.type_pin(PIN, "Open");
+}
+
+fn device(site: &Site) -> Value {
+    site.devices().expect("devices").remove(0)
+}
+
+/// `mdmctl devices block|unblock|wipe`.
+fn order(site: &Site, what: &str) {
+    let id = device(site)["id"].as_str().expect("an id").to_owned();
+    site.mdmctl(&["devices", what, &id, "--reason", "left in a taxi"]).expect("an order");
+}

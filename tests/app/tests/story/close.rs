@@ -1,0 +1,97 @@
+//! Files: what is stored at the end, what cannot be stored, what cannot be read, what is kept of choices.
+
+use std::fs;
+
+use client::{End, Options};
+use client_ui as ui;
+use client_ui::{Problem, SaveState, Screen};
+use e2e_app::play;
+use slint::Global as _;
+
+use super::{enrol, home, options, world, write_note};
+
+/// Closing at once after the last letter loses none.
+pub(super) fn stored() {
+    let (world, person) = world();
+    let folder = home(&world);
+    let end = play(options(&world), "", move |hands| {
+        enrol(&hands, &person.code);
+        hands.touch("Notes");
+        hands.touch("New note");
+        hands.write_into("Text of the note", "typed in haste");
+        hands.close_window();
+        hands.wait_for_end();
+        // The app's lock is on the folder until the process ends: the agent reads what it stored.
+        assert!(hands.agent().list().is_err(), "the vault is closed");
+    });
+    assert_eq!(end, End::Closed);
+    let content = folder.join("vault/content");
+    assert_eq!(fs::read_dir(content).expect("the vault's contents").count(), 1, "one note");
+    drop(world);
+}
+
+/// The disk does not take it: said, kept, tried again.
+pub(super) fn save_fails() {
+    let (world, person) = world();
+    let content = home(&world).join("vault/content");
+    let aside = home(&world).join("vault/aside");
+    play(options(&world), "", move |hands| {
+        enrol(&hands, &person.code);
+        write_note(&hands, "Calf", "limping");
+        // Whatever is written to the folder of contents fails from here on, also for the system's owner.
+        fs::rename(&content, &aside).expect("a folder");
+        hands.write(", left hind leg");
+        hands.wait_for("Not saved");
+        hands.wait_for("The note could not be saved");
+        hands.close_window();
+        hands.wait("the refusal to close", |app| {
+            (ui::Session::get(app).get_problem() != Problem::None).then_some(())
+        });
+        fs::rename(&aside, &content).expect("a folder");
+        hands.wait("the save that is tried again", |app| {
+            (ui::Notes::get(app).get_saved() == SaveState::Saved).then_some(())
+        });
+        hands.touch("Back");
+        hands.touch("Lock");
+        super::unlock(&hands);
+        hands.wait_for_screen(Screen::Home);
+        hands.touch("Calf");
+        assert_eq!(hands.value("Text of the note"), "limping, left hind leg");
+    });
+    drop(world);
+}
+
+/// A home that does not open is shown with words, and opens once it is whole again.
+pub(super) fn damaged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("app");
+    let state = home.join("device/state");
+    fs::create_dir_all(home.join("device")).expect("a folder");
+    fs::write(&state, "not a state").expect("a file");
+    play(Options::new(home), "", move |hands| {
+        hands.wait_for_screen(Screen::Damaged);
+        hands.wait_for_text("The app's data cannot be read");
+        fs::remove_file(&state).expect("a file");
+        hands.touch("Try again");
+        hands.wait_for_screen(Screen::Welcome);
+    });
+}
+
+/// Language and colours are in a file of the home after they were chosen.
+pub(super) fn preferences() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("app");
+    let kept = home.join("device/preferences");
+    play(Options::new(home), "", move |hands| {
+        hands.wait_for("Agree and begin");
+        hands.touch("Settings");
+        hands.touch("日本語");
+        hands.wait_for("設定");
+        hands.touch("暗い");
+        let stored = e2e::world::wait::until("the file", || {
+            fs::read_to_string(&kept).ok().filter(|text| text.contains("dark"))
+        });
+        assert_eq!(stored.expect("a file"), r#"{"language":"ja","colours":"dark","text_size":"standard"}"#);
+        hands.session(|session| assert_eq!(session.get_language(), "ja"));
+    });
+}

@@ -1,0 +1,156 @@
+//! The whole life of an app on one device.
+
+use std::path::PathBuf;
+
+use client_ui as ui;
+use client_ui::Screen;
+use e2e::world::{World, files, wait};
+use e2e_app::{Hands, play};
+use slint::{Global as _, Model as _};
+
+use super::{PIN, choose_pin, device, home, options, order, unlock, world, write_note};
+
+const TITLE: &str = "Barn 3, Tamate village";
+const BODY: &str = "Marker-4711: two calves, one limping. 𠮷田 called.\nCome back on Friday.";
+const NOTICE: &str = "documents/notices/School lunch in May.txt";
+const NOTICE_TEXT: &str = "Marker-4712: the menu of May.";
+
+/// Enrolment from a pasted code, a note, a wrong PIN, the server away and back, block, unblock, wipe.
+pub(super) fn from_the_letter_to_the_receipt() {
+    let (mut world, person) = world();
+    let options = options(&world);
+    play(options, &person.code.clone(), move |hands| {
+        enrols_from_a_pasted_code(&hands, &person.code);
+        reads_a_document(&hands);
+        writes_a_note_and_finds_it(&hands);
+        locks(&hands, &world);
+        is_told_of_a_wrong_pin(&hands);
+        works_on_without_the_server(&hands, &mut world);
+        is_blocked_and_unblocked(&hands, &world);
+        is_wiped_while_open(&hands, &world);
+    });
+}
+
+fn enrols_from_a_pasted_code(hands: &Hands, code: &str) {
+    hands.wait_for_screen(Screen::Welcome);
+    hands.wait_for_text("Only the data inside this app is erased.");
+    hands.touch("Agree and begin");
+    hands.touch("Paste the code");
+    assert_eq!(hands.value("Activation code"), code, "text of other apps may come in before the enrolment");
+    hands.touch("Next: choose a PIN");
+    choose_pin(hands, PIN);
+    hands.wait_for_screen(Screen::Home);
+    hands.wait_for("Online");
+    hands.wait_for("玉手県");
+    let shown = hands.screens();
+    assert_eq!(shown, [Screen::Enrol, Screen::SetPin, Screen::Home], "nothing is shown on the way");
+}
+
+fn reads_a_document(hands: &Hands) {
+    hands.agent().put(NOTICE, &mut NOTICE_TEXT.as_bytes()).expect("an open vault");
+    hands.touch("Lock");
+    unlock(hands);
+    hands.wait_for_screen(Screen::Home);
+    hands.touch("Documents");
+    hands.touch("School lunch in May");
+    hands.wait_for_screen(Screen::Document);
+    hands.wait("the document", |app| {
+        (ui::Documents::get(app).get_current().body == NOTICE_TEXT).then_some(())
+    });
+    hands.touch("Back");
+    hands.wait_for_screen(Screen::Home);
+}
+
+fn writes_a_note_and_finds_it(hands: &Hands) {
+    write_note(hands, TITLE, BODY);
+    assert_eq!(hands.value("Text of the note"), BODY);
+    hands.touch("Back");
+    hands.wait_for(TITLE);
+    hands.write_into("Search documents and notes", "nowhere");
+    hands.wait_for_text("No note matches");
+    hands.touch("Clear the search");
+    hands.write("LIMPING");
+    hands.wait_for(TITLE);
+    hands.touch("Clear the search");
+}
+
+/// Closed: nothing on the screens, nothing readable on the disk, here or at the server.
+fn locks(hands: &Hands, world: &World) {
+    hands.touch("Lock");
+    hands.wait_for_screen(Screen::Unlock);
+    hands.with(|app| {
+        let (notes, documents) = (ui::Notes::get(app), ui::Documents::get(app));
+        assert_eq!((notes.get_rows().row_count(), documents.get_rows().row_count()), (0, 0));
+        assert_eq!(notes.get_current(), ui::NoteText::default());
+        assert_eq!(documents.get_current(), ui::DocumentText::default());
+        assert_eq!(notes.get_search(), "");
+    });
+    nothing_is_readable(world);
+}
+
+fn nothing_is_readable(world: &World) {
+    for text in ["Marker-4711", "Marker-4712", TITLE, PIN] {
+        let found = files::containing(world.folder(), text.as_bytes()).expect("a folder");
+        assert_eq!(found, Vec::<PathBuf>::new(), "{text}");
+        assert!(!world.log().contains(text), "{text} in the server's log");
+    }
+}
+
+fn is_told_of_a_wrong_pin(hands: &Hands) {
+    hands.type_pin("314159", "Open");
+    let words = hands.wait_for_text("The PIN is wrong");
+    let left = hands.session(|session| session.get_attempts_left());
+    assert!((1..10).contains(&left), "{words}: {left}");
+    hands.wait_for_text(&format!("{left} attempts are left"));
+    hands.type_pin("314159", "Open");
+    hands.wait_for_text(&format!("{} attempts are left", left - 1));
+    unlock(hands);
+    hands.wait_for_screen(Screen::Home);
+    hands.touch("Notes");
+    hands.touch(TITLE);
+    assert_eq!(hands.value("Text of the note"), BODY);
+    hands.touch("Back");
+}
+
+fn works_on_without_the_server(hands: &Hands, world: &mut World) {
+    world.stop().expect("the server stops");
+    hands.wait_for_text("Offline. Can be opened without a connection until ");
+    hands.touch("Lock");
+    unlock(hands);
+    hands.wait_for_screen(Screen::Home);
+    hands.wait_for(TITLE);
+    world.start().expect("the server starts");
+    hands.wait_for("Online");
+}
+
+fn is_blocked_and_unblocked(hands: &Hands, world: &World) {
+    hands.touch(TITLE);
+    hands.wait_for_screen(Screen::Note);
+    order(world, "block");
+    hands.wait_for_screen(Screen::Blocked);
+    hands.wait_for("Use is stopped");
+    hands.with(|app| assert_eq!(ui::Notes::get(app).get_current(), ui::NoteText::default()));
+    order(world, "unblock");
+    unlock(hands);
+    hands.wait_for_screen(Screen::Home);
+    hands.wait_for(TITLE);
+}
+
+fn is_wiped_while_open(hands: &Hands, world: &World) {
+    hands.touch(TITLE);
+    hands.wait_for_screen(Screen::Note);
+    hands.screens();
+    order(world, "wipe");
+    hands.wait_for("Proof of erasure sent");
+    let shown = hands.screens();
+    assert_eq!(shown, [Screen::Erasing, Screen::Erased]);
+    assert!(hands.session(|session| session.get_erase_steps().iter().all(|step| step.done)));
+    let wipe = wait::until("the receipt at the server", || {
+        let wipe = device(world)["wipe"].clone();
+        wipe["receipt_sha256"].is_string().then_some(wipe)
+    });
+    assert!(wipe.expect("a receipt")["sealed_at"].is_string());
+    nothing_is_readable(world);
+    let left = files::files(&home(world)).expect("a folder");
+    assert_eq!(left, [home(world).join("gone")]);
+}
