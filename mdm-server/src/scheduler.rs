@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::directory;
 use crate::service::Service;
 use crate::use_cases::devices::{self, Order};
-use crate::use_cases::{UseCaseError, retry_on_conflict};
+use crate::use_cases::{UseCaseError, retry_on_conflict, sign_in};
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +42,7 @@ pub async fn tick(service: &Service) {
     report("expire codes", expire_codes(service).await);
     report("look after devices", look_after_devices(service).await);
     report("close accounts that left", close_leavers(service).await);
+    sign_in::note_unlisted(service);
 }
 
 fn report(job: &str, result: Result<(), UseCaseError>) {

@@ -119,6 +119,21 @@ impl Service {
         self.committed(async move { store.commit_large(change).await }).await
     }
 
+    /// The same for what nobody waits for: how long an answer takes must not tell whether there was something to commit.
+    pub(crate) fn commit_behind(
+        &self,
+        changes: Changeset,
+        failed: impl FnOnce(CommitError) + Send + 'static,
+    ) {
+        let (store, ticks) = (self.store.clone(), self.changes.clone());
+        tokio::spawn(async move {
+            match store.commit(changes).await {
+                Ok(_) => ticks.tick(),
+                Err(error) => failed(error),
+            }
+        });
+    }
+
     /// A commit takes effect though its caller goes away, so whoever waits for changes must hear of it all the same: it
     /// runs as a task of its own.
     async fn committed(
@@ -145,6 +160,11 @@ impl Service {
     /// comes or goes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.0.subscribe()
+    }
+
+    /// Ticks for something that people look at and that no commit tells: a job of this process has ended.
+    pub(crate) fn tell(&self) {
+        self.changes.tick();
     }
 
     /// The newest checkpoint of the audit journal, signed now.

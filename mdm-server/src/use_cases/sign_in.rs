@@ -89,7 +89,7 @@ pub async fn sign_in(
     let name = OperatorName::new(name).ok();
     let folded = name.as_ref().map(OperatorName::folded);
     if let Err(seconds) = service.sign_ins.throttle.charge(attempt.source, folded.as_deref()) {
-        attempt.note(None, Failure::TooMany).await;
+        attempt.note(None, Failure::TooMany);
         return Err(SignInError::Wait { seconds });
     }
     let found = match &name {
@@ -104,11 +104,11 @@ pub async fn sign_in(
             Ok(operator)
         }
         Err(Compared::Wrong(failure)) => {
-            attempt.note(id, failure).await;
+            attempt.note(id, failure);
             Err(SignInError::Wrong)
         }
         Err(Compared::Busy) => {
-            attempt.note(id, Failure::TooMany).await;
+            attempt.note(id, Failure::TooMany);
             Err(SignInError::Wait { seconds: BUSY_SECONDS })
         }
     }
@@ -156,7 +156,7 @@ impl Attempt<'_> {
     ) -> Result<Operator, SignInError> {
         let codes = &self.service.sign_ins.codes;
         if codes.charge(id).is_err() {
-            self.note(Some(id), Failure::TooMany).await;
+            self.note(Some(id), Failure::TooMany);
             return Err(SignInError::Wrong);
         }
         let source = PersonalValue::make("source", &self.source.to_string(), &mut OsRng);
@@ -170,7 +170,7 @@ impl Attempt<'_> {
                 Ok(operator)
             }
             Ok(None) => {
-                self.note(Some(id), Failure::Code).await;
+                self.note(Some(id), Failure::Code);
                 Err(SignInError::Wrong)
             }
             Err(error) => {
@@ -180,10 +180,10 @@ impl Attempt<'_> {
         }
     }
 
-    async fn note(&self, operator: Option<OperatorId>, failure: Failure) {
+    fn note(&self, operator: Option<OperatorId>, failure: Failure) {
         let source = PersonalValue::make("source", &self.source.to_string(), &mut OsRng);
         let event = rules::failed(operator, failure, Some(source), self.service.clock.now());
-        self.service.sign_ins.notes.note(self.service, failure, event).await;
+        self.service.sign_ins.notes.note(self.service, failure, event);
     }
 }
 
@@ -194,7 +194,7 @@ pub async fn confirm(service: &Service, operator: OperatorId, totp: &str) -> Res
     let now = service.clock.now();
     if let Err(seconds) = factors.charge(operator) {
         let event = rules::failed(Some(operator), Failure::SecondFactor, None, now).fact("waits", true);
-        service.sign_ins.notes.note(service, Failure::TooMany, event).await;
+        service.sign_ins.notes.note(service, Failure::TooMany, event);
         return Err(ConfirmError::Wait { seconds });
     }
     match spend(service, operator, totp, |stored, step| rules::confirmed(stored, step, now)).await {
@@ -204,7 +204,7 @@ pub async fn confirm(service: &Service, operator: OperatorId, totp: &str) -> Res
         }
         Ok(None) => {
             let event = rules::failed(Some(operator), Failure::SecondFactor, None, now);
-            service.sign_ins.notes.note(service, Failure::SecondFactor, event).await;
+            service.sign_ins.notes.note(service, Failure::SecondFactor, event);
             Err(ConfirmError::Wrong)
         }
         Err(error) => {
@@ -223,8 +223,8 @@ pub async fn sign_out(service: &Service, operator: OperatorId) -> Result<(), Use
 }
 
 /// Notes how many failed attempts were not listed, if the journal may take another line about them.
-pub(crate) async fn note_unlisted(service: &Service) {
-    service.sign_ins.notes.note_unlisted(service).await;
+pub(crate) fn note_unlisted(service: &Service) {
+    service.sign_ins.notes.note_unlisted(service);
 }
 
 /// Finds the step of a code and spends it by `rule`; `None` if the code does not count.

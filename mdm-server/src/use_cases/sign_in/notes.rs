@@ -1,6 +1,7 @@
 //! Failed sign-ins in the journal: so many lines a minute and no more, whatever somebody sends; the others as a number.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
@@ -26,7 +27,7 @@ enum Line {
 /// Which failures get a line.
 pub(super) struct Notes<C: Clock = DefaultClock> {
     lines: RateLimiter<Line, DefaultKeyedStateStore<Line>, C, NoOpMiddleware<C::Instant>>,
-    unlisted: AtomicU64,
+    unlisted: Arc<AtomicU64>,
 }
 
 impl Default for Notes {
@@ -38,7 +39,7 @@ impl Default for Notes {
 impl<C: Clock> Notes<C> {
     pub(super) fn new(clock: C) -> Self {
         let lines = RateLimiter::new(Quota::per_minute(LINES), DefaultKeyedStateStore::default(), clock);
-        Self { lines, unlisted: AtomicU64::new(0) }
+        Self { lines, unlisted: Arc::default() }
     }
 
     /// Whether this one gets a line; else it is counted.
@@ -57,34 +58,32 @@ impl<C: Clock> Notes<C> {
         }
         Some(self.unlisted.swap(0, Ordering::Relaxed)).filter(|count| *count > 0)
     }
-
-    fn give_back(&self, unlisted: u64) {
-        self.unlisted.fetch_add(unlisted, Ordering::Relaxed);
-    }
 }
 
 impl Notes {
-    /// Notes a failure, or counts it. The answer to whoever tried does not depend on it.
-    pub(super) async fn note(&self, service: &Service, failure: Failure, event: AuditEvent) {
+    /// Notes a failure, or counts it. Behind the answer: that some get no line would else show in the time it takes, and
+    /// with it what was wrong.
+    pub(super) fn note(&self, service: &Service, failure: Failure, event: AuditEvent) {
         if self.has_room(failure) {
-            let mut changes = Changeset::default();
-            changes.note(event);
-            if let Err(error) = service.commit(changes).await {
-                self.give_back(1);
-                tracing::error!(%error, "a failed sign-in could not be noted in the audit journal");
-            }
+            self.commit(service, event, 1);
         }
     }
 
     /// Notes how many were only counted.
-    pub(super) async fn note_unlisted(&self, service: &Service) {
-        let Some(count) = self.take_unlisted() else { return };
-        let mut changes = Changeset::default();
-        changes.note(failed_unlisted(count, service.clock.now()));
-        if let Err(error) = service.commit(changes).await {
-            self.give_back(count);
-            tracing::error!(%error, "failed sign-ins could not be noted in the audit journal");
+    pub(super) fn note_unlisted(&self, service: &Service) {
+        if let Some(count) = self.take_unlisted() {
+            self.commit(service, failed_unlisted(count, service.clock.now()), count);
         }
+    }
+
+    fn commit(&self, service: &Service, event: AuditEvent, failures: u64) {
+        let mut changes = Changeset::default();
+        changes.note(event);
+        let unlisted = self.unlisted.clone();
+        service.commit_behind(changes, move |error| {
+            unlisted.fetch_add(failures, Ordering::Relaxed);
+            tracing::error!(%error, "failed sign-ins could not be noted in the audit journal yet");
+        });
     }
 }
 
