@@ -13,10 +13,12 @@ mod words;
 pub(crate) fn tests() -> Vec<(&'static str, fn())> {
     vec![
         ("gallery::every_screen_is_drawn_in_both_languages_and_themes", pictures::draw_all),
+        ("gallery::every_screen_is_drawn_in_small_and_wide_windows", pictures::draw_windows),
         ("gallery::every_control_can_be_touched_named_and_seen", geometry::controls),
         ("gallery::no_text_is_squeezed_where_the_window_is_low", geometry::squeezed_text),
         ("gallery::the_pin_pad_hides_what_keys_and_touches_type", pin::hides_digits),
         ("gallery::the_pin_pad_ignores_the_clipboard", pin::ignores_the_clipboard),
+        ("gallery::the_keyboard_types_on_after_a_wrong_pin", pin::types_on),
         ("gallery::two_different_pins_are_not_set", pin::different_pins),
         ("gallery::every_text_is_said_in_both_languages", words::translated),
         ("gallery::no_text_stands_outside_the_translations", words::literals),

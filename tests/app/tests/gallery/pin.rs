@@ -58,6 +58,22 @@ pub(super) fn ignores_the_clipboard() {
     }
 }
 
+/// While an act is under way nothing is typed; afterwards the keyboard is back without a touch.
+pub(super) fn types_on() {
+    let app = stage::open();
+    let unlocked = listen(&app);
+    stage::show(&app, blank("unlock-wrong"), View::PHONE);
+    stage::keys(&app, "802956\n");
+    app.global::<Session<'_>>().set_busy(true);
+    stage::settle();
+    stage::keys(&app, "11");
+    assert_eq!(said(&app), ["0桁入力済み"]);
+    app.global::<Session<'_>>().set_busy(false);
+    stage::settle();
+    stage::keys(&app, "802957\n");
+    assert_eq!(*unlocked.borrow(), ["802956", "802957"]);
+}
+
 /// The second PIN must be the first; nothing is set otherwise, and both are asked for again.
 pub(super) fn different_pins() {
     let app = stage::open();
