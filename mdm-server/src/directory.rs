@@ -10,6 +10,7 @@
 //!
 //! [`standings`]: crate::use_cases::accounts::standings
 
+mod codes;
 mod devices;
 mod load;
 mod named;
@@ -31,6 +32,7 @@ use mdm_store::ReadError;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 use shared::signed::JournalHead;
 
+pub use codes::{CodeInTrouble, CodeProblem};
 pub use devices::{DeviceFilter, DeviceRow, KnownDevice, Standing};
 pub(crate) use named::unheard;
 pub use people::{Person, PersonRow};
@@ -109,6 +111,8 @@ pub struct Snapshot {
     /// Places in the waiting list, from 1.
     places: HashMap<AccountId, usize>,
     batches: BTreeMap<BatchId, Arc<BatchHead>>,
+    /// Of those who hold a seat and have not signed in.
+    codes: BTreeMap<AccountId, codes::NewestCode>,
 }
 
 /// A batch without its plan and remarks.

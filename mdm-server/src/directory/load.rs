@@ -9,6 +9,7 @@ use mdm_core::license::{Pool, WaitingEntry};
 use mdm_store::{IoProblem, MAX_PAGE, ReadError};
 use shared::signed::JournalHead;
 
+use super::codes;
 use super::devices::KnownDevice;
 use super::named::Named;
 use super::people::Person;
@@ -63,6 +64,13 @@ async fn follow(service: &Service, known: &Known, head: &JournalHead) -> Result<
             snapshot.put_batch(batch.value);
         }
     }
+    for account in named.codes {
+        let needed = snapshot.people.get(&account).is_some_and(|person| codes::needs_code(&person.account));
+        match if needed { codes::newest(service, account).await? } else { None } {
+            Some(code) => snapshot.codes.insert(account, code),
+            None => snapshot.codes.remove(&account),
+        };
+    }
     if named.seats {
         snapshot.pool = service.store.pool().await?.value;
         snapshot.set_waiting(waiting(service).await?);
@@ -99,7 +107,8 @@ async fn all(service: &Service) -> Result<Known, ReadError> {
     let batches = batches(service).await?;
     let pool = service.store.pool().await?.value;
     let waiting = waiting(service).await?;
-    let build = move || Snapshot::new(accounts, devices, batches, pool, waiting);
+    let codes = codes::all(service, &accounts).await?;
+    let build = move || Snapshot { codes, ..Snapshot::new(accounts, devices, batches, pool, waiting) };
     // Folding the names of 10,000 people would hold up whatever else runs on this thread.
     let snapshot = match tokio::task::spawn_blocking(build).await {
         Ok(snapshot) => snapshot,

@@ -16,6 +16,8 @@ pub(super) struct Named {
     pub(super) accounts: BTreeSet<AccountId>,
     pub(super) devices: BTreeSet<EnrolmentId>,
     pub(super) batches: BTreeSet<BatchId>,
+    /// Whose activation code may be another.
+    pub(super) codes: BTreeSet<AccountId>,
     /// Whether the pool or the waiting list may be another.
     pub(super) seats: bool,
 }
@@ -23,6 +25,7 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn add(&mut self, what: Happening, subject: &Subject) {
         self.devices.extend(subject.device);
+        self.codes.extend(subject.account.filter(|_| may_change_code(what)));
         match subject.account {
             // An event of an account during a batch names the batch as well.
             None => self.batches.extend(subject.batch),
@@ -95,6 +98,20 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::SignedOut
         | Happening::SecondFactorConfirmed => false,
     }
+}
+
+/// Whether an event may come with a change of a code, or of whether somebody needs one.
+fn may_change_code(what: Happening) -> bool {
+    let changes_code = matches!(
+        what,
+        Happening::CodeDied
+            | Happening::CodeExpired
+            | Happening::DeviceRegistered
+            | Happening::DeviceEnrolled
+            | Happening::UnlockGranted
+            | Happening::DeviceWiped
+    );
+    changes_code || may_change_account(what)
 }
 
 /// A write of the change that the directory would not hear of: a mistake of whoever made the change.

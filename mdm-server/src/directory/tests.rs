@@ -1,5 +1,6 @@
 //! The directory follows whatever happens, finds who is meant, and counts right.
 
+mod codes;
 mod follows;
 mod lists;
 

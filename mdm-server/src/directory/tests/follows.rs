@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use mdm_core::audit::{AuditEvent, Happening, Subject};
 use mdm_core::change::{Changeset, Key, Record};
 use mdm_core::device::DeviceState;
-use mdm_core::hello;
+use mdm_core::code::MAX_TRIES;
+use mdm_core::{enrol as rules, hello};
 use mdm_core::unlock::{self, Unlocking};
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -34,6 +35,7 @@ enum Step {
     Wait(u8),
     Reclaim(u16),
     Reissue(u8),
+    Guess(u8),
     Enrol(u8),
     SignIn,
     Hello(u8),
@@ -54,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who().prop_map(Step::Wait),
         1 => (0_u16..20).prop_map(Step::Reclaim),
         1 => who().prop_map(Step::Reissue),
+        1 => who().prop_map(Step::Guess),
         3 => who().prop_map(Step::Enrol),
         2 => Just(Step::SignIn),
         1 => who().prop_map(Step::Hello),
@@ -119,6 +122,7 @@ async fn happen(world: &World, step: &Step) {
             licenses::reclaim(service, rule, false, Actor::Server).await.unwrap();
         }
         Step::Reissue(number) => drop(codes::reissue(service, &who(number), Actor::Server).await),
+        Step::Guess(number) => guess(world, *number).await,
         Step::Enrol(number) => enrol(world, *number).await,
         Step::SignIn => sign_in(world).await,
         Step::Hello(number) => say_hello(world, *number).await,
@@ -129,6 +133,19 @@ async fn happen(world: &World, step: &Step) {
         Step::Days(days) => world.clock.advance_days(*days),
         Step::Pass => scheduler::tick(service).await,
         Step::Look => assert_eq!(followed(world).await, afresh(world).await),
+    }
+}
+
+/// Somebody tries a code until it is dead.
+async fn guess(world: &World, number: u8) {
+    let who = Who::parse(&format!("N{number}"), None).unwrap();
+    let Ok(account) = crate::use_cases::accounts::find(&world.service, &who).await else { return };
+    for _ in 0..=MAX_TRIES {
+        let codes = world.service.store.codes_of_account(account.value.id).await.unwrap();
+        let Some(code) = codes.into_iter().rev().find(|code| code.value.is_usable()) else { return };
+        let charged = rules::charge(code, world.service.clock.now());
+        let (rules::Charge::Admitted(changes) | rules::Charge::Refused(_, changes)) = charged;
+        world.service.commit(changes).await.unwrap();
     }
 }
 
@@ -209,6 +226,7 @@ fn a_history_with_everything_in_it_is_followed() {
         Step::Pool(3),
         Step::Wait(2),
         Step::Reissue(2),
+        Step::Guess(2),
         Step::Days(2),
         Step::Reclaim(1),
         Step::Hello(0),
