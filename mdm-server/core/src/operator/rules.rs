@@ -21,7 +21,7 @@ pub enum OperatorError {
     #[error("there is an operator {0} already: choose another name, or invite that one again")]
     NameTaken(OperatorName),
     /// Afterwards no owner could sign in, or none could act at all.
-    #[error("this is the last owner who can sign in: let another owner sign in first")]
+    #[error("this is the last owner who can still act: let another owner sign in first")]
     LastOwner,
     /// Who is disabled can be enabled, and nothing else.
     #[error("the operator {0} is disabled: enable them first")]
