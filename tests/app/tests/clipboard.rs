@@ -35,40 +35,39 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
     ]
 }
 
-/// By which selections the toolkit itself gives text away.
+/// By which selections the toolkit itself gives text away. It knows no Control+Insert, which is tried all the same.
 fn leaks_by(surface: Surface, way: WayOut) -> &'static [Selection] {
     use Selection::{Clipboard, Primary};
     match way {
-        // Whatever is selected is in PRIMARY as well.
-        WayOut::SelectAllAndCopy | WayOut::SelectAllAndCopyByTheMenu => &[Clipboard, Primary],
-        // A text that cannot be edited is selected, and not cut.
-        WayOut::SelectAllAndCut if surface == Surface::Document => &[Primary],
-        WayOut::SelectAllAndCut => &[Clipboard, Primary],
-        WayOut::SelectAllAndControlInsert => &[Primary],
+        // A text that cannot be edited is not cut.
+        WayOut::SelectAllAndCut if surface == Surface::Document => &[],
+        WayOut::SelectAllAndCopy | WayOut::SelectAllAndCopyByTheMenu | WayOut::SelectAllAndCut => {
+            &[Clipboard]
+        }
+        WayOut::SelectAllAndControlInsert => &[],
+        // Whatever the mouse selects is in PRIMARY at once.
         WayOut::DoubleClick | WayOut::TripleClick | WayOut::Drag => &[Primary],
     }
 }
 
 fn unguarded_leaks() {
     let mut desk = Desk::open(Guard::Unguarded);
+    let mut other = Vec::new();
     for surface in TEXTS {
         for way in WayOut::ALL {
             desk.watcher.offer(OUTSIDE);
             desk.try_out(surface, way);
             let leaks = desk.watcher.leaks();
-            let selections: Vec<_> = leaks.keys().copied().collect();
-            assert_eq!(selections, leaks_by(surface, way), "{surface:?} {way:?}: {leaks:?}");
-            for (selection, text) in leaks {
-                assert!(
-                    !text.trim().is_empty() && surface.text().contains(text.trim()),
-                    "{surface:?} {way:?} {selection:?}: {text:?}"
-                );
+            let is_surfaces = |text: &String| !text.trim().is_empty() && surface.text().contains(text.trim());
+            if !leaks.keys().eq(leaks_by(surface, way)) || !leaks.values().all(is_surfaces) {
+                other.push((surface, way, leaks));
             }
         }
         desk.watcher.offer(OUTSIDE);
         desk.try_right_button(surface);
         assert!(desk.watcher.leaks().contains_key(&Selection::Clipboard), "{surface:?}, right button");
     }
+    assert!(other.is_empty(), "the toolkit does something else than is known here: {other:#?}");
 }
 
 fn nothing_leaves(mode: ClipboardMode) {
@@ -90,7 +89,9 @@ fn comes_in(guard: Guard) {
         for way in WayIn::ALL {
             desk.watcher.offer(OUTSIDE);
             let text = desk.try_in(surface, way);
-            assert!(text.contains(OUTSIDE), "{surface:?} {way:?}: {text:?}");
+            // The toolkit knows no Shift+Insert, which is tried all the same.
+            let expected = way != WayIn::ShiftInsert;
+            assert_eq!(text.contains(OUTSIDE), expected, "{surface:?} {way:?}: {text:?}");
         }
     }
 }
