@@ -1,5 +1,6 @@
 //! The demo: each step is done by the programs that a buyer would run, and what it says is read from their answers.
 
+mod doors;
 mod narrator;
 mod story;
 
@@ -7,16 +8,25 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::world::World;
 use narrator::Narrator;
 
-/// Tells the story in `folder`, which is emptied first. Unless `exit`, the server runs on until Ctrl+C.
+/// What follows the story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: everything ends.
+    Exit,
+    /// The server runs on until Ctrl+C.
+    Serve,
+    /// The same, and the app is started against it.
+    Client,
+}
+
+/// Tells the story in `folder`, which is emptied first.
 ///
 /// # Errors
 /// When a step does not go as it should, with what the program said.
-pub fn tell(folder: &Path, exit: bool) -> Result<()> {
+pub fn tell(folder: &Path, then: Then) -> Result<()> {
     let narrator = Narrator::begin();
     narrator.say("a server of its own, in a fresh folder");
     empty(folder)?;
@@ -28,16 +38,20 @@ pub fn tell(folder: &Path, exit: bool) -> Result<()> {
         world.https()
     ));
 
+    let owner = std::sync::Arc::new(world.owner()?);
+    narrator.say(format_args!("the first owner, {}, sets a password and an authenticator", owner.name));
+
     story::april(&narrator, &world)?;
     let phones = story::three_phones(&narrator, &world)?;
     story::lost_phone(&narrator, &world, &phones)?;
     story::unused_seat(&narrator, &world)?;
     story::audit(&narrator, &world)?;
     narrator.say("done");
-    if exit {
-        return world.stop();
+    match then {
+        Then::Exit => world.stop(),
+        Then::Serve => doors::leave_open(&world, &owner, None),
+        Then::Client => doors::leave_open(&world, &owner, Some(doors::App::start(&world)?)),
     }
-    leave_running(&world)
 }
 
 /// Removes an earlier story, and nothing that is not one.
@@ -48,25 +62,4 @@ fn empty(folder: &Path) -> Result<()> {
     let is_story = folder.join("mdm-server.toml").is_file() && folder.join("phones").is_dir();
     ensure!(is_story, "{} is not empty and not from an earlier demo: name another folder", folder.display());
     std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))
-}
-
-fn leave_running(world: &World) -> Result<()> {
-    println!();
-    println!("The server is running. To talk to it, in another terminal:");
-    println!("  export MDM_SERVER=https://{}", world.https());
-    println!("  export MDM_TOKEN={}", world.token_file().display());
-    println!("  export MDM_CA={}", world.ca().display());
-    println!("  {} devices list", crate::world::binary("mdmctl")?.display());
-    println!("Ctrl+C ends it.");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(asked_to_end()).context("cannot wait for Ctrl+C")
-}
-
-/// Ctrl+C or SIGTERM. Either way the world ends in an orderly way, and its server with it.
-async fn asked_to_end() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
 }

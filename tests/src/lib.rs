@@ -5,4 +5,5 @@ pub mod browser;
 pub mod demo;
 pub mod phone;
 pub mod roster;
+pub mod web;
 pub mod world;

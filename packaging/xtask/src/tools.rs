@@ -98,8 +98,11 @@ pub(crate) fn compiler() -> Result<()> {
     named([&COMPILER])
 }
 
-/// What the app needs, named: a demo installs nothing.
+/// A display and what else the app needs, named: a demo installs nothing.
 pub(crate) fn app() -> Result<()> {
+    if std::env::var_os("DISPLAY").is_none() && std::env::var_os("WAYLAND_DISPLAY").is_none() {
+        bail!("the app opens a window, and here is no display: neither DISPLAY nor WAYLAND_DISPLAY is set");
+    }
     named(&APP)
 }
 

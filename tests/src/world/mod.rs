@@ -8,6 +8,7 @@ mod binaries;
 pub mod files;
 mod local;
 mod mdmctl;
+mod operators;
 mod phone;
 mod ports;
 mod process;
@@ -19,6 +20,7 @@ pub mod wait;
 
 pub use binaries::binary;
 pub use local::{LocalWorld, TestClock};
+pub use operators::Operator;
 pub use phone::{Phone, RunningPhone};
 pub use process::{Finished, Process};
 pub use server::{Launch, World};

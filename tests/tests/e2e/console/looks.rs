@@ -1,0 +1,168 @@
+//! What every page looks like: pictures at both widths, in both languages, light and dark; and that nothing on it keeps
+//! anybody from using it: no barrier that axe knows, no control too small, no text cut off.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use e2e::browser::{Browser, Options};
+use e2e::world::Operator;
+
+use super::crawl::{Crawl, kind};
+use super::office::Office;
+use super::{sign_in_at, signed_in};
+
+/// A way to look at a page.
+struct Look {
+    name: &'static str,
+    language: &'static str,
+    width: u32,
+    dark: bool,
+}
+
+const LOOKS: [Look; 6] = [
+    Look { name: "1280-ja", language: "ja", width: 1_280, dark: false },
+    Look { name: "1280-ja-dark", language: "ja", width: 1_280, dark: true },
+    Look { name: "390-ja", language: "ja", width: 390, dark: false },
+    Look { name: "390-ja-dark", language: "ja", width: 390, dark: true },
+    Look { name: "1280-en", language: "en", width: 1_280, dark: false },
+    Look { name: "390-en", language: "en", width: 390, dark: false },
+];
+
+impl Look {
+    fn options(&self) -> Options {
+        let base = if self.width < 600 { Options::narrow() } else { Options::default() };
+        Options { width: self.width, dark: self.dark, ..base }
+    }
+
+    /// Whether axe looks, too: at both widths and both sets of colours; words do not change what it finds.
+    fn is_checked(&self) -> bool {
+        matches!(self.name, "1280-ja" | "390-ja-dark")
+    }
+}
+
+/// What a page is called in its pictures' names, and where it is.
+type Named = (&'static str, String);
+
+/// Before anybody has signed in.
+fn outside(office: &Office) -> Vec<Named> {
+    let invitation = office.invitation.clone();
+    vec![
+        ("sign-in", "/sign-in".to_owned()),
+        ("invitation", invitation),
+        ("invitation-gone", "/invitation/none".to_owned()),
+    ]
+}
+
+/// Every page that an owner reaches.
+fn inside(office: &Office) -> Vec<Named> {
+    let Office { reached, lost, erased, blocked, planned, applied, .. } = office;
+    let (account, device) = (&reached.person.account, &reached.device);
+    let number = &reached.person.staff_number;
+    let operator = office.operators.iter().find(|operator| operator["name"] == "tanaka");
+    let operator = operator.and_then(|operator| operator["id"].as_str()).unwrap();
+    [
+        ("home", "/".to_owned()),
+        ("lost", "/lost".to_owned()),
+        ("lost-found", format!("/lost?q={number}")),
+        ("lost-person", format!("/lost/{account}")),
+        ("lost-person-blocked", format!("/lost/{}", blocked.person.account)),
+        ("accounts", "/accounts".to_owned()),
+        ("account", format!("/accounts/{account}")),
+        ("account-wiped", format!("/accounts/{}", lost.person.account)),
+        ("account-code", format!("/accounts/{account}/code")),
+        ("devices", "/devices".to_owned()),
+        ("device", format!("/devices/{device}")),
+        ("device-unconfirmed", format!("/devices/{}", lost.device)),
+        ("device-erased", format!("/devices/{}", erased.device)),
+        ("device-block", format!("/devices/{device}/block")),
+        ("device-unblock", format!("/devices/{}/unblock", blocked.device)),
+        ("device-wipe", format!("/devices/{device}/wipe")),
+        ("batches", "/batches".to_owned()),
+        ("batch-new", "/batches/new".to_owned()),
+        ("batch-plan", format!("/batches/{planned}")),
+        ("batch-apply", format!("/batches/{planned}/apply")),
+        ("batch-applied", format!("/batches/{applied}")),
+        ("codes", "/codes".to_owned()),
+        ("licenses", "/licenses".to_owned()),
+        ("licenses-reclaim", "/licenses/reclaim?days=0&at_most=3".to_owned()),
+        ("audit", "/audit".to_owned()),
+        ("operators", "/operators".to_owned()),
+        ("operator", format!("/operators/{operator}")),
+        ("operator-invite", "/operators/invite".to_owned()),
+        ("confirm", "/confirm?next=%2F".to_owned()),
+        ("no-such-page", "/no/such/page".to_owned()),
+    ]
+    .to_vec()
+}
+
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screens/console")
+}
+
+/// Opens a page in a language, and confirms the second factor if the page wants a fresh one.
+fn open(browser: &Browser, office: &Office, path: &str, operator: &Operator) {
+    browser.go(&format!("{}{path}", office.world.console())).unwrap();
+    let asked = browser.address().unwrap().path() == "/confirm" && !path.starts_with("/confirm");
+    if asked {
+        let language = browser.script("return document.documentElement.lang", vec![]).unwrap();
+        let words =
+            if language == "en" { ("Code", "Confirm") } else { ("確認コード", "確認して進む") };
+        browser.fill(words.0, &operator.code().unwrap()).unwrap();
+        browser.click(words.1).unwrap();
+        browser
+            .see_that("the page behind the second factor", |_| {
+                browser.address().is_ok_and(|address| address.path() != "/confirm")
+            })
+            .unwrap();
+    }
+}
+
+/// Looks at pages, paints them, and says what is wrong with them.
+fn look_at(browser: &mut Browser, office: &Office, pages: &[Named], faults: &mut Vec<String>) {
+    for look in LOOKS {
+        browser.change(look.options()).unwrap();
+        browser.go(&format!("{}/language/{}", office.world.console(), look.language)).unwrap();
+        for (name, path) in pages {
+            open(browser, office, path, &office.owner);
+            let shown = format!("{name}-{}", look.name);
+            browser.picture(&pictures().join(format!("{shown}.png"))).unwrap();
+            let layout = browser.layout_faults().unwrap();
+            faults.extend(layout.into_iter().map(|fault| format!("{shown}: {fault}")));
+            if look.is_checked() {
+                let barriers = browser.axe().unwrap().into_iter().filter(|found| found.is_serious());
+                faults.extend(barriers.map(|found| format!("{shown}: {found:?}")));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_page_is_painted_and_keeps_nobody_out() {
+    let office = Office::new();
+    let (outside, inside) = (outside(&office), inside(&office));
+    every_page_is_named(&office, &outside, &inside);
+    if pictures().exists() {
+        std::fs::remove_dir_all(pictures()).unwrap();
+    }
+    let mut faults = Vec::new();
+    let mut browser = Browser::open(Options::default()).unwrap();
+    look_at(&mut browser, &office, &outside, &mut faults);
+    browser.go(&format!("{}/language/ja", office.world.console())).unwrap();
+    sign_in_at(&browser, &office.world, &office.owner);
+    look_at(&mut browser, &office, &inside, &mut faults);
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// A page that links lead to and that has no picture is a page that nobody looks at.
+fn every_page_is_named(office: &Office, outside: &[Named], inside: &[Named]) {
+    let bare = |path: &str| kind(path.split('?').next().unwrap_or_default());
+    let named: BTreeSet<String> = outside.iter().chain(inside).map(|(_, path)| bare(path)).collect();
+    let crawl = Crawl::of(&signed_in(&office.world, &office.owner));
+    let is_page = |found: &&super::crawl::Found| {
+        found.answer.status == 200 && found.answer.header("content-type").starts_with("text/html")
+    };
+    let reached: BTreeSet<String> =
+        crawl.pages.iter().filter(is_page).map(|found| bare(&found.path)).collect();
+    let missing: Vec<&String> = reached.difference(&named).collect();
+    assert!(missing.is_empty(), "no picture of {missing:?}");
+}

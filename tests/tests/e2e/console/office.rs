@@ -1,0 +1,121 @@
+//! A prefecture in the middle of its year: people, phones in every state, operators of every role. For the tests that look
+//! at all pages.
+
+use e2e::roster::{Encoding, FIRST_YEAR, RosterSpec, encode, generate};
+use e2e::world::{Operator, Person, Phone, RunningPhone, World, wait};
+use serde_json::Value;
+
+use crate::prepared::{PIN, SOURCE};
+
+const PEOPLE: usize = 360;
+const SEATS: &str = "180";
+
+/// The prefecture.
+pub(crate) struct Office {
+    pub(crate) world: World,
+    pub(crate) owner: Operator,
+    pub(crate) helpdesk: Operator,
+    pub(crate) auditor: Operator,
+    /// Everybody who can sign in or is invited, as the API lists them.
+    pub(crate) operators: Vec<Value>,
+    /// Path of an invitation that is open.
+    pub(crate) invitation: String,
+    /// Somebody whose phone is switched on and unlocked.
+    pub(crate) reached: Holder,
+    /// Somebody whose phone is blocked and off.
+    pub(crate) blocked: Holder,
+    /// Somebody whose phone was wiped while it was off.
+    pub(crate) lost: Holder,
+    /// Somebody whose phone has confirmed its wipe.
+    pub(crate) erased: Holder,
+    /// The batch that is in force.
+    pub(crate) applied: String,
+    /// The batch of the year after, planned and not applied.
+    pub(crate) planned: String,
+    _running: RunningPhone,
+}
+
+/// Somebody with a phone.
+pub(crate) struct Holder {
+    pub(crate) person: Person,
+    pub(crate) phone: Phone,
+    pub(crate) device: String,
+}
+
+impl Office {
+    pub(crate) fn new() -> Self {
+        let world = World::new().unwrap();
+        let owner = world.owner().unwrap();
+        let helpdesk = world.operator("tanaka", "helpdesk").unwrap();
+        let auditor = world.operator("sato.kansa", "auditor").unwrap();
+        world.operator("suzuki", "operator").unwrap();
+        world.mdmctl(&["licenses", "pool", "set", SEATS]).unwrap();
+        let applied = upload(&world, FIRST_YEAR);
+        world.apply(&applied).unwrap();
+
+        let mut codes = world.codes().unwrap();
+        let mut holder = |name: &str| enrolled(&world, name, codes.pop().unwrap());
+        let (reached, blocked, lost, erased) =
+            (holder("reached"), holder("blocked"), holder("lost"), holder("erased"));
+        let order = |holder: &Holder, what: &str, why: &str| {
+            world.mdmctl(&["devices", what, &holder.device, "--reason", why]).unwrap();
+        };
+        order(&blocked, "block", "出張先で紛失した可能性");
+        order(&lost, "block", "タクシーに置き忘れ");
+        order(&lost, "wipe", "タクシーに置き忘れ");
+        order(&erased, "wipe", "機種変更のため返却");
+        erased.phone.sync().unwrap();
+        wait::until("the receipt", || is_erased(&world, &erased).then_some(())).unwrap();
+        let running = reached.phone.run().unwrap();
+        reached.phone.unlock(PIN).unwrap();
+        let planned = upload(&world, FIRST_YEAR + 1);
+        let link = world.invite("mori", "operator").unwrap();
+        let invitation = link[link.find("/invitation/").unwrap()..].to_owned();
+        let operators = world.operators().unwrap();
+        Self {
+            world,
+            owner,
+            helpdesk,
+            auditor,
+            operators,
+            invitation,
+            reached,
+            blocked,
+            lost,
+            erased,
+            applied,
+            planned,
+            _running: running,
+        }
+    }
+}
+
+/// The staff of a year, with a line that names nobody.
+fn upload(world: &World, year: u16) -> String {
+    let rows = generate(&RosterSpec::new(11, PEOPLE, year));
+    let mut bytes = encode(&rows, Encoding::Cp932).unwrap();
+    let (line, _, _) = encoding_rs::SHIFT_JIS.encode("990001,,シメイナシ,総務部 人事課,主事,正規,,○\r\n");
+    bytes.extend_from_slice(&line);
+    let file = world.file(format!("shokuin-{year}.csv"), &bytes).unwrap();
+    world.upload(file.to_str().unwrap(), SOURCE, "roster").unwrap()
+}
+
+fn is_erased(world: &World, holder: &Holder) -> bool {
+    let device = world.device(&holder.device).unwrap();
+    device["wipe"]["erased_at"].is_string()
+}
+
+/// Somebody who has enrolled a phone and signed in; it is switched off.
+pub(crate) fn enrolled(world: &World, name: &str, person: Person) -> Holder {
+    let phone = world.phone(name);
+    phone.enrol(&person.code, PIN).unwrap();
+    phone.unlock(PIN).unwrap();
+    let devices = world.devices().unwrap();
+    let is_theirs = |device: &&Value| {
+        device["account"]["id"] == person.account.as_str() || device["account"] == person.account.as_str()
+    };
+    let device =
+        devices.iter().find(is_theirs).unwrap_or_else(|| panic!("no device of {person:?} in {devices:?}"));
+    let device = device["id"].as_str().unwrap().to_owned();
+    Holder { person, phone, device }
+}
