@@ -4,11 +4,21 @@
 //! Each handler asks for a proof of who looks ([`viewer::Viewer`], [`viewer::Fresh`]) and of where a form comes from
 //! ([`posted::Posted`], [`posted::Uploaded`]); words come from `locales/` ([`words`]).
 
+mod accounts;
+mod actors;
 mod assets;
+mod audit;
+mod batches;
+mod choice;
+mod codes;
 mod dashboard;
+mod download;
+mod devices;
 mod failure;
 mod invitation;
+mod licenses;
 mod live;
+mod lost;
 mod notice;
 mod operators;
 mod page;
@@ -18,6 +28,8 @@ mod refusals;
 mod render;
 mod session;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 mod viewer;
 mod words;
 
@@ -37,19 +49,44 @@ use viewer::Visit;
 
 /// The most bytes of a form without a file.
 const FORM_MAX: usize = 64 * 1024;
+/// The most bytes of a form with a staff file: the file and the form around it.
+const UPLOAD_MAX: usize = mdm_core::sheet::MAX_BYTES + FORM_MAX;
 
 /// What every page stands on.
 #[derive(Clone)]
 struct Console {
     service: Arc<Service>,
     sessions: Arc<Sessions>,
+    batches: Arc<batches::Work>,
+    readers: Arc<audit::Readers>,
+}
+
+impl Console {
+    fn new(service: Arc<Service>) -> Self {
+        Self { service, sessions: Arc::default(), batches: Arc::default(), readers: Arc::default() }
+    }
 }
 
 /// All pages. Served with `into_make_service_with_connect_info::<SocketAddr>()`, so that sign-ins are counted by source.
 pub fn router(service: Arc<Service>) -> Router {
-    let console = Console { service, sessions: Arc::default() };
+    routes(Console::new(service))
+}
+
+fn routes(console: Console) -> Router {
     Router::new()
         .route("/", get(dashboard::show))
+        .route("/lost", get(lost::search))
+        .route("/lost/{account}", get(lost::person))
+        .route("/accounts", get(accounts::list::show))
+        .route("/accounts/{account}", get(accounts::show::show))
+        .route("/accounts/{account}/seat", post(accounts::seat::ask))
+        .route("/accounts/{account}/code", get(accounts::code::form).post(accounts::code::reissue))
+        .route("/devices", get(devices::list::show))
+        .route("/devices/{device}", get(devices::show::show))
+        .route("/devices/{device}/block", get(devices::order::block_form).post(devices::order::block))
+        .route("/devices/{device}/unblock", get(devices::order::unblock_form).post(devices::order::unblock))
+        .route("/devices/{device}/wipe", get(devices::wipe::form).post(devices::wipe::wipe))
+        .route("/devices/{device}/receipt", get(devices::receipt::download))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/confirm", get(sign_in::confirm_form).post(sign_in::confirm))
@@ -64,6 +101,24 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/operators/{id}/enable", post(operators::enable))
         .route("/operators/{id}/token", post(operators::make_token))
         .route("/operators/{id}/revoke-token", post(operators::revoke_token))
+        .route("/batches", get(batches::list))
+        .route(
+            "/batches/new",
+            get(batches::upload::form).post(batches::upload::upload).layer(DefaultBodyLimit::max(UPLOAD_MAX)),
+        )
+        .route("/batches/{id}", get(batches::plan::show))
+        .route("/batches/{id}/rejected.csv", get(batches::rejected::download))
+        .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))
+        .route("/licenses", get(licenses::show))
+        .route("/licenses/pool", get(licenses::pool::form).post(licenses::pool::set))
+        .route("/licenses/unused", get(licenses::unused::list))
+        .route("/licenses/waiting", get(licenses::waiting::list).post(licenses::waiting::add))
+        .route("/licenses/reclaim", get(licenses::reclaim::preview).post(licenses::reclaim::reclaim))
+        .route("/codes", get(codes::form).post(codes::export))
+        .route("/audit", get(audit::search::show))
+        .route("/audit/journal.jsonl", get(audit::export::journal))
+        .route("/audit/entries.csv", get(audit::export::table))
+        .route("/audit/checkpoint.json", get(audit::export::checkpoint))
         .route("/live", get(live::ticks))
         .fallback(async |visit: Visit| Failure::NoSuchPage(visit.language))
         .method_not_allowed_fallback(async |visit: Visit| Failure::Malformed(visit.language))

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::{self, Who};
 use super::{Refusal, UseCaseError, retry_on_conflict};
+use crate::directory;
 use crate::service::Service;
 
 /// A code that can be used, opened. Not for logs: no `Debug`.
@@ -50,6 +51,17 @@ pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, 
     );
     service.commit(changes).await?;
     Ok(opened)
+}
+
+/// Whom [`export`] would give a code of now, without opening one.
+pub async fn people_with_codes(service: &Service) -> Result<Vec<Account>, UseCaseError> {
+    let now = service.clock.now();
+    let directory = directory::current(service).await?;
+    let records = all_usable(service).await?.into_iter();
+    let fresh = records.filter(|record| record.state == CodeState::Open && record.expires_at > now);
+    let people = fresh.filter_map(|record| directory.person(record.account)).map(|row| &row.person.account);
+    let entitled = people.filter(|account| account.may_work() && account.seat.is_some());
+    Ok(entitled.cloned().collect())
 }
 
 async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> {

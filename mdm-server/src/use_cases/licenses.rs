@@ -6,6 +6,7 @@ use mdm_core::change::Changeset;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::seats::{self, Acting, Rule, SeatChange};
 use rand::rngs::OsRng;
+use shared::crypto::hazmat::sha256;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::accounts::{self, Who};
@@ -80,16 +81,7 @@ pub async fn reclaim(
     actor: Actor,
 ) -> Result<Moved, UseCaseError> {
     let change = retry_on_conflict(|| async {
-        let acting = acting(service, actor);
-        // The directory says whom to load; the rule looks at what the store says of them.
-        let directory = directory::current(service).await?;
-        let listed = directory.never_signed_in(rule.days, acting.now);
-        let listed: Vec<AccountId> = listed.iter().map(|unused| unused.person.account.id).collect();
-        let holders = load_accounts(service, listed).await?;
-        let unused = seats::unused(holders.iter().map(|stored| &stored.value), rule, acting.now);
-        let losing: Vec<AccountId> = unused.iter().map(|unused| unused.account).collect();
-        let holdings = holdings(service, holders, &losing).await?;
-        let change = seats::reclaim(holdings, rule, acting, &mut OsRng)?;
+        let change = would_reclaim(service, rule, actor).await?;
         if dry_run { Ok(change) } else { commit(service, change).await }
     })
     .await?;
@@ -97,6 +89,64 @@ pub async fn reclaim(
         block_all(service, &change.block, "seat reclaimed", actor).await;
     }
     told(service, change).await
+}
+
+/// What became of a reclamation that somebody had looked at before.
+#[derive(Debug, Clone)]
+pub enum AsSeen {
+    /// It was done.
+    Done(Moved),
+    /// It would no longer be what they saw: nothing was done. This is what it would be now.
+    Differs(Moved),
+}
+
+/// The same if it takes from and gives to exactly those whom somebody saw in a dry run, of which `seen` is
+/// [`Moved::fingerprint`].
+pub async fn reclaim_as_seen(
+    service: &Service,
+    rule: Rule,
+    seen: &str,
+    actor: Actor,
+) -> Result<AsSeen, UseCaseError> {
+    let (change, differs) = retry_on_conflict(|| async {
+        let change = would_reclaim(service, rule, actor).await?;
+        let differs = fingerprint(&change.freed, &change.given) != seen;
+        Ok((if differs { change } else { commit(service, change).await? }, differs))
+    })
+    .await?;
+    if differs {
+        return Ok(AsSeen::Differs(told(service, change).await?));
+    }
+    block_all(service, &change.block, "seat reclaimed", actor).await;
+    Ok(AsSeen::Done(told(service, change).await?))
+}
+
+impl Moved {
+    /// Tells one outcome from another: who lost a seat and who got one, in this order.
+    pub fn fingerprint(&self) -> String {
+        let ids = |accounts: &[Account]| accounts.iter().map(|account| account.id).collect::<Vec<_>>();
+        fingerprint(&ids(&self.freed), &ids(&self.given))
+    }
+}
+
+fn fingerprint(freed: &[AccountId], given: &[AccountId]) -> String {
+    let count = freed.len().to_be_bytes();
+    let ids = freed.iter().chain(given).map(|id| id.as_bytes().as_slice());
+    let parts: Vec<&[u8]> = std::iter::once(count.as_slice()).chain(ids).collect();
+    data_encoding::HEXLOWER.encode(&sha256(&parts))
+}
+
+async fn would_reclaim(service: &Service, rule: Rule, actor: Actor) -> Result<SeatChange, UseCaseError> {
+    let acting = acting(service, actor);
+    // The directory says whom to load; the rule looks at what the store says of them.
+    let directory = directory::current(service).await?;
+    let listed = directory.never_signed_in(rule.days, acting.now);
+    let listed: Vec<AccountId> = listed.iter().map(|unused| unused.person.account.id).collect();
+    let holders = load_accounts(service, listed).await?;
+    let unused = seats::unused(holders.iter().map(|stored| &stored.value), rule, acting.now);
+    let losing: Vec<AccountId> = unused.iter().map(|unused| unused.account).collect();
+    let holdings = holdings(service, holders, &losing).await?;
+    Ok(seats::reclaim(holdings, rule, acting, &mut OsRng)?)
 }
 
 /// Commits a change of seats; what is left of it is the outcome.

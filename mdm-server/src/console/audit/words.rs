@@ -1,0 +1,142 @@
+//! What the journal says, in words. Names in the journal are for programs and never change; these are for people.
+
+use mdm_core::audit::Happening;
+
+use crate::console::words::Language;
+
+macro_rules! happenings {
+    ($($group:literal: $($what:ident $key:literal),+;)+) => {
+        /// All happenings in groups: the key of the group's name, and what belongs to it.
+        pub(super) const GROUPS: &[(&str, &[Happening])] = &[$(($group, &[$(Happening::$what),+])),+];
+
+        fn key(what: Happening) -> &'static str {
+            match what {
+                $($(Happening::$what => $key,)+)+
+            }
+        }
+    };
+}
+
+happenings! {
+    "audit-group-people":
+        BatchUploaded "audit-what-batch-uploaded",
+        BatchRefused "audit-what-batch-refused",
+        BatchApplied "audit-what-batch-applied",
+        AccountJoined "audit-what-account-joined",
+        AccountChanged "audit-what-account-changed",
+        AccountReturned "audit-what-account-returned",
+        AccountLeft "audit-what-account-left",
+        AccountSignedIn "audit-what-account-signed-in",
+        AccountClosed "audit-what-account-closed";
+    "audit-group-licenses":
+        PoolSet "audit-what-pool-set",
+        SeatAssigned "audit-what-seat-assigned",
+        SeatReclaimed "audit-what-seat-reclaimed",
+        WaitingAdded "audit-what-waiting-added",
+        CodeIssued "audit-what-code-issued",
+        CodesExported "audit-what-codes-exported",
+        CodeTried "audit-what-code-tried",
+        CodeDied "audit-what-code-died",
+        CodeExpired "audit-what-code-expired";
+    "audit-group-devices":
+        DeviceRegistered "audit-what-device-registered",
+        DeviceEnrolled "audit-what-device-enrolled",
+        UnlockCharged "audit-what-unlock-charged",
+        UnlockGranted "audit-what-unlock-granted",
+        UnlockRefused "audit-what-unlock-refused",
+        AttemptsExhausted "audit-what-attempts-exhausted",
+        DeviceBlocked "audit-what-device-blocked",
+        DeviceUnblocked "audit-what-device-unblocked",
+        DeviceWiped "audit-what-device-wiped",
+        DeviceSealed "audit-what-device-sealed",
+        DeviceErased "audit-what-device-erased",
+        ReceiptAgain "audit-what-receipt-again",
+        CertificateRenewed "audit-what-certificate-renewed";
+    "audit-group-operators":
+        SignedIn "audit-what-signed-in",
+        SignInFailed "audit-what-sign-in-failed",
+        SignedOut "audit-what-signed-out",
+        SecondFactorConfirmed "audit-what-second-factor-confirmed",
+        OperatorInvited "audit-what-operator-invited",
+        OperatorReady "audit-what-operator-ready",
+        OperatorChanged "audit-what-operator-changed",
+        OperatorDisabled "audit-what-operator-disabled",
+        OperatorEnabled "audit-what-operator-enabled",
+        TokenMade "audit-what-token-made",
+        TokenRevoked "audit-what-token-revoked",
+        ApiRefused "audit-what-api-refused";
+    "audit-group-server":
+        ServerInitialised "audit-what-server-initialised",
+        ServerStarted "audit-what-server-started",
+        JournalExported "audit-what-journal-exported";
+}
+
+/// What happened.
+pub(in crate::console) fn what(language: Language, what: Happening) -> String {
+    language.say(key(what), &[])
+}
+
+/// What a detail is called. One that has no word here says its own name: it is of a newer server.
+pub(super) fn fact(language: Language, name: &str) -> String {
+    let key = match name {
+        "act" => "audit-fact-act",
+        "after" => "audit-fact-after",
+        "again" => "audit-fact-again",
+        "attempts_not_listed" => "audit-fact-attempts-not-listed",
+        "before" => "audit-fact-before",
+        "change" => "audit-fact-change",
+        "codes" => "audit-fact-codes",
+        "countersigned" => "audit-fact-countersigned",
+        "entries" => "audit-fact-entries",
+        "error" => "audit-fact-error",
+        "expires-at" => "audit-fact-expires-at",
+        "file-sha256" => "audit-fact-file-sha256",
+        "filtered" => "audit-fact-filtered",
+        "form" => "audit-fact-form",
+        "join" => "audit-fact-join",
+        "key-level" => "audit-fact-key-level",
+        "kind" => "audit-fact-kind",
+        "leave" => "audit-fact-leave",
+        "may-be-open-until" => "audit-fact-may-be-open-until",
+        "move" => "audit-fact-move",
+        "operator" => "audit-fact-operator",
+        "order" => "audit-fact-order",
+        "reason" => "audit-fact-reason",
+        "receipt-sha256" => "audit-fact-receipt-sha256",
+        "refused" => "audit-fact-refused",
+        "rejected" => "audit-fact-rejected",
+        "replaces" => "audit-fact-replaces",
+        "rescue" => "audit-fact-rescue",
+        "return" => "audit-fact-return",
+        "role" => "audit-fact-role",
+        "role_before" => "audit-fact-role-before",
+        "rows" => "audit-fact-rows",
+        "seats-assigned" => "audit-fact-seats-assigned",
+        "seats-freed" => "audit-fact-seats-freed",
+        "seats-kept" => "audit-fact-seats-kept",
+        "size" => "audit-fact-size",
+        "source" => "audit-fact-source",
+        "tries" => "audit-fact-tries",
+        "unchanged" => "audit-fact-unchanged",
+        "until" => "audit-fact-until",
+        "version" => "audit-fact-version",
+        "waiting" => "audit-fact-waiting",
+        "waits" => "audit-fact-waits",
+        "why" => "audit-fact-why",
+        "wrong" => "audit-fact-wrong",
+        other => return other.to_owned(),
+    };
+    language.say(key, &[])
+}
+
+/// What a value about a person is called.
+pub(super) fn personal(language: Language, field: &str) -> String {
+    let key = match field {
+        "name" => "audit-personal-name",
+        "reason" => "audit-personal-reason",
+        "file-name" => "audit-personal-file-name",
+        "source" => "audit-personal-source",
+        other => return other.to_owned(),
+    };
+    language.say(key, &[])
+}

@@ -1,0 +1,94 @@
+//! `/codes`: activation codes for letters. Whoever has one can enrol a device, so both the page and the file ask for a
+//! fresh second factor, and the journal notes the file.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::Console;
+use super::download::{Encoding, Table, fits_cp932};
+use super::failure::Failure;
+use super::page::{Nav, Page};
+use super::posted::Posted;
+use super::render::render;
+use super::viewer::Fresh;
+use crate::rights::Codes;
+use crate::use_cases::codes;
+
+/// Names that code page 932 does not have are shown so far.
+const SHOWN: usize = 20;
+
+#[derive(Template)]
+#[template(path = "codes/export.html")]
+struct CodesPage {
+    page: Page,
+    codes: usize,
+    /// Names that would lose a character in code page 932.
+    unfit: Vec<String>,
+    unfit_total: usize,
+}
+
+/// How many there are, and what a file of them is.
+pub(super) async fn form(
+    Fresh(viewer): Fresh<Codes>,
+    State(console): State<Console>,
+) -> Result<Response, Failure> {
+    let people = codes::people_with_codes(&console.service).await;
+    let people = people.map_err(|error| Failure::of(&viewer.visit, error))?;
+    let unfit = people.iter().map(|account| account.current()).filter(|current| {
+        let departments = current.departments.first().map_or("", |post| post.name.as_str());
+        !fits_cp932(&current.name) || !fits_cp932(departments)
+    });
+    let mut unfit: Vec<String> = unfit.map(|current| current.name.clone()).collect();
+    let unfit_total = unfit.len();
+    unfit.truncate(SHOWN);
+    let page = viewer.page(Nav::Licenses, &console);
+    Ok(render(&CodesPage { page, codes: people.len(), unfit, unfit_total }))
+}
+
+/// How the file is written.
+#[derive(Deserialize)]
+pub(super) struct ExportForm {
+    #[serde(default)]
+    encoding: String,
+}
+
+/// The file.
+pub(super) async fn export(
+    Fresh(viewer): Fresh<Codes>,
+    State(console): State<Console>,
+    Posted(form): Posted<ExportForm>,
+) -> Result<Response, Failure> {
+    let encoding = match form.encoding.as_str() {
+        "utf-8" => Encoding::Utf8,
+        "cp932" => Encoding::Cp932,
+        _ => return Err(Failure::Malformed(viewer.visit.language)),
+    };
+    let opened = codes::export(&console.service, viewer.actor()).await;
+    let opened = opened.map_err(|error| Failure::of(&viewer.visit, error))?;
+    let page = viewer.visit.page(&console);
+    let header = [
+        "licenses-source",
+        "licenses-number",
+        "licenses-name",
+        "licenses-department",
+        "licenses-codes",
+        "licenses-code-from",
+        "licenses-code-until",
+    ];
+    let mut table = Table::new(&header.map(|key| page.say(key)));
+    for code in &opened {
+        let current = code.account.current();
+        table.row(&[
+            code.account.source.as_str(),
+            current.staff_number.as_str(),
+            &current.name,
+            current.departments.first().map_or("", |post| post.name.as_str()),
+            &code.text,
+            &page.time(&code.record.valid_from),
+            &page.time(&code.record.expires_at),
+        ]);
+    }
+    Ok(table.download(&format!("codes-{}.csv", page.day(&page.now)), encoding))
+}

@@ -1,0 +1,95 @@
+//! Licenses: the pool and who has its seats. Each verb is a module.
+
+pub(super) mod pool;
+pub(super) mod reclaim;
+#[cfg(test)]
+mod tests;
+pub(super) mod unused;
+pub(super) mod waiting;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use mdm_core::account::Account;
+use mdm_core::license::Pool;
+use shared::ids::AccountId;
+
+use super::Console;
+use super::failure::Failure;
+use super::page::{Nav, Page};
+use super::render::render;
+use super::viewer::{Viewer, Visit};
+use crate::directory;
+use crate::rights::Read;
+use crate::use_cases::UseCaseError;
+
+/// Days after which a seat that nobody used is looked at, unless somebody says otherwise.
+const DAYS: u16 = 30;
+
+fn failed<E: Into<UseCaseError>>(visit: &Visit) -> impl Fn(E) -> Failure {
+    move |error| Failure::of(visit, error.into())
+}
+
+/// Somebody in a list.
+struct PersonRow {
+    id: AccountId,
+    number: String,
+    name: String,
+    department: String,
+}
+
+impl From<&Account> for PersonRow {
+    fn from(account: &Account) -> Self {
+        let current = account.current();
+        let posts = current.departments.iter().map(|post| post.name.as_str());
+        Self {
+            id: account.id,
+            number: current.staff_number.to_string(),
+            name: current.name.clone(),
+            department: posts.collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+/// The pool as a bar of a thousand parts.
+struct Bar {
+    assigned: u32,
+    reserved: u32,
+}
+
+impl Bar {
+    fn of(pool: &Pool) -> Self {
+        let part = |seats: u32| {
+            let of_a_thousand = u64::from(seats) * 1_000 / u64::from(pool.size.max(1));
+            u32::try_from(of_a_thousand.min(1_000)).unwrap_or(1_000)
+        };
+        Self { assigned: part(pool.assigned), reserved: part(pool.reserved) }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "licenses/show.html")]
+struct LicensesPage {
+    page: Page,
+    pool: Pool,
+    bar: Bar,
+    waiting: usize,
+    never_signed_in: usize,
+    /// Of those, since [`DAYS`] or longer.
+    long_unused: usize,
+}
+
+/// Where the pool stands, and the ways to change it.
+pub(super) async fn show(viewer: Viewer<Read>, State(console): State<Console>) -> Result<Response, Failure> {
+    let directory = directory::current(&console.service).await.map_err(failed(&viewer.visit))?;
+    let counts = directory.counts();
+    let page = viewer.page(Nav::Licenses, &console);
+    Ok(render(&LicensesPage {
+        bar: Bar::of(&counts.pool),
+        pool: counts.pool,
+        waiting: counts.waiting,
+        never_signed_in: counts.never_signed_in,
+        long_unused: directory.never_signed_in(DAYS, page.now).len(),
+        page,
+    }))
+}

@@ -1,0 +1,155 @@
+//! `/licenses/reclaim`: 回収. The page shows exactly who would lose a seat and who would get one; what is confirmed is that
+//! and nothing else.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use mdm_core::seats::Rule;
+use serde::Deserialize;
+
+use super::unused::days;
+use super::{PersonRow, failed};
+use crate::console::Console;
+use crate::console::batches::apply::number;
+use crate::console::failure::Failure;
+use crate::console::notice::Notice;
+use crate::console::page::{Nav, Page, grouped};
+use crate::console::pager::{Pager, ROWS, offset};
+use crate::console::posted::Posted;
+use crate::console::render::render_with;
+use crate::console::viewer::Viewer;
+use crate::rights::Manage;
+use crate::use_cases::licenses::{self, AsSeen, Moved};
+
+/// What is wrong, beside the field or above all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    /// Another number was typed.
+    Count,
+    /// What is shown is not what was shown before.
+    Differs,
+}
+
+#[derive(Template)]
+#[template(path = "licenses/reclaim.html")]
+struct ReclaimPage {
+    page: Page,
+    days: u16,
+    at_most: Option<u32>,
+    seen: String,
+    losing: Vec<PersonRow>,
+    losing_total: usize,
+    getting: Vec<PersonRow>,
+    getting_total: usize,
+    pager: Pager,
+    problem: Option<Problem>,
+}
+
+impl ReclaimPage {
+    fn at_most_text(&self) -> String {
+        self.at_most.map(|most| most.to_string()).unwrap_or_default()
+    }
+}
+
+/// The rule, and which part of the lists.
+#[derive(Default, Deserialize)]
+pub(in crate::console) struct ReclaimQuery {
+    #[serde(default)]
+    days: String,
+    #[serde(default)]
+    at_most: String,
+    #[serde(default)]
+    page: usize,
+}
+
+impl ReclaimQuery {
+    fn rule(&self) -> Rule {
+        Rule { days: days(&self.days), at_most: number(&self.at_most) }
+    }
+}
+
+fn show(
+    viewer: &Viewer<Manage>,
+    console: &Console,
+    rule: Rule,
+    moved: &Moved,
+    part: usize,
+    problem: Option<Problem>,
+) -> Response {
+    let rows = |accounts: &[mdm_core::account::Account]| {
+        accounts.iter().skip(offset(part)).take(ROWS).map(PersonRow::from).collect()
+    };
+    let most = rule.at_most.map(|most| most.to_string()).unwrap_or_default();
+    let query = [("days", &*rule.days.to_string()), ("at_most", &*most)];
+    let status = match problem {
+        None => StatusCode::OK,
+        Some(Problem::Count) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(Problem::Differs) => StatusCode::CONFLICT,
+    };
+    let longer = moved.freed.len().max(moved.given.len());
+    let shown = ReclaimPage {
+        page: viewer.page(Nav::Licenses, console),
+        days: rule.days,
+        at_most: rule.at_most,
+        seen: moved.fingerprint(),
+        losing: rows(&moved.freed),
+        losing_total: moved.freed.len(),
+        getting: rows(&moved.given),
+        getting_total: moved.given.len(),
+        pager: Pager::new("/licenses/reclaim", &query, part, longer),
+        problem,
+    };
+    render_with(status, &shown)
+}
+
+/// Who would lose a seat, and who would get one.
+pub(in crate::console) async fn preview(
+    viewer: Viewer<Manage>,
+    State(console): State<Console>,
+    Query(query): Query<ReclaimQuery>,
+) -> Result<Response, Failure> {
+    let moved = licenses::reclaim(&console.service, query.rule(), true, viewer.actor()).await;
+    let moved = moved.map_err(failed(&viewer.visit))?;
+    Ok(show(&viewer, &console, query.rule(), &moved, query.page, None))
+}
+
+/// The rule, what was seen, and the number typed.
+#[derive(Deserialize)]
+pub(in crate::console) struct ReclaimForm {
+    #[serde(default)]
+    days: String,
+    #[serde(default)]
+    at_most: String,
+    #[serde(default)]
+    seen: String,
+    #[serde(default)]
+    losing: usize,
+    #[serde(default)]
+    count: String,
+}
+
+/// Does what was shown, if it is still that.
+pub(in crate::console) async fn reclaim(
+    viewer: Viewer<Manage>,
+    State(console): State<Console>,
+    Posted(form): Posted<ReclaimForm>,
+) -> Result<Response, Failure> {
+    let ReclaimForm { days, at_most, seen, losing, count } = form;
+    let rule = ReclaimQuery { days, at_most, page: 1 }.rule();
+    let failed = failed(&viewer.visit);
+    // Who typed what they saw is told if it changed; who typed something else has not looked.
+    if number(&count).map(|count| count as usize) != Some(losing) {
+        let moved = licenses::reclaim(&console.service, rule, true, viewer.actor()).await.map_err(&failed)?;
+        return Ok(show(&viewer, &console, rule, &moved, 1, Some(Problem::Count)));
+    }
+    match licenses::reclaim_as_seen(&console.service, rule, &seen, viewer.actor()).await.map_err(&failed)? {
+        AsSeen::Differs(moved) => Ok(show(&viewer, &console, rule, &moved, 1, Some(Problem::Differs))),
+        AsSeen::Done(moved) => {
+            let count = |accounts: &[_]| grouped(accounts.len() as u64);
+            let notice = Notice::done("licenses-reclaimed").with("losing", count(&moved.freed));
+            viewer.notify(&console, notice.with("getting", count(&moved.given)));
+            Ok(Redirect::to("/licenses").into_response())
+        }
+    }
+}
