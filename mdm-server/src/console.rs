@@ -9,6 +9,8 @@ mod actors;
 mod assets;
 mod audit;
 mod batches;
+#[cfg(test)]
+mod browser;
 mod choice;
 mod codes;
 mod dashboard;
@@ -37,7 +39,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -124,6 +126,7 @@ fn routes(console: Console) -> Router {
         .method_not_allowed_fallback(async |visit: Visit| Failure::Malformed(visit.language))
         .layer(DefaultBodyLimit::max(FORM_MAX))
         .layer(from_fn(changes_come_from_here))
+        .layer(from_fn(refusals_are_pages))
         .layer(map_response(not_to_be_kept))
         .route("/assets/console.css", get(assets::style))
         .route("/assets/live.js", get(assets::script))
@@ -140,6 +143,22 @@ async fn changes_come_from_here(request: Request, next: Next) -> Response {
         return Failure::Forged(Visit::of(&parts).language).into_response();
     }
     next.run(request).await
+}
+
+/// What axum refuses by itself (a query that cannot be read, a body too large) it says in bare English.
+async fn refusals_are_pages(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let language = Visit::of(&parts).language;
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_bare = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE if is_bare => Failure::TooLarge(language).into_response(),
+        status if is_bare && status.is_client_error() && status != StatusCode::UNAUTHORIZED => {
+            Failure::Malformed(language).into_response()
+        }
+        _ => response,
+    }
 }
 
 /// Pages hold names and states: nothing on the way keeps them.

@@ -46,7 +46,8 @@ pub(super) async fn form(
     State(console): State<Console>,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
-    let invited = operators::invited(&console.service, &code).await.map_err(|error| Failure::of(&visit, error))?;
+    let invited =
+        operators::invited(&console.service, &code).await.map_err(|error| Failure::of(&visit, error))?;
     let page = visit.page(&console);
     Ok(match invited {
         Some(invited) => show(StatusCode::OK, page, &invited, None, None),
@@ -63,7 +64,10 @@ fn show(
 ) -> Response {
     let qr = QrCode::new(invited.otpauth_url.as_bytes());
     // An address too long for a code leaves the secret to be typed.
-    let qr = qr.map_or_else(|_| String::new(), |code| code.render::<svg::Color<'_>>().min_dimensions(220, 220).build());
+    let qr = qr.map_or_else(
+        |_| String::new(),
+        |code| code.render::<svg::Color<'_>>().min_dimensions(220, 220).build(),
+    );
     // The declaration belongs to a file, not into a page.
     let qr = qr.find("<svg").map_or(String::new(), |start| qr[start..].to_owned());
     let shown = InvitationPage {

@@ -192,3 +192,20 @@ async fn danger_asks_for_a_fresh_second_factor() {
     let operators = crate::use_cases::operators::list(&bench.world.service).await.unwrap();
     assert_eq!(operators.len(), 1, "nobody was invited");
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_answered_by_a_page() {
+    let bench = Bench::new();
+    let (cookie, csrf) = bench.signed_in(Role::Owner).await;
+    let kind = |response: &Response| response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+    let nobody = post_form("/operators/none/role", Some(&cookie), HERE, format!("csrf={csrf}&role=owner"));
+    let nobody = bench.ask(nobody).await;
+    assert_eq!(
+        (nobody.status(), kind(&nobody).as_str()),
+        (StatusCode::BAD_REQUEST, "text/html; charset=utf-8")
+    );
+    let long = format!("csrf={csrf}&name={}&role=owner", "a".repeat(FORM_MAX));
+    let long = bench.ask(post_form("/operators/invite", Some(&cookie), HERE, long)).await;
+    assert_eq!(kind(&long), "text/html; charset=utf-8");
+    assert!(long.status().is_client_error(), "{}", long.status());
+}
