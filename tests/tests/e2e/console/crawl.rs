@@ -7,6 +7,16 @@ use e2e::web::{Answer, Web};
 /// So many pages of one kind are opened: people and devices are in several states.
 const OF_A_KIND: usize = 6;
 
+/// What forms lead to that only look something up: no link does.
+const ASKED: [&str; 6] = [
+    "/",
+    "/lost?q=0",
+    "/accounts?q=0",
+    "/licenses/pool?size=200",
+    "/licenses/reclaim?days=0&at_most=3",
+    "/licenses/unused?days=0",
+];
+
 /// A page and how it was answered.
 pub(crate) struct Found {
     /// Path and query.
@@ -20,9 +30,9 @@ pub(crate) struct Crawl {
 }
 
 impl Crawl {
-    /// Follows all links from the first page.
+    /// Follows all links from the first page, and from what can be asked for.
     pub(crate) fn of(web: &Web) -> Self {
-        let mut ahead = VecDeque::from(["/".to_owned()]);
+        let mut ahead = VecDeque::from(ASKED.map(str::to_owned));
         let mut seen: BTreeSet<String> = ahead.iter().cloned().collect();
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         let mut pages = Vec::new();

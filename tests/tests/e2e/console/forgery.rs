@@ -44,3 +44,29 @@ fn nobody_is_signed_in_by_another_site() {
     assert_eq!(foreign.header("set-cookie"), "");
     web.post("/sign-in", &form).unwrap().expect(303).unwrap();
 }
+
+#[test]
+fn a_file_is_taken_only_behind_the_token_of_its_session() {
+    let world = World::new().unwrap();
+    let owner = world.owner().unwrap();
+    let web = Web::new(&world).unwrap();
+    web.sign_in(&owner).unwrap();
+    let token = web.csrf().unwrap();
+    let rows = "職員番号,氏名,フリガナ,所属,職名,利用\r\n000001,髙橋　花子,タカハシ,税務課,主事,○\r\n";
+    let sent = |token: Option<&str>| {
+        let mut fields = vec![("source", "知事部局"), ("mode", "roster"), ("encoding", "")];
+        if let Some(token) = token {
+            fields.insert(0, ("csrf", token));
+        }
+        web.upload("/batches/new", &fields, ("file", rows.as_bytes())).unwrap()
+    };
+    let batches = || {
+        let list = world.ask_as_owner("GET", "/batches", &serde_json::Value::Null).unwrap();
+        list.get("items").unwrap_or(&list).as_array().unwrap().len()
+    };
+    assert_eq!(sent(None).status, 403);
+    assert_eq!(sent(Some("made up")).status, 403);
+    assert_eq!(batches(), 0, "nothing was planned");
+    assert!(sent(Some(&token)).expect(303).unwrap().location().starts_with("/batches/"));
+    assert_eq!(batches(), 1);
+}
