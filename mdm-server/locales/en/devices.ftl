@@ -131,6 +131,7 @@ devices-lost-another = Look for somebody else
 devices-lost-person = Open the account’s page
 devices-lost-none = This person has enrolled no device. There is nothing to block and nothing to wipe.
 devices-lost-open = Can be opened without the server:
+devices-lost-note = Say more (required for “Other”)
 devices-lost-first = 1. Block it first
 devices-lost-then = 2. If it is not found, wipe it
 devices-lost-wipe = A wipe cannot be undone. The next page says whose device it is and what is destroyed.

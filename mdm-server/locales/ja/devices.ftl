@@ -131,6 +131,7 @@ devices-lost-another = ほかの職員を探す
 devices-lost-person = アカウントのページを開く
 devices-lost-none = この職員が登録した端末はありません。止める端末も、消去する端末もありません。
 devices-lost-open = サーバーなしで開ける期限:
+devices-lost-note = くわしい理由を書く(「その他」のときは必須)
 devices-lost-first = 1. まず、利用を停止します
 devices-lost-then = 2. 見つからないときは、遠隔消去します
 devices-lost-wipe = 遠隔消去は取り消せません。次のページで、対象と消去されるものを確認します。

@@ -15,7 +15,7 @@ use shared::ids::OperatorId;
 
 use super::Console;
 use super::viewer::Viewer;
-use crate::rights::Audit;
+use crate::rights::Right;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::journal::{self, Form};
 
@@ -39,7 +39,7 @@ impl Readers {
 }
 
 /// Notes that somebody reads pages of the journal, unless that is noted already. Before anything is shown.
-async fn note_reader(viewer: &Viewer<Audit>, console: &Console) -> Result<(), UseCaseError> {
+pub(super) async fn note_reader<R: Right>(viewer: &Viewer<R>, console: &Console) -> Result<(), UseCaseError> {
     let now = console.service.clock.now();
     if console.readers.is_due(viewer.operator.id, now) {
         journal::note(&console.service, Form::Page, false, viewer.actor()).await?;

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::page::{Nav, Page};
 use super::render::render;
 use super::viewer::Viewer;
-use crate::directory::{self, PersonRow, Search};
+use crate::directory::{self, PersonRow, Search, Standing};
 use crate::rights::Read;
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
@@ -80,11 +80,13 @@ pub(super) async fn search(
     let directory = directory::current(&console.service).await;
     let directory = directory.map_err(|error| Failure::of(&viewer.visit, error.into()))?;
     let search = Search { text: asked.q.clone(), ..Search::default() };
-    let found = directory.search(&search, 0, FOUND);
-    if let ([row], 1) = (found.rows.as_slice(), found.total) {
+    let mut found = directory.search(&search, 0, usize::MAX);
+    if let [row] = found.rows.as_slice() {
         return show(&console, &viewer, page, row.person.account.id).await;
     }
-    let people = found.rows.iter().map(|row| FoundPerson::new(row, &page)).collect();
+    // A phone was lost: who has none stands behind those who have. The order is kept otherwise.
+    found.rows.sort_by_key(|row| !row.devices.iter().any(|device| device.standing() != Standing::Erased));
+    let people = found.rows.iter().take(FOUND).map(|row| FoundPerson::new(row, &page)).collect();
     Ok(render(&SearchPage { q: asked.q, found: people, total: found.total, page }))
 }
 

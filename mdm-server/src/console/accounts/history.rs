@@ -5,10 +5,13 @@ use mdm_core::account::Account;
 use shared::ids::AccountId;
 
 use super::view::post;
+use crate::console::actors::Actors;
+use crate::console::audit::words::what;
 use crate::console::page::Page;
+use crate::console::words::Language;
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
-use crate::use_cases::journal::search::{self, About, Filter, Found};
+use crate::use_cases::journal::search::{self, About, Filter};
 
 /// The most entries of the journal that are shown.
 const ENTRIES: usize = 20;
@@ -34,8 +37,28 @@ pub(super) fn told(account: &Account, page: &Page) -> Vec<Told> {
     told.collect()
 }
 
-/// The last entries of the journal about a person. What is looked at has a bound, so there may be older ones.
-pub(super) async fn entries(service: &Service, account: AccountId) -> Result<Found, UseCaseError> {
+/// An entry of the journal.
+pub(super) struct Noted {
+    pub(super) at: Timestamp,
+    pub(super) what: String,
+    pub(super) by: String,
+}
+
+/// The last entries of the journal about a person, the newest first. What is looked at has a bound, so there may be
+/// older ones.
+pub(super) async fn noted(
+    service: &Service,
+    account: AccountId,
+    language: Language,
+) -> Result<Vec<Noted>, UseCaseError> {
     let about = Filter { about: Some(About(*account.as_bytes())), ..Filter::default() };
-    search::search(service, &about, None, ENTRIES).await
+    let found = search::search(service, &about, None, ENTRIES).await?;
+    let actors = Actors::load(service).await?;
+    let bodies = found.entries.into_iter().filter_map(|read| read.body);
+    let noted = bodies.map(|body| Noted {
+        at: body.at,
+        what: what(language, body.what),
+        by: actors.name(body.actor, language),
+    });
+    Ok(noted.collect())
 }

@@ -9,9 +9,10 @@ use mdm_core::account::Account;
 use shared::ids::AccountId;
 
 use super::code::may_have_code;
-use super::history::{self, Told};
+use super::history::{self, Noted, Told};
 use super::view::{CodeView, PersonView, seat_badge};
 use crate::console::Console;
+use crate::console::audit;
 use crate::console::devices::order::id;
 use crate::console::devices::view::{Badge, DeviceView};
 use crate::console::failure::Failure;
@@ -39,6 +40,8 @@ struct AccountPage {
     codes: Vec<CodeView>,
     devices: Vec<DeviceView>,
     told: Vec<Told>,
+    /// The last entries of the journal, for those who may see it.
+    noted: Option<Vec<Noted>>,
     may_ask: bool,
     may_reissue: bool,
     waits: bool,
@@ -56,7 +59,13 @@ pub(in crate::console) async fn show(
     let directory = directory::current(&console.service).await.map_err(|error| failed(error.into()))?;
     let place = directory.person(id).and_then(|row| row.waiting);
     let page = viewer.page(Nav::Accounts, &console);
-    Ok(render(&account_page(detail, place, page)))
+    let noted = if page.may_audit() {
+        audit::note_reader(&viewer, &console).await.map_err(failed)?;
+        Some(history::noted(&console.service, id, page.language).await.map_err(failed)?)
+    } else {
+        None
+    };
+    Ok(render(&AccountPage { noted, ..account_page(detail, place, page) }))
 }
 
 fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage {
@@ -75,6 +84,7 @@ fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage
         seat_since: account.seat.map(|seat| seat.assigned_at),
         place,
         codes: codes.iter().rev().map(|code| CodeView::new(code, &page)).collect(),
+        noted: None,
         told: history::told(&account, &page),
         may_ask: page.may_manage() && may_ask(&account, place),
         may_reissue,

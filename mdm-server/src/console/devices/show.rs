@@ -25,6 +25,8 @@ use crate::rights::Read;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::journal::search::{self, About, Filter};
 
+const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
+
 #[derive(Template)]
 #[template(path = "devices/show.html")]
 struct DevicePage {
@@ -92,8 +94,9 @@ async fn noted(
     receipt: &StoredReceipt,
 ) -> Result<Option<u64>, UseCaseError> {
     let filter = Filter {
-        from: Some(receipt.received_at),
-        before: receipt.received_at.checked_add(SignedDuration::from_secs(1)).ok(),
+        // The journal has milliseconds, the device's record more.
+        from: receipt.received_at.checked_sub(A_SECOND).ok(),
+        before: receipt.received_at.checked_add(A_SECOND).ok(),
         what: Some(Happening::DeviceErased),
         about: Some(About(*device.as_bytes())),
         ..Filter::default()
