@@ -91,6 +91,21 @@ pub async fn reclaim(
     told(service, change).await
 }
 
+/// Whom a reclamation by `rule` would take seats from and give them to, as the directory knows them: what
+/// [`reclaim_as_seen`] compares with what it would do.
+pub async fn preview(service: &Service, rule: Rule) -> Result<Moved, UseCaseError> {
+    let directory = directory::current(service).await?;
+    let unused = directory.never_signed_in(rule.days, service.clock.now()).into_iter();
+    let most = rule.at_most.map_or(usize::MAX, |most| most as usize);
+    let freed: Vec<Account> = unused.take(most).map(|unused| unused.person.account.clone()).collect();
+    let mut pool = directory.pool().clone();
+    pool.assigned = pool.assigned.saturating_sub(u32::try_from(freed.len()).unwrap_or(u32::MAX));
+    let waiting = directory.waiting().map(|row| &row.person.account);
+    let entitled = waiting.filter(|account| account.may_work() && account.seat.is_none());
+    let given = entitled.take(pool.free() as usize).cloned().collect();
+    Ok(Moved { freed, given, waiting: Vec::new() })
+}
+
 /// What became of a reclamation that somebody had looked at before.
 #[derive(Debug, Clone)]
 pub enum AsSeen {
@@ -100,8 +115,8 @@ pub enum AsSeen {
     Differs(Moved),
 }
 
-/// The same if it takes from and gives to exactly those whom somebody saw in a dry run, of which `seen` is
-/// [`Moved::fingerprint`].
+/// Reclaims by `rule` if that takes from and gives to exactly those whom somebody saw in a [`preview`], of which `seen`
+/// is [`Moved::fingerprint`].
 pub async fn reclaim_as_seen(
     service: &Service,
     rule: Rule,

@@ -46,6 +46,13 @@ pub(super) struct Detail {
     pub(super) value: String,
 }
 
+impl Said {
+    /// Whether there is nothing to name: the cell is left out on a phone.
+    pub(super) fn is_about_nothing(&self) -> bool {
+        self.account.is_none() && self.device.is_none() && self.batch.is_none()
+    }
+}
+
 impl Row {
     /// Enough of the chain value to tell it from others at a glance.
     pub(super) fn short_hash(&self) -> &str {
@@ -60,10 +67,10 @@ impl Row {
             value: value.value.clone(),
         });
         let said = body.map(|body| {
-            let facts = body
-                .facts
-                .iter()
-                .map(|(name, value)| Detail { name: words::fact(language, name), value: value.clone() });
+            let facts = body.facts.iter().map(|(name, value)| Detail {
+                name: words::fact(language, name),
+                value: words::value(language, name, value),
+            });
             Said {
                 at: body.at,
                 by: actors.name(body.actor, language),

@@ -1,6 +1,7 @@
 //! What the journal says, in words. Names in the journal are for programs and never change; these are for people.
 
 use mdm_core::audit::Happening;
+use mdm_core::operator::Role;
 
 use crate::console::words::Language;
 
@@ -137,6 +138,32 @@ pub(super) fn personal(language: Language, field: &str) -> String {
         "file-name" => "audit-personal-file-name",
         "source" => "audit-personal-source",
         other => return other.to_owned(),
+    };
+    language.say(key, &[])
+}
+
+/// A detail's value. Words of the journal are said in the viewer's; numbers, times and digests as they are.
+pub(super) fn value(language: Language, name: &str, value: &str) -> String {
+    let key = match (name, value) {
+        ("filtered" | "again" | "rescue", "true") => "audit-value-yes",
+        ("filtered" | "again" | "rescue", "false") => "audit-value-no",
+        ("form", "page") => "audit-value-page",
+        ("form", "json-lines") => "audit-value-json-lines",
+        ("form", "csv") => "audit-value-csv",
+        ("kind", "move") => "audit-fact-move",
+        ("kind", "change") => "audit-fact-change",
+        ("why", "left") => "audit-value-left",
+        ("why", "never-signed-in") => "audit-value-never-signed-in",
+        ("why", "wish-withdrawn") => "audit-value-wish-withdrawn",
+        ("why", "released") => "audit-value-released",
+        ("role" | "role_before", role) => match Role::ALL.into_iter().find(|known| known.name() == role) {
+            Some(Role::Owner) => "common-role-owner",
+            Some(Role::Operator) => "common-role-operator",
+            Some(Role::Helpdesk) => "common-role-helpdesk",
+            Some(Role::Auditor) => "common-role-auditor",
+            None => return role.to_owned(),
+        },
+        _ => return value.to_owned(),
     };
     language.say(key, &[])
 }

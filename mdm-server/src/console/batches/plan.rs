@@ -6,7 +6,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::audit::{Body, Happening};
-use mdm_core::batch::{Batch, PlanSummary};
+use mdm_core::batch::{Batch, BatchState, PlanSummary};
 use serde::Deserialize;
 
 use super::kind::{self, Kind};
@@ -70,6 +70,7 @@ struct PlanPage {
     wiped_at: Timestamp,
     tabs: Vec<Tab>,
     kind: Kind,
+    number: usize,
     kind_said: String,
     lines: Vec<LineRow>,
     rejected: Vec<RejectedRow>,
@@ -124,9 +125,10 @@ async fn plan(
 ) -> Result<PlanPage, UseCaseError> {
     let service = &console.service;
     let standing = standing(console, &batch).await?;
-    let applied_at = match standing {
-        Standing::Applied(at) => Some(at),
-        _ => None,
+    // While devices are still being blocked the accounts are changed already.
+    let in_force = match batch.state {
+        BatchState::Applied { at } => Some(at),
+        BatchState::Planned => None,
     };
     let index = console.batches.index(service, &batch).await?;
     let outlook = match standing {
@@ -142,15 +144,15 @@ async fn plan(
     let waits = |position: u32| {
         outlook.as_ref().is_some_and(|outlook| outlook.would_wait.binary_search(&position).is_ok())
     };
-    let row = |line| line_row(&page, line, applied_at, waits(line.position));
+    let row = |line| line_row(&page, line, in_force, waits(line.position));
     let is_rejected = kind == Kind::Word(mdm_core::batch::PlanWord::Rejected);
     Ok(PlanPage {
         lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
         rejected: lines.iter().flat_map(|line| rejected_rows(&page, line)).collect(),
         failure: failure(&page, console, &batch),
-        outcome: match applied_at {
-            Some(at) => outcome(&page, console, &batch, at).await?,
-            None => None,
+        outcome: match standing {
+            Standing::Applied(at) => outcome(&page, console, &batch, at).await?,
+            Standing::Ready | Standing::Stale | Standing::Running => None,
         },
         mode: super::mode(page.language, batch.mode),
         uploaded_by: Actors::load(service).await?.name(batch.uploaded_by, page.language),
@@ -159,9 +161,10 @@ async fn plan(
         unused_columns: reasons::listed(page.language, &batch.unused_columns),
         private_use: private_use(&batch),
         normalised_rows: normalised(&page, &batch),
-        wiped_at: applied_at.unwrap_or(page.now).checked_add(UNDO_WINDOW).unwrap_or(page.now),
+        wiped_at: in_force.unwrap_or(page.now).checked_add(UNDO_WINDOW).unwrap_or(page.now),
         tabs: tabs(&page, &batch.summary, kind, outlook.as_ref()),
         kind_said: kind.said(&page),
+        number: query.page.max(1),
         page,
         batch,
         standing,

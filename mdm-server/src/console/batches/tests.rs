@@ -1,1 +1,181 @@
+use axum::http::StatusCode;
+use encoding_rs::SHIFT_JIS;
+use jiff::SignedDuration;
+use mdm_core::audit::{Actor, Happening};
+use mdm_core::operator::Role;
 
+use crate::console::Console;
+use crate::console::browser::{Answer, Browser};
+use crate::testing::World;
+use crate::use_cases::licenses;
+
+struct Bench {
+    world: World,
+    console: Console,
+    browser: Browser,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let world = World::new();
+        let console = Console::new(world.service.clone());
+        let browser = Browser::signed_in(&world, &console, Role::Operator).await;
+        licenses::set_pool(&world.service, 2, Actor::Server).await.unwrap();
+        Self { world, console, browser }
+    }
+
+    async fn upload(&self, file: &[u8]) -> Answer {
+        let fields = [("source", "知事部局"), ("mode", "roster"), ("encoding", "")];
+        self.browser.post_file("/batches/new", &fields, "四月.csv", file).await
+    }
+
+    /// Uploads a file that can be read, and gives the plan's address.
+    async fn plan(&self, file: &str) -> String {
+        let answer = self.upload(file.as_bytes()).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+        answer.location
+    }
+
+    async fn apply(&self, plan: &str, count: &str) -> Answer {
+        self.browser.post(&format!("{plan}/apply"), &[("count", count)]).await
+    }
+
+    async fn applied(&self) -> usize {
+        let journal = self.world.journal().await;
+        journal.iter().filter(|entry| entry.body().unwrap().what == Happening::BatchApplied).count()
+    }
+}
+
+const STAFF: &str =
+    "職員番号,氏名,所属,利用\n001,髙橋太郎,総務課,○\n002,﨑山花子,税務課,○\n003,濵田次郎,福祉課,○\n";
+/// 001 moves, 002 leaves, 004 is new, and a row is rejected.
+const NEXT: &str = "職員番号,氏名,所属,利用\n001,髙橋太郎,防災課,○\n003,濵田次郎,福祉課,○\n004,佐藤三郎,総務課,×\n005,=1+1,総務課,×\n";
+
+#[tokio::test]
+async fn leavers_go_only_when_their_number_is_typed_and_only_once() {
+    let bench = Bench::new().await;
+    let first = bench.plan(STAFF).await;
+    assert_eq!(bench.apply(&first, "").await.status, StatusCode::SEE_OTHER, "nobody leaves: nothing to type");
+    assert_eq!(bench.applied().await, 1);
+
+    let next = bench.plan(NEXT).await;
+    let form = bench.browser.get(&format!("{next}/apply")).await.text();
+    assert!(form.contains("1人を退職等にします") && form.contains("個人のデータには触れません"), "{form}");
+    for wrong in ["", "2", "全員"] {
+        let refused = bench.apply(&next, wrong).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+        assert!(refused.text().contains("入力した人数が、この一覧の人数と違います"));
+    }
+    assert_eq!(bench.applied().await, 1);
+    for _ in 0..2 {
+        let done = bench.apply(&next, "１").await;
+        assert_eq!((done.status, done.location.as_str()), (StatusCode::SEE_OTHER, next.as_str()));
+    }
+    assert_eq!(bench.applied().await, 2);
+}
+
+#[tokio::test]
+async fn what_a_batch_did_is_told_also_after_a_restart() {
+    let bench = Bench::new().await;
+    let plan = bench.plan(STAFF).await;
+    let before = bench.browser.get(&plan).await.text();
+    assert!(before.contains("1人は割当待ちになります"), "{before}");
+    bench.apply(&plan, "").await;
+    let outcome = |page: &str| {
+        let start = page.find("適用の結果").unwrap_or_else(|| panic!("{page}"));
+        page[start..].split("</dl>").next().unwrap().to_owned()
+    };
+    let remembered = outcome(&bench.browser.get(&plan).await.text());
+    assert!(remembered.contains("<dd>2</dd>") && remembered.contains("<dd>1</dd>"), "{remembered}");
+    let restarted = Console::new(bench.world.service.clone());
+    let again = Browser::signed_in(&bench.world, &restarted, Role::Auditor).await;
+    assert_eq!(outcome(&again.get(&plan).await.text()), remembered);
+}
+
+#[tokio::test]
+async fn lines_are_shown_by_kind_with_what_was_before() {
+    let bench = Bench::new().await;
+    let first = bench.plan(STAFF).await;
+    bench.apply(&first, "").await;
+    bench.world.clock.advance(SignedDuration::from_mins(1));
+    let plan = bench.plan(NEXT).await;
+    let page = async |kind: &str| bench.browser.get(&format!("{plan}?kind={kind}")).await.text();
+    let moved = page("move").await;
+    assert!(moved.contains("<del>総務課</del>") && moved.contains("<ins>防災課</ins>"), "{moved}");
+    assert!(!moved.contains("﨑山花子"));
+    assert!(page("leave").await.contains("﨑山花子"));
+    assert!(page("unchanged").await.contains("濵田次郎"));
+    let rejected = page("rejected").await;
+    assert!(rejected.contains("=1+1") && rejected.contains("計算式のように始まっています"));
+    // Afterwards the page still says what it was.
+    bench.apply(&plan, "1").await;
+    let moved = page("move").await;
+    assert!(moved.contains("<del>総務課</del>") && moved.contains("<ins>防災課</ins>"), "{moved}");
+}
+
+#[tokio::test]
+async fn a_plan_that_another_batch_overtook_is_not_applied() {
+    let bench = Bench::new().await;
+    let (one, other) = (bench.plan(STAFF).await, bench.plan(STAFF).await);
+    bench.apply(&one, "").await;
+    let refused = bench.apply(&other, "").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.text().contains("/batches/new?source=%E7%9F%A5"), "the way to another upload");
+    assert!(bench.browser.get(&other).await.text().contains("取り込み直しが必要"));
+    assert_eq!(bench.applied().await, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_comes_back_on_the_form() {
+    let bench = Bench::new().await;
+    for (file, said) in [
+        (&b""[..], "ファイルが空です"),
+        ("職員番号,氏名,所属\n001,髙橋,\"総務課\n".as_bytes(), "2行目・3列目: 引用符"),
+        ("職員番号,氏名\n001,髙橋\n".as_bytes(), "所属の列がありません"),
+        (b"PK\x03\x04", "Excelブック(.xlsx)またはZIPファイルのようです"),
+        (b"\x81\x81,\xFF\xFF\n", "として読み取れません"),
+    ] {
+        let answer = bench.upload(file).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let page = answer.text();
+        assert!(page.contains(said) && page.contains("value=\"知事部局\""), "{said}: {page}");
+    }
+    let english = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await.in_english();
+    let fields = [("source", "A"), ("mode", "upsert")];
+    let answer = english.post_file("/batches/new", &fields, "a.csv", b"staff_number,name\n1,A\n").await;
+    assert!(answer.text().contains("there is no column for Department"), "{}", answer.text());
+    let nothing = english.post_file("/batches/new", &[], "", b"").await;
+    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(nothing.text().contains("Choose a file."));
+}
+
+#[tokio::test]
+async fn rejected_rows_leave_in_the_encoding_that_they_came_in() {
+    let bench = Bench::new().await;
+    let (file, _, failed) =
+        SHIFT_JIS.encode("職員番号,氏名,所属\n001,髙橋,総務課\n001,髙﨑,総務課\n002,=cmd,総務課\n");
+    assert!(!failed);
+    let plan = bench.upload(&file).await.location;
+    let csv = bench.browser.get(&format!("{plan}/rejected.csv")).await;
+    let (text, _, failed) = SHIFT_JIS.decode(&csv.bytes);
+    assert!(!failed);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "行,列,値,理由,直し方");
+    assert!(lines.iter().any(|line| line.starts_with("4,氏名,'=cmd,")), "{text}");
+    assert!(lines.iter().any(|line| line.starts_with("2,職員番号,001,")), "{text}");
+}
+
+#[tokio::test]
+async fn who_may_not_manage_sees_the_plan_and_cannot_apply_it() {
+    let bench = Bench::new().await;
+    let plan = bench.plan(STAFF).await;
+    for role in [Role::Helpdesk, Role::Auditor] {
+        let browser = Browser::signed_in(&bench.world, &bench.console, role).await;
+        let page = browser.get(&plan).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(!page.text().contains("/apply"), "{role:?}");
+        assert_eq!(browser.get("/batches/new").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(browser.post(&format!("{plan}/apply"), &[]).await.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(bench.applied().await, 0);
+}

@@ -109,8 +109,7 @@ pub(in crate::console) async fn preview(
     State(console): State<Console>,
     Query(query): Query<ReclaimQuery>,
 ) -> Result<Response, Failure> {
-    let moved = licenses::reclaim(&console.service, query.rule(), true, viewer.actor()).await;
-    let moved = moved.map_err(failed(&viewer.visit))?;
+    let moved = licenses::preview(&console.service, query.rule()).await.map_err(failed(&viewer.visit))?;
     Ok(show(&viewer, &console, query.rule(), &moved, query.page, None))
 }
 
@@ -140,7 +139,7 @@ pub(in crate::console) async fn reclaim(
     let failed = failed(&viewer.visit);
     // Who typed what they saw is told if it changed; who typed something else has not looked.
     if number(&count).map(|count| count as usize) != Some(losing) {
-        let moved = licenses::reclaim(&console.service, rule, true, viewer.actor()).await.map_err(&failed)?;
+        let moved = licenses::preview(&console.service, rule).await.map_err(&failed)?;
         return Ok(show(&viewer, &console, rule, &moved, 1, Some(Problem::Count)));
     }
     match licenses::reclaim_as_seen(&console.service, rule, &seen, viewer.actor()).await.map_err(&failed)? {

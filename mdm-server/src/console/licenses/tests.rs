@@ -1,1 +1,136 @@
+use axum::http::StatusCode;
+use encoding_rs::SHIFT_JIS;
+use jiff::SignedDuration;
+use mdm_core::audit::{Actor, Happening};
+use mdm_core::batch::Mode;
+use mdm_core::operator::Role;
 
+use crate::console::Console;
+use crate::console::browser::Browser;
+use crate::testing::World;
+use crate::use_cases::licenses;
+
+/// Three who wish for a seat, two seats.
+const STAFF: &str = "職員番号,氏名,所属,利用\n001,髙橋太郎,総務課,○\n002,𠮷田花子,税務課,○\n003,濵田次郎,福祉課,○\n004,佐藤三郎,福祉課,×\n";
+
+async fn bench(role: Role) -> (World, Browser) {
+    let world = World::new();
+    licenses::set_pool(&world.service, 2, Actor::Server).await.unwrap();
+    world.apply(STAFF, Mode::Roster).await;
+    let console = Console::new(world.service.clone());
+    let browser = Browser::signed_in(&world, &console, role).await;
+    (world, browser)
+}
+
+async fn noted(world: &World, what: Happening) -> usize {
+    world.journal().await.iter().filter(|entry| entry.body().unwrap().what == what).count()
+}
+
+#[tokio::test]
+async fn another_size_says_what_it_does_before_it_does_it() {
+    let (world, browser) = bench(Role::Operator).await;
+    let preview = browser.get("/licenses/pool?size=5").await.text();
+    assert!(
+        preview.contains("2から5に") && preview.contains("1人に割り当て") && preview.contains("空きは2に"),
+        "{preview}"
+    );
+    assert_eq!(noted(&world, Happening::PoolSet).await, 1, "nothing was set yet");
+    for wrong in ["1", "lots"] {
+        let refused = browser.get(&format!("/licenses/pool?size={wrong}")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(
+            browser.post("/licenses/pool", &[("size", wrong)]).await.status,
+            StatusCode::UNPROCESSABLE_ENTITY
+        );
+    }
+    assert_eq!(browser.post("/licenses/pool", &[("size", "5")]).await.status, StatusCode::SEE_OTHER);
+    let page = browser.get("/licenses").await.text();
+    assert!(page.contains("プールの総数を5にしました。割当待ちから1人に割り当てました。"), "{page}");
+    assert!(world.account("003").await.seat.is_some());
+}
+
+#[tokio::test]
+async fn seats_are_reclaimed_as_they_were_shown_or_not_at_all() {
+    let (world, browser) = bench(Role::Operator).await;
+    world.clock.advance_days(40);
+    let browser = {
+        // The day at the desk ended long ago.
+        drop(browser);
+        Browser::signed_in(&world, &Console::new(world.service.clone()), Role::Owner).await
+    };
+    let preview = browser.get("/licenses/reclaim?days=30").await;
+    let text = preview.text();
+    assert!(text.contains("髙橋太郎") && text.contains("𠮷田花子") && text.contains("濵田次郎"), "{text}");
+    let (seen, losing) = (preview.hidden("seen"), preview.hidden("losing"));
+    assert_eq!(losing, "2");
+    let confirm = async |seen: &str, losing: &str, count: &str| {
+        let fields = [("days", "30"), ("at_most", ""), ("seen", seen), ("losing", losing), ("count", count)];
+        browser.post("/licenses/reclaim", &fields).await
+    };
+    assert_eq!(confirm(&seen, &losing, "3").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // Meanwhile somebody else asks for a seat.
+    let asked = browser.post("/licenses/waiting", &[("number", "004"), ("source", "")]).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER);
+    let differs = confirm(&seen, &losing, "2").await;
+    assert_eq!(differs.status, StatusCode::CONFLICT);
+    assert!(differs.text().contains("佐藤三郎"), "what it would be now");
+    assert_eq!(noted(&world, Happening::SeatReclaimed).await, 0);
+
+    let done = confirm(&differs.hidden("seen"), &differs.hidden("losing"), "2").await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    assert!(browser.get("/licenses").await.text().contains("2人の割当を回収し、2人に割り当てました"));
+    for (number, holds) in [("001", false), ("002", false), ("003", true), ("004", true)] {
+        assert_eq!(world.account(number).await.seat.is_some(), holds, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_cannot_be_asked_for_is_said_beside_the_field() {
+    let (_world, browser) = bench(Role::Operator).await;
+    for number in ["999", "001", ""] {
+        let refused = browser.post("/licenses/waiting", &[("number", number)]).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{number:?}");
+        assert!(refused.text().contains("id=\"number-error\""));
+    }
+}
+
+#[tokio::test]
+async fn codes_leave_after_a_fresh_second_factor_and_are_noted() {
+    let (world, browser) = bench(Role::Operator).await;
+    world.clock.advance(SignedDuration::from_mins(6));
+    for answer in [browser.get("/codes").await, browser.post("/codes", &[("encoding", "utf-8")]).await] {
+        assert!(answer.location.starts_with("/confirm"), "{}", answer.status);
+    }
+    assert_eq!(noted(&world, Happening::CodesExported).await, 0);
+
+    let fresh = Browser::signed_in(&world, &Console::new(world.service.clone()), Role::Owner).await;
+    let page = fresh.get("/codes").await.text();
+    assert!(page.contains("𠮷田花子"), "who has a character that CP932 does not");
+    let exported = fresh.post("/codes", &[("encoding", "cp932")]).await.bytes;
+    let (text, _, failed) = SHIFT_JIS.decode(&exported);
+    assert!(!failed);
+    let rows: Vec<&str> = text.lines().collect();
+    assert_eq!(rows.len(), 3, "{text}");
+    assert!(rows[2].starts_with("知事部局,001,髙橋太郎,総務課,"), "{text}");
+    assert!(rows[1].starts_with("知事部局,002,〓田花子,税務課,"), "{text}");
+    assert_eq!(noted(&world, Happening::CodesExported).await, 1);
+    assert_eq!(fresh.post("/codes", &[("encoding", "")]).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn who_may_only_read_reads() {
+    for role in [Role::Helpdesk, Role::Auditor] {
+        let (_world, browser) = bench(role).await;
+        for path in ["/licenses", "/licenses/unused", "/licenses/waiting"] {
+            assert_eq!(browser.get(path).await.status, StatusCode::OK, "{path}");
+        }
+        for path in ["/licenses/pool", "/licenses/reclaim", "/codes"] {
+            assert_eq!(browser.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+            assert_eq!(browser.post(path, &[]).await.status, StatusCode::FORBIDDEN, "{path}");
+        }
+        assert_eq!(
+            browser.post("/licenses/waiting", &[("number", "004")]).await.status,
+            StatusCode::FORBIDDEN
+        );
+    }
+}
