@@ -1,6 +1,7 @@
 //! What the end-to-end tests and the demo share: each module says what it holds.
 
 pub mod attacker;
+pub mod bench;
 pub mod browser;
 pub mod demo;
 pub mod phone;

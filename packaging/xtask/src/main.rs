@@ -41,6 +41,14 @@ enum Task {
         #[arg(long, conflicts_with = "exit")]
         client: bool,
     },
+    /// Measure beside a peer, in release: `console` is every page for 10,000 people. Rows go to target/bench
+    Bench {
+        /// Which: `console`
+        name: String,
+        /// Given to the bench as they are; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Take the pictures that the tests have made over into docs/screens
     Screens,
     /// Write a believable staff file: --seed N --rows N --year Y --encoding cp932|utf-8|utf-8-bom OUT
@@ -57,6 +65,7 @@ fn main() -> ExitCode {
         Task::Test => test::all(),
         Task::Tools => tools::all().and_then(|()| axe::install()),
         Task::Demo { exit, client } => demo(exit, client),
+        Task::Bench { name, args } => bench(&name, &args),
         Task::Screens => screens::take_over(),
         Task::Roster { args } => roster(&args),
     };
@@ -84,6 +93,16 @@ fn demo(exit: bool, client: bool) -> Result<()> {
     let flags = exit.then_some("--exit").into_iter().chain(client.then_some("--client"));
     Cargo::new(["run", "--quiet", "--locked", "--package", "e2e", "--bin", "demo", "--"])
         .args(flags)
+        .replace()
+}
+
+/// A bench measures the server that lies beside it.
+fn bench(name: &str, args: &[OsString]) -> Result<()> {
+    tools::compiler()?;
+    let programs = ["--package", "mdm-server", "--package", "e2e", "--bin", "mdm-server", "--bin", "bench"];
+    Cargo::new(["build", "--release", "--locked"]).args(programs).run()?;
+    Cargo::new(["run", "--release", "--quiet", "--locked", "--package", "e2e", "--bin", "bench", "--", name])
+        .args(args)
         .replace()
 }
 
