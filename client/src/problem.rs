@@ -39,6 +39,7 @@ pub(crate) fn is_of_code_or_address(problem: Problem) -> bool {
         problem,
         Problem::AddressInvalid
             | Problem::CodeInvalid
+            | Problem::CodeNotYetValid
             | Problem::CodeExpired
             | Problem::CodeUsed
             | Problem::DeviceLimit
@@ -56,7 +57,7 @@ pub(crate) fn of_unlock(error: &UnlockError) -> (Problem, Option<u16>) {
         UnlockError::PinWrongOffline { tries_left: 0 } => (Problem::Offline, None),
         UnlockError::PinWrongOffline { tries_left } => (Problem::WrongPin, Some(u16::from(*tries_left))),
         UnlockError::Offline => (Problem::Offline, None),
-        UnlockError::EnrolAgain => (Problem::CodeInvalid, None),
+        UnlockError::EnrolAgain => (Problem::EnrolAgain, None),
         UnlockError::Slot(_) => (Problem::StorageDamaged, None),
         UnlockError::Opaque(_) => (Problem::Unknown, None),
         UnlockError::Agent(error) => match of_agent(error) {
@@ -111,8 +112,8 @@ fn of_refusal(reason: RefusalReason) -> Problem {
         R::DeviceLimit => Problem::DeviceLimit,
         R::AttemptsExhausted => Problem::NoAttempts,
         R::PinWrong => Problem::WrongPin,
-        R::CodeNotYetValid
-        | R::Blocked
+        R::CodeNotYetValid => Problem::CodeNotYetValid,
+        R::Blocked
         | R::DeviceUnknown
         | R::NotEnrolled
         | R::Unavailable

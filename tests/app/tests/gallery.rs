@@ -4,6 +4,7 @@
 
 mod content;
 mod geometry;
+mod keyboard;
 mod pictures;
 mod pin;
 mod stage;
@@ -16,6 +17,8 @@ pub(crate) fn tests() -> Vec<(&'static str, fn())> {
         ("gallery::every_screen_is_drawn_in_small_and_wide_windows", pictures::draw_windows),
         ("gallery::every_control_can_be_touched_named_and_seen", geometry::controls),
         ("gallery::no_text_is_squeezed_where_the_window_is_low", geometry::squeezed_text),
+        ("gallery::the_keyboard_reaches_every_control_and_shows_where_it_is", keyboard::reaches_everything),
+        ("gallery::keys_and_touches_keep_the_idle_lock_away", keyboard::tells_activity),
         ("gallery::the_pin_pad_hides_what_keys_and_touches_type", pin::hides_digits),
         ("gallery::the_pin_pad_ignores_the_clipboard", pin::ignores_the_clipboard),
         ("gallery::the_keyboard_types_on_after_a_wrong_pin", pin::types_on),

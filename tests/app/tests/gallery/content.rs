@@ -128,6 +128,18 @@ pub(super) const SCENES: &[Scene] = &[
     }),
     scene("erased-unsent", |app, _| go(app, Screen::Erased)),
     scene("damaged", |app, _| go(app, Screen::Damaged)),
+    scene("damaged-in-use", |app, _| {
+        session(app).set_problem(Problem::BusyElsewhere);
+        go(app, Screen::Damaged);
+    }),
+    Scene {
+        pressed: Some(("ノート", "Notes")),
+        ..scene("home-problem", |app, language| {
+            fill_lists(app, language);
+            session(app).set_problem(Problem::StorageFull);
+            go(app, Screen::Home);
+        })
+    },
 ];
 
 /// Everything as it is before a scene, on a screen that no scene begins from.

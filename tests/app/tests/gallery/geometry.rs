@@ -17,7 +17,8 @@ const TALL: f32 = 2400.0;
 const SIZES: [(f32, f32); 3] = [(390.0, 844.0), (360.0, 640.0), (1280.0, 800.0)];
 
 #[derive(Debug, Clone, PartialEq)]
-struct Seen {
+pub(super) struct Seen {
+    enabled: bool,
     role: AccessibleRole,
     label: String,
     x: f32,
@@ -35,6 +36,18 @@ impl Seen {
             self.role,
             Button | Checkbox | Combobox | RadioButton | Slider | Spinbox | Switch | Tab | TextInput
         )
+    }
+
+    pub(super) fn is_enabled_control(&self) -> bool {
+        self.enabled && self.is_control()
+    }
+
+    pub(super) fn holds(&self, x: f32, y: f32) -> bool {
+        self.x <= x && x <= self.x + self.width && self.y <= y && y <= self.y + self.height
+    }
+
+    pub(super) fn area(&self) -> f32 {
+        self.width * self.height
     }
 
     fn covers(&self, other: &Self) -> bool {
@@ -134,7 +147,8 @@ fn within(field: &Seen, button: &Seen) -> bool {
         && button.x > field.x + field.width / 2.0
 }
 
-fn everything(app: &App) -> Vec<Seen> {
+/// Everything that has a role, without what is scrolled out of sight.
+pub(super) fn everything(app: &App) -> Vec<Seen> {
     let found = ElementQuery::from_root(app)
         .match_predicate(|element| element.accessible_role().is_some_and(|role| role != AccessibleRole::None))
         .find_all();
@@ -153,6 +167,7 @@ fn seen(element: &ElementHandle) -> Option<Seen> {
         y: position.y,
         width: size.width,
         height: size.height,
+        enabled: element.accessible_enabled().unwrap_or(true),
     })
 }
 
