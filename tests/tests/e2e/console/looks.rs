@@ -108,8 +108,11 @@ fn open(browser: &Browser, office: &Office, path: &str, operator: &Operator) {
     let asked = browser.address().unwrap().path() == "/confirm" && !path.starts_with("/confirm");
     if asked {
         let language = browser.script("return document.documentElement.lang", vec![]).unwrap();
-        let words =
-            if language == "en" { ("Code", "Confirm") } else { ("確認コード", "確認して進む") };
+        let words = if language == "en" {
+            ("Confirmation code", "Confirm and go on")
+        } else {
+            ("確認コード", "確認して進む")
+        };
         browser.fill(words.0, &operator.code().unwrap()).unwrap();
         browser.click(words.1).unwrap();
         browser
