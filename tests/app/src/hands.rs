@@ -123,6 +123,17 @@ impl Hands {
         screens
     }
 
+    /// Waits until these screens, one after the other, are the last that were shown since [`Hands::screens`] was asked.
+    pub fn wait_for_screens(&self, expected: &[Screen]) {
+        let mut seen = Vec::new();
+        let found = wait::within(wait::DEADLINE, || {
+            seen.extend(self.screens());
+            seen.dedup();
+            seen.ends_with(expected).then_some(())
+        });
+        assert!(found.is_some(), "waited in vain for {expected:?}; shown were {seen:?}");
+    }
+
     /// Waits for an element that is called so.
     pub fn wait_for(&self, label: &str) {
         let label = label.to_owned();

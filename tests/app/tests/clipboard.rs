@@ -3,8 +3,11 @@
 //! the watcher sees.
 
 mod display;
+mod program;
 mod tries;
 mod window;
+
+use std::collections::BTreeMap;
 
 use shared::policy::ClipboardMode;
 
@@ -31,6 +34,7 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
         ("clipboard::nothing_comes_in_while_text_stays_inside", || stays_out(ClipboardMode::Inside)),
         ("clipboard::nothing_comes_in_while_copying_is_blocked", || stays_out(ClipboardMode::Blocked)),
         ("clipboard::what_is_copied_inside_is_pasted_inside_unless_that_is_blocked", inside),
+        ("clipboard::the_program_itself_is_guarded", program::is_guarded),
         ("clipboard::a_pin_is_neither_taken_nor_pasted_whatever_the_window", pin),
     ]
 }
@@ -52,22 +56,30 @@ fn leaks_by(surface: Surface, way: WayOut) -> &'static [Selection] {
 
 fn unguarded_leaks() {
     let mut desk = Desk::open(Guard::Unguarded);
-    let mut other = Vec::new();
     for surface in TEXTS {
         for way in WayOut::ALL {
-            desk.watcher.offer(OUTSIDE);
-            desk.try_out(surface, way);
-            let leaks = desk.watcher.leaks();
-            let is_surfaces = |text: &String| !text.trim().is_empty() && surface.text().contains(text.trim());
-            if !leaks.keys().eq(leaks_by(surface, way)) || !leaks.values().all(is_surfaces) {
-                other.push((surface, way, leaks));
-            }
+            leaks_as_known(&mut desk, surface, way);
         }
         desk.watcher.offer(OUTSIDE);
         desk.try_right_button(surface);
         assert!(desk.watcher.leaks().contains_key(&Selection::Clipboard), "{surface:?}, right button");
     }
-    assert!(other.is_empty(), "the toolkit does something else than is known here: {other:#?}");
+}
+
+/// A double click that a busy machine has torn apart is none, and is tried again.
+fn leaks_as_known(desk: &mut Desk, surface: Surface, way: WayOut) {
+    const TRIES: usize = 5;
+    let is_surfaces = |text: &String| !text.trim().is_empty() && surface.text().contains(text.trim());
+    let mut leaks = BTreeMap::new();
+    for _ in 0..TRIES {
+        desk.watcher.offer(OUTSIDE);
+        desk.try_out(surface, way);
+        leaks = desk.watcher.leaks();
+        if leaks.keys().eq(leaks_by(surface, way)) && leaks.values().all(is_surfaces) {
+            return;
+        }
+    }
+    panic!("{surface:?} {way:?}: the toolkit does something else than is known here: {leaks:#?}");
 }
 
 fn nothing_leaves(mode: ClipboardMode) {

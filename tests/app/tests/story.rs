@@ -52,11 +52,16 @@ fn options(site: &Site) -> Options {
 
 /// From the welcome to an open vault, by a typed code.
 fn enrol(hands: &Hands, code: &str) {
+    begin_to_enrol(hands, code);
+    hands.wait_for_screen(Screen::Home);
+}
+
+/// From the welcome to the last touch before the enrolment.
+fn begin_to_enrol(hands: &Hands, code: &str) {
     hands.touch("Agree and begin");
     hands.write_into("Activation code", code);
     hands.touch("Next: choose a PIN");
     choose_pin(hands, PIN);
-    hands.wait_for_screen(Screen::Home);
 }
 
 fn choose_pin(hands: &Hands, pin: &str) {

@@ -9,8 +9,8 @@ use x11rb::CURRENT_TIME;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
 use x11rb::protocol::xproto::{
-    Atom, AtomEnum, ClientMessageEvent, ConnectionExt as _, CreateWindowAux, EventMask, InputFocus, PropMode,
-    SELECTION_NOTIFY_EVENT, SelectionNotifyEvent, SelectionRequestEvent, Window, WindowClass,
+    Atom, AtomEnum, ClientMessageEvent, ConnectionExt as _, CreateWindowAux, EventMask, InputFocus, MapState,
+    PropMode, SELECTION_NOTIFY_EVENT, SelectionNotifyEvent, SelectionRequestEvent, Window, WindowClass,
 };
 use x11rb::protocol::{Event, xtest};
 use x11rb::rust_connection::RustConnection;
@@ -60,6 +60,8 @@ struct Shared {
     offered: BTreeMap<Atom, String>,
     /// Selections that another client took.
     taken: Vec<Atom>,
+    /// How often somebody asked for what is offered.
+    asked: usize,
 }
 
 /// The second client.
@@ -169,6 +171,11 @@ impl Watcher {
         leaks
     }
 
+    /// How often somebody asked for what is offered.
+    pub(super) fn asked(&self) -> usize {
+        self.shared.lock().expect("no panic").asked
+    }
+
     /// Asks the owner for the text.
     fn fetch(&self, selection: Atom) -> String {
         let (names, window) = (self.names, self.hands.generate_id().expect("an id"));
@@ -204,25 +211,24 @@ impl Watcher {
         found.expect("an event")
     }
 
-    /// The app's window: the one of this size that can be seen. It gets the keyboard.
-    pub(super) fn find_window(&self, width: u16, height: u16) -> Window {
+    /// The app's window, with its size: the largest that can be seen. It gets the keyboard.
+    pub(super) fn find_window(&self) -> (Window, (f32, f32)) {
         let found = wait::until("the app's window", || {
             let tree = self.hands.query_tree(self.root).ok()?.reply().ok()?;
-            tree.children.into_iter().find(|window| {
-                let geometry = self.hands.get_geometry(*window).ok().and_then(|cookie| cookie.reply().ok());
-                let attributes =
-                    self.hands.get_window_attributes(*window).ok().and_then(|cookie| cookie.reply().ok());
-                let is_mapped = attributes.is_some_and(|attributes| {
-                    attributes.map_state == x11rb::protocol::xproto::MapState::VIEWABLE
-                });
-                is_mapped
-                    && geometry.is_some_and(|geometry| (geometry.width, geometry.height) == (width, height))
-            })
+            let mut seen = tree.children.into_iter().filter_map(|window| self.size_if_seen(window));
+            seen.rfind(|(_, (width, height))| *width > 300.0 && *height > 300.0)
         });
-        let window = found.expect("a window");
+        let (window, size) = found.expect("a window");
         self.hands.set_input_focus(InputFocus::POINTER_ROOT, window, CURRENT_TIME).expect("the focus");
         self.hands.sync().expect("the display");
-        window
+        (window, size)
+    }
+
+    fn size_if_seen(&self, window: Window) -> Option<(Window, (f32, f32))> {
+        let attributes = self.hands.get_window_attributes(window).ok()?.reply().ok()?;
+        let geometry = self.hands.get_geometry(window).ok()?.reply().ok()?;
+        let size = (f32::from(geometry.width), f32::from(geometry.height));
+        (attributes.map_state == MapState::VIEWABLE).then_some((window, size))
     }
 
     /// Waits until the window has dealt with everything that came before: it answers a ping in its turn.
@@ -278,7 +284,11 @@ impl Watcher {
 }
 
 fn answer(owner: &RustConnection, names: Names, shared: &Mutex<Shared>, request: &SelectionRequestEvent) {
-    let offered = shared.lock().expect("no panic").offered.get(&request.selection).cloned();
+    let offered = {
+        let mut shared = shared.lock().expect("no panic");
+        shared.asked += 1;
+        shared.offered.get(&request.selection).cloned()
+    };
     let (target, property) = (request.target, request.property);
     let written = match offered {
         Some(_) if target == names.TARGETS => owner

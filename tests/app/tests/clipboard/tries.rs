@@ -6,18 +6,18 @@ use super::display::{Display, Watcher};
 use super::window::{Field, Guard, SIZE, Surface, WindowProcess};
 
 /// Keys by their keysyms (X11/keysymdef.h).
-mod key {
-    pub(super) const CONTROL: u32 = 0xffe3;
-    pub(super) const SHIFT: u32 = 0xffe1;
-    pub(super) const INSERT: u32 = 0xff63;
-    pub(super) const DOWN: u32 = 0xff54;
-    pub(super) const RETURN: u32 = 0xff0d;
-    pub(super) const MENU: u32 = 0xff67;
-    pub(super) const END: u32 = 0xff57;
-    pub(super) const A: u32 = 0x61;
-    pub(super) const C: u32 = 0x63;
-    pub(super) const V: u32 = 0x76;
-    pub(super) const X: u32 = 0x78;
+pub(super) mod key {
+    pub(crate) const CONTROL: u32 = 0xffe3;
+    pub(crate) const SHIFT: u32 = 0xffe1;
+    pub(crate) const INSERT: u32 = 0xff63;
+    pub(crate) const DOWN: u32 = 0xff54;
+    pub(crate) const RETURN: u32 = 0xff0d;
+    pub(crate) const MENU: u32 = 0xff67;
+    pub(crate) const END: u32 = 0xff57;
+    pub(crate) const A: u32 = 0x61;
+    pub(crate) const C: u32 = 0x63;
+    pub(crate) const V: u32 = 0x76;
+    pub(crate) const X: u32 = 0x78;
 }
 
 const LEFT: u8 = 1;
@@ -77,7 +77,8 @@ impl Desk {
         let display = Display::start();
         let watcher = Watcher::start(&display);
         let process = WindowProcess::open(&display, guard);
-        let window = watcher.find_window(SIZE.0, SIZE.1);
+        let (window, size) = watcher.find_window();
+        assert_eq!(size, SIZE);
         Self { watcher, process, window, _display: display }
     }
 

@@ -15,7 +15,8 @@ use super::display::Display;
 
 /// Says in the environment that this process is a window, and which.
 const WINDOW: &str = "E2E_APP_WINDOW";
-pub(super) const SIZE: (u16, u16) = (390, 844);
+/// Its size.
+pub(super) const SIZE: (f32, f32) = (390.0, 844.0);
 
 /// How the window's clipboard is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +109,7 @@ pub(crate) fn window() {
     }
     let window = ui::App::new().expect("a window");
     slint::select_bundled_translation("en").expect("a language");
-    window.window().set_size(LogicalSize::new(f32::from(SIZE.0), f32::from(SIZE.1)));
+    window.window().set_size(LogicalSize::new(SIZE.0, SIZE.1));
     let weak = window.as_weak();
     std::thread::spawn(move || {
         for line in std::io::stdin().lines() {

@@ -8,18 +8,18 @@ use e2e_app::play;
 use shared::policy::LeaseMode;
 use slint::Global as _;
 
-use super::{enrol, options, order, unlock, world, write_note};
+use super::{begin_to_enrol, enrol, options, order, unlock, world, write_note};
 
-/// Without a key or touch the app locks; with them it does not.
+/// Without a key or touch the app locks, again and again.
 pub(super) fn idle() {
     let (world, person) = world();
     let options = Options { idle_lock: Duration::from_secs(3), ..options(&world) };
     play(options, "", move |hands| {
-        enrol(&hands, &person.code);
-        hands.wait_for_screen(Screen::Unlock);
+        begin_to_enrol(&hands, &person.code);
+        hands.wait_for_screens(&[Screen::Home, Screen::Unlock]);
         assert!(hands.session(|session| session.get_online()), "nothing but the time has closed it");
         unlock(&hands);
-        hands.wait_for_screen(Screen::Home);
+        hands.wait_for_screens(&[Screen::Home, Screen::Unlock]);
     });
     drop(world);
 }
