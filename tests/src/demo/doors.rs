@@ -48,7 +48,10 @@ pub(super) fn leave_open(world: &World, owner: &Arc<Operator>, app: Option<App>)
     println!("            {}", owner.secret);
     if let Some(app) = &app {
         println!();
-        println!("The app opens its window. The code from the letter of {}, ready to paste:", app.person.name);
+        println!(
+            "The app opens its window. The code from the letter of {}, ready to paste:",
+            app.person.name
+        );
         println!("  {}", app.person.code);
     }
     println!();
