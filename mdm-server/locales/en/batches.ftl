@@ -120,6 +120,8 @@ batches-private-use-count = { $count } characters. They are kept as they are; ot
 batches-private-use-list = List of private-use characters
 batches-code-point = Code point
 
+batches-to-audit = Journal of this roster
+
 batches-apply-will = Applying it does this
 batches-will-join = New accounts are made: { $count }.
 batches-will-change = Departments, names and the like are updated: { $count } people.

@@ -120,6 +120,8 @@ batches-private-use-count = { $count }文字。そのまま保存します。ほ
 batches-private-use-list = 外字の一覧
 batches-code-point = 文字の番号
 
+batches-to-audit = この名簿の監査記録
+
 batches-apply-will = 適用すると、次のことが行われます
 batches-will-join = { $count }人のアカウントを新しく作ります。
 batches-will-change = { $count }人の所属や氏名などを更新します。
