@@ -22,6 +22,8 @@ use vault::{Home, HomeError};
 use observer::Printer;
 
 const MODEL: &str = "phone (headless)";
+/// Another model, for pictures.
+const MODEL_VARIABLE: &str = "TBK_MODEL";
 /// How long a command waits for another one-shot command to end.
 const BUSY_WAIT: Duration = Duration::from_secs(20);
 const BUSY_POLL: Duration = Duration::from_millis(50);
@@ -70,7 +72,8 @@ fn reach(home: &Home) -> anyhow::Result<Reached> {
 }
 
 fn open(home: &Home, printer: Printer) -> Result<Arc<Agent>, OpenError> {
-    let platform = Platform::software(home, MODEL, env!("CARGO_PKG_VERSION"));
+    let model = std::env::var(MODEL_VARIABLE).unwrap_or_else(|_| MODEL.to_owned());
+    let platform = Platform::software(home, &model, env!("CARGO_PKG_VERSION"));
     let agent = Agent::open(home.clone(), platform, Arc::new(printer))?;
     // This process holds the home now: a socket is what a phone that lost power has left.
     control::remove_socket(home);

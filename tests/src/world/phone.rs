@@ -18,16 +18,22 @@ pub struct Phone {
     server: SocketAddr,
     tmp: PathBuf,
     pin: Option<String>,
+    model: Option<String>,
 }
 
 impl Phone {
     pub(super) fn new(home: PathBuf, server: SocketAddr, tmp: PathBuf) -> Self {
-        Self { home, server, tmp, pin: None }
+        Self { home, server, tmp, pin: None, model: None }
     }
 
     /// The same phone, whose commands carry a PIN: without a running phone, `put`, `get` and `ls` unlock with it.
     pub fn with_pin(&self, pin: &str) -> Self {
         Self { pin: Some(pin.to_owned()), ..self.clone() }
+    }
+
+    /// The same phone, which says that it is of this model.
+    pub fn of_model(&self, model: &str) -> Self {
+        Self { model: Some(model.to_owned()), ..self.clone() }
     }
 
     /// The home folder.
@@ -52,6 +58,9 @@ impl Phone {
     pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Result<Command> {
         let mut command = Command::new(binary("phone")?);
         command.env("TMPDIR", &self.tmp).arg("--home").arg(&self.home).args(arguments);
+        if let Some(model) = &self.model {
+            command.env("TBK_MODEL", model);
+        }
         match &self.pin {
             Some(pin) => command.env("TBK_PIN", pin),
             None => command.env_remove("TBK_PIN"),

@@ -29,7 +29,8 @@ fn faults(path: &str, answer: &Answer) -> Vec<String> {
         .filter(|part| !part.is_empty())
         .collect();
     let mut expected = POLICY.to_vec();
-    (policy.sort_unstable(), expected.sort_unstable());
+    policy.sort_unstable();
+    expected.sort_unstable();
     let mut faults = Vec::new();
     if policy != expected {
         faults.push(format!("{path}: policy {policy:?}"));

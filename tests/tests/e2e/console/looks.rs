@@ -57,13 +57,15 @@ fn outside(office: &Office) -> Vec<Named> {
 fn inside(office: &Office) -> Vec<Named> {
     let Office { reached, lost, erased, blocked, planned, applied, .. } = office;
     let (account, device) = (&reached.person.account, &reached.device);
-    let number = &reached.person.staff_number;
+    // More than one person has the name: one alone would be opened at once.
+    let family = reached.person.name.split('\u{3000}').next().unwrap_or_default();
+    let family: String = url::form_urlencoded::byte_serialize(family.as_bytes()).collect();
     let operator = office.operators.iter().find(|operator| operator["name"] == "tanaka");
     let operator = operator.and_then(|operator| operator["id"].as_str()).unwrap();
     [
         ("home", "/".to_owned()),
         ("lost", "/lost".to_owned()),
-        ("lost-found", format!("/lost?q={number}")),
+        ("lost-found", format!("/lost?q={family}")),
         ("lost-person", format!("/lost/{account}")),
         ("lost-person-blocked", format!("/lost/{}", blocked.person.account)),
         ("accounts", "/accounts".to_owned()),

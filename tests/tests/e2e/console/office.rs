@@ -107,7 +107,7 @@ fn is_erased(world: &World, holder: &Holder) -> bool {
 
 /// Somebody who has enrolled a phone and signed in; it is switched off.
 pub(crate) fn enrolled(world: &World, name: &str, person: Person) -> Holder {
-    let phone = world.phone(name);
+    let phone = world.phone(name).of_model("職員用スマートフォン");
     phone.enrol(&person.code, PIN).unwrap();
     phone.unlock(PIN).unwrap();
     let devices = world.devices().unwrap();
