@@ -16,13 +16,17 @@
     busy = true;
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store" });
-      if (answer.status === 401) {
+      // The session is over, or the role has changed: the page as it is now says so.
+      if (answer.status === 401 || answer.status === 403) {
+        ticks.close();
         location.reload();
         return;
       }
       if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      stale(!answer.ok);
     } catch {
       // The server cannot be reached: the stream opens again by itself, and then this runs once more.
+      stale(true);
     } finally {
       busy = false;
       if (again) {
@@ -32,11 +36,17 @@
     }
   }
 
+  // A page that stands still must not look as if nothing happened.
+  function stale(is) {
+    const notice = document.querySelector("[data-stale]");
+    if (notice) notice.hidden = !is;
+  }
+
   function replace(fresh) {
     for (const part of parts(document)) {
       const name = CSS.escape(part.dataset.live);
       const other = fresh.querySelector(`[data-live="${name}"]`);
-      // What somebody is using at this moment is not pulled away from under them.
+      // What somebody is using at this moment is not pulled away from under them; it follows when they leave it.
       if (!other || part.innerHTML === other.innerHTML || part.contains(document.activeElement)) continue;
       part.innerHTML = other.innerHTML;
     }
@@ -45,9 +55,12 @@
   let opened = false;
   const ticks = new EventSource("/live");
   ticks.onmessage = refresh;
+  ticks.onerror = () => stale(true);
+  document.addEventListener("focusout", () => refresh());
   // After a gap ticks may have been missed.
   ticks.onopen = () => {
     if (opened) refresh();
+    else stale(false);
     opened = true;
   };
 })();

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod directory;
+mod https;
 pub mod init;
 pub mod keyring;
 pub mod quic;

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::directory::{self, Directory};
 use crate::keyring::Keyring;
 use crate::quic::LiveConnections;
+use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::sign_in::SignIns;
 
@@ -47,6 +48,8 @@ pub struct Service {
     pub(crate) directory: Directory,
     /// Who has tried to sign in how often.
     pub(crate) sign_ins: SignIns,
+    /// Acts that were refused lately.
+    pub(crate) refusals: Refusals,
     changes: Changes,
     locks: EnrolmentLocks,
 }
@@ -72,6 +75,7 @@ impl Service {
             live: LiveConnections::new(changes.clone()),
             directory: Directory::default(),
             sign_ins: SignIns::default(),
+            refusals: Refusals::default(),
             changes,
             locks: EnrolmentLocks::default(),
         }

@@ -28,3 +28,4 @@ common-pager-previous = Previous 50
 common-pager-next = Next 50
 common-pager-rows = { $first }–{ $last }
 common-cancel = Cancel
+common-stale = The server cannot be reached, so this page is not current. It refreshes by itself when the connection is back.

@@ -28,3 +28,4 @@ common-pager-previous = 前の50件
 common-pager-next = 次の50件
 common-pager-rows = { $first }〜{ $last }件目
 common-cancel = やめる
+common-stale = サーバーに接続できないため、この画面は最新ではありません。接続が戻ると自動で更新されます。

@@ -8,9 +8,8 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
-use mdm_core::change::Changeset;
-use mdm_core::operator::{Act, Operator};
+use mdm_core::audit::Actor;
+use mdm_core::operator::Operator;
 
 use super::{Api, ApiError};
 use crate::rights::Right;
@@ -48,7 +47,7 @@ impl<R: Right> FromRequestParts<Api> for May<R> {
             None => return Err(api.wrong_tokens.count(source(parts))),
         };
         if !operator.role.may(R::ACT) {
-            note_refusal(&api.service, &operator, R::ACT).await;
+            api.service.refusals.note(&api.service, &operator, R::ACT).await;
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "forbidden",
@@ -69,20 +68,6 @@ async fn authenticate(parts: &Parts, service: &Service) -> Result<Option<Operato
     let operator = service.store.operator_by_token(token_hash(token)).await;
     let operator = operator.map_err(|error| ApiError::from(crate::use_cases::UseCaseError::from(error)))?;
     Ok(operator.map(|stored| stored.value).filter(Operator::is_enabled))
-}
-
-/// The refusal stands, whether it could be noted or not.
-async fn note_refusal(service: &Service, operator: &Operator, act: Act) {
-    let mut changes = Changeset::default();
-    let actor = Actor::Operator(operator.id);
-    changes.note(
-        AuditEvent::new(service.clock.now(), actor, Happening::ApiRefused, Subject::default())
-            .fact("role", format!("{:?}", operator.role))
-            .fact("act", format!("{act:?}")),
-    );
-    if let Err(error) = service.commit(changes).await {
-        tracing::error!(%error, "a refusal could not be noted in the audit journal");
-    }
 }
 
 /// Where a request comes from.

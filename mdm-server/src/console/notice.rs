@@ -50,6 +50,8 @@ impl Value {
 pub(super) struct Notice {
     /// How it is meant.
     tone: Tone,
+    /// The only page that says it, if not the next one whatever it is.
+    place: Option<String>,
     key: &'static str,
     values: Vec<(&'static str, Value)>,
 }
@@ -57,7 +59,7 @@ pub(super) struct Notice {
 impl Notice {
     /// It was done.
     pub(super) fn done(key: &'static str) -> Self {
-        Self { tone: Tone::Done, key, values: Vec::new() }
+        Self { tone: Tone::Done, place: None, key, values: Vec::new() }
     }
 
     /// It was done, and something needs a look.
@@ -68,6 +70,17 @@ impl Notice {
     /// It was not done.
     pub(super) fn refused(key: &'static str) -> Self {
         Self { tone: Tone::Refused, ..Self::done(key) }
+    }
+
+    /// Said by the page at this path alone: what was done to one device is not said on the page of another.
+    pub(super) fn at(mut self, place: &str) -> Self {
+        self.place = Some(place.to_owned());
+        self
+    }
+
+    /// Whether the page at this path says it.
+    pub(super) fn belongs_at(&self, place: &str) -> bool {
+        self.place.as_deref().is_none_or(|own| own == place)
     }
 
     /// With a value.

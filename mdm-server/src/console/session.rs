@@ -5,7 +5,7 @@
 //! bits of which only the hash is kept here.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,7 @@ use rand::rngs::OsRng;
 use shared::crypto::Secret;
 use shared::crypto::hazmat::sha256;
 use shared::ids::OperatorId;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::notice::Notice;
@@ -23,9 +24,13 @@ pub(super) const IDLE: SignedDuration = SignedDuration::from_mins(30);
 pub(super) const LONGEST: SignedDuration = SignedDuration::from_hours(10);
 /// How long a confirmed second factor counts as fresh.
 pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(5);
+/// A clock that is kept right goes back by less.
+const CORRECTION: SignedDuration = SignedDuration::from_mins(1);
 /// Sessions at once, in all and of one operator: the oldest ends when there are more.
 const SESSIONS: usize = 1_000;
 const SESSIONS_OF_ONE: usize = 5;
+/// Live pages that one session may have open.
+const STREAMS: usize = 12;
 
 /// What finds a session: the hash of the cookie's value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +54,8 @@ pub(super) struct Session {
     pub(super) csrf: String,
     /// When the second factor was last confirmed.
     pub(super) confirmed_at: Timestamp,
+    /// Places for streams of ticks.
+    pub(super) streams: Arc<Semaphore>,
     signed_in_at: Timestamp,
     last_seen: Timestamp,
     notice: Option<Notice>,
@@ -56,13 +63,19 @@ pub(super) struct Session {
 
 impl Session {
     fn is_over(&self, now: Timestamp) -> bool {
-        now.duration_since(self.last_seen) >= IDLE || now.duration_since(self.signed_in_at) >= LONGEST
+        !within(self.last_seen, IDLE, now) || !within(self.signed_in_at, LONGEST, now)
     }
 
     /// Whether the second factor was confirmed just now.
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
-        now.duration_since(self.confirmed_at) < FRESH
+        within(self.confirmed_at, FRESH, now)
     }
+}
+
+/// Whether `at` is less than `longest` ago. A time that is yet to come by more than a correction of the clock is not: a
+/// clock that was set back prolongs nothing.
+fn within(at: Timestamp, longest: SignedDuration, now: Timestamp) -> bool {
+    (-CORRECTION..longest).contains(&now.duration_since(at))
 }
 
 /// All sessions.
@@ -82,6 +95,7 @@ impl Sessions {
             epoch,
             csrf: random_text().to_string(),
             confirmed_at: now,
+            streams: Arc::new(Semaphore::new(STREAMS)),
             signed_in_at: now,
             last_seen: now,
             notice: None,
@@ -127,9 +141,9 @@ impl Sessions {
         }
     }
 
-    /// Takes the notice that was left.
-    pub(super) fn take_notice(&self, key: SessionKey) -> Option<Notice> {
-        self.all().get_mut(&key)?.notice.take()
+    /// Takes the notice that was left, if it belongs at `place`.
+    pub(super) fn take_notice(&self, key: SessionKey, place: &str) -> Option<Notice> {
+        self.all().get_mut(&key)?.notice.take_if(|notice| notice.belongs_at(place))
     }
 
     /// Ends one session.
@@ -192,6 +206,7 @@ mod tests {
         assert!(!fresh(5));
         sessions.confirm(key, at(20));
         assert!(fresh(24));
+        assert!(sessions.find(key, true, at(18)).is_none(), "a clock that was set back prolongs nothing");
     }
 
     #[test]

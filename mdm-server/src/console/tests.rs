@@ -101,6 +101,10 @@ const HERE: &str = "https://mdm:8443";
 
 fn leads_to_sign_in(response: &Response) -> bool {
     let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    // A stream is not led anywhere: its page is.
+    if response.status() == StatusCode::UNAUTHORIZED {
+        return true;
+    }
     response.status() == StatusCode::SEE_OTHER && location.is_some_and(|place| place.starts_with("/sign-in"))
 }
 
@@ -208,4 +212,43 @@ async fn what_cannot_be_read_is_answered_by_a_page() {
     let long = bench.ask(post_form("/operators/invite", Some(&cookie), HERE, long)).await;
     assert_eq!(kind(&long), "text/html; charset=utf-8");
     assert!(long.status().is_client_error(), "{}", long.status());
+}
+
+#[tokio::test]
+async fn a_stream_that_opens_itself_again_keeps_no_session_alive() {
+    let bench = Bench::new();
+    let (cookie, _) = bench.signed_in(Role::Owner).await;
+    let over = |response: Response| leads_to_sign_in(&response);
+    for _ in 0..3 {
+        bench.world.clock.advance(jiff::SignedDuration::from_mins(9));
+        assert!(!over(bench.ask(get_page("/accounts?live", Some(&cookie))).await));
+        assert_eq!(bench.ask(get_page(viewer::LIVE, Some(&cookie))).await.status(), StatusCode::OK);
+    }
+    bench.world.clock.advance(jiff::SignedDuration::from_mins(9));
+    assert!(over(bench.ask(get_page("/accounts", Some(&cookie))).await), "36 minutes without a person");
+}
+
+#[tokio::test]
+async fn what_was_done_to_one_is_not_said_on_the_page_of_another() {
+    let bench = Bench::new();
+    let (cookie, _) = bench.signed_in(Role::Owner).await;
+    let key = session::SessionKey::of(cookie.split('=').nth(1).unwrap());
+    let wiped = || notice::Notice::done("devices-wiped-now").at("/devices/one");
+    bench.console.sessions.notify(key, wiped());
+    assert!(bench.console.sessions.take_notice(key, "/devices/another").is_none());
+    assert!(bench.console.sessions.take_notice(key, "/devices/one").is_some());
+    assert!(bench.console.sessions.take_notice(key, "/devices/one").is_none(), "it is said once");
+}
+
+#[tokio::test]
+async fn the_journal_takes_only_so_many_refusals() {
+    let bench = Bench::new();
+    let (cookie, _) = bench.signed_in(Role::Helpdesk).await;
+    for _ in 0..200 {
+        assert_eq!(bench.ask(get_page("/operators", Some(&cookie))).await.status(), StatusCode::FORBIDDEN);
+    }
+    let refused =
+        |entry: &mdm_core::audit::Entry| entry.body().unwrap().what == mdm_core::audit::Happening::ApiRefused;
+    let lines = bench.world.journal().await.iter().filter(|entry| refused(entry)).count();
+    assert!((30..=60).contains(&lines), "{lines}");
 }

@@ -7,9 +7,8 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum_extra::extract::cookie::CookieJar;
-use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
-use mdm_core::change::Changeset;
-use mdm_core::operator::{Act, Operator};
+use mdm_core::audit::Actor;
+use mdm_core::operator::Operator;
 
 use super::Console;
 use super::failure::Failure;
@@ -26,6 +25,8 @@ pub(super) const SESSION_COOKIE: &str = "__Host-session";
 pub(super) const LANGUAGE_COOKIE: &str = "language";
 /// What [`live.js`](super::assets) sends when a page refreshes itself.
 const BY_ITSELF: &str = "x-live";
+/// The stream of ticks: browsers open it again by themselves.
+pub(super) const LIVE: &str = "/live";
 /// The longest path with query that is kept to come back to.
 const PLACE_MAX: usize = 500;
 
@@ -88,10 +89,12 @@ fn language(headers: &HeaderMap, cookies: &CookieJar) -> Language {
     chosen.unwrap_or_else(|| Language::asked_for(headers))
 }
 
-/// The script of a page, or a page without script that reloads itself.
+/// The stream or the script of a page, or a page without script that reloads itself.
 fn is_by_itself(parts: &Parts) -> bool {
-    parts.headers.contains_key(BY_ITSELF)
-        || parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "live"))
+    let asks_live = |query: &str| query.split('&').any(|pair| pair == "live");
+    parts.uri.path() == LIVE
+        || parts.headers.contains_key(BY_ITSELF)
+        || parts.uri.query().is_some_and(asks_live)
 }
 
 /// Proof that the request comes from a signed-in operator whose role may do it. There is no other way to get one than
@@ -116,7 +119,8 @@ impl<R: Right> Viewer<R> {
 
     /// The page they look at. Takes the notice that was left for them, unless the page only refreshes itself.
     pub(super) fn page(&self, nav: Nav, console: &Console) -> Page {
-        let notice = if self.visit.by_hand { console.sessions.take_notice(self.key) } else { None };
+        let place = self.visit.place.split('?').next().unwrap_or_default();
+        let notice = if self.visit.by_hand { console.sessions.take_notice(self.key, place) } else { None };
         let who = Who {
             name: self.operator.name.to_string(),
             role: self.operator.role,
@@ -149,24 +153,13 @@ impl<R: Right> FromRequestParts<Console> for Viewer<R> {
             return Err(signed_out());
         };
         if !operator.role.may(R::ACT) {
-            note_refusal(console, &operator, R::ACT).await;
+            // A page that refreshes itself asks again and again for what a role has just lost.
+            if visit.by_hand {
+                console.service.refusals.note(&console.service, &operator, R::ACT).await;
+            }
             return Err(Failure::Forbidden { visit: Box::new(visit), role: operator.role });
         }
         Ok(Self { operator, visit, session, key, right: PhantomData })
-    }
-}
-
-/// The refusal stands, whether it could be noted or not.
-async fn note_refusal(console: &Console, operator: &Operator, act: Act) {
-    let mut changes = Changeset::default();
-    let actor = Actor::Operator(operator.id);
-    changes.note(
-        AuditEvent::new(console.service.clock.now(), actor, Happening::ApiRefused, Subject::default())
-            .fact("role", format!("{:?}", operator.role))
-            .fact("act", format!("{act:?}")),
-    );
-    if let Err(error) = console.service.commit(changes).await {
-        tracing::error!(%error, "a refusal could not be noted in the audit journal");
     }
 }
 

@@ -177,9 +177,14 @@ async fn ask(
     Ok(render(&OrderPage { page, device, person, reason, next, blocks: verb == Verb::Block }))
 }
 
+/// A place without its query.
+fn path(place: &str) -> &str {
+    place.split('?').next().unwrap_or_default()
+}
+
 /// Somebody else, or the device, was faster: its page says how it stands now.
 pub(super) fn stands_otherwise<R: Right>(console: &Console, viewer: &Viewer<R>, next: &str) -> Response {
-    viewer.notify(console, Notice::warning("devices-stands-otherwise"));
+    viewer.notify(console, Notice::warning("devices-stands-otherwise").at(path(next)));
     Redirect::to(next).into_response()
 }
 
@@ -198,7 +203,7 @@ async fn carry_out(
         Err(problem) => problem,
         Ok(text) => match give(verb, console, viewer, id, text).await {
             Ok(()) => {
-                viewer.notify(console, Notice::done(verb.done()));
+                viewer.notify(console, Notice::done(verb.done()).at(path(&next)));
                 return Ok(Redirect::to(&next).into_response());
             }
             Err(error) if is_of_standing(&error) => return Ok(stands_otherwise(console, viewer, &next)),

@@ -129,7 +129,7 @@ pub(in crate::console) async fn wipe(
     match (said, &problem) {
         (Ok(text), None) => match order(&console, &viewer, id, text).await {
             Ok(()) => {
-                viewer.notify(&console, Notice::done("devices-wiped-now"));
+                viewer.notify(&console, Notice::done("devices-wiped-now").at(&page_of(id)));
                 return Ok(Redirect::to(&page_of(id)).into_response());
             }
             Err(error) if is_of_standing(&error) => {

@@ -1,0 +1,74 @@
+use std::io::Read;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use axum::routing::{get, post};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::*;
+
+/// A server whose patience is short, and a client that has shaken hands with it.
+async fn connected() -> (StreamOwned<ClientConnection, TcpStream>, axum_server::Handle<SocketAddr>) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let certificate: CertificateDer<'static> = made.cert.der().clone();
+    let tls = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new()
+        .route("/", get(async || "here"))
+        .route("/read", post(async |body: axum::body::Bytes| body.len().to_string()));
+    let handle = axum_server::Handle::new();
+    tokio::spawn(serve(app, listener, tls, handle.clone(), Duration::from_millis(300)));
+
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let socket = TcpStream::connect(address).unwrap();
+    // Far beyond the server's patience: what ends before is ended by the server.
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::new(client), name).unwrap();
+    (StreamOwned::new(session, socket), handle)
+}
+
+/// What the server says until it ends the connection.
+async fn said_after(send: &'static str) -> String {
+    let (mut stream, _handle) = connected().await;
+    let said = tokio::task::spawn_blocking(move || {
+        use std::io::Write as _;
+        stream.write_all(send.as_bytes()).unwrap();
+        stream.flush().unwrap();
+        let mut said = Vec::new();
+        match stream.read_to_end(&mut said) {
+            // Some servers say farewell in TLS, some do not: both have ended it.
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
+            Err(error) => panic!("not ended by the server: {error}"),
+        }
+        String::from_utf8(said).unwrap()
+    });
+    said.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_nothing_or_half_of_something_is_cut_off() {
+    assert!(!said_after("").await.contains("here"));
+    assert!(!said_after("GET / HTTP/1.1\r\nHost: localhost\r\n").await.contains("here"));
+    let half = said_after("POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345").await;
+    assert!(!half.contains("200 OK"), "{half}");
+    let whole = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(said_after(whole).await.ends_with("here"), "the control");
+}
