@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::tls_rustls::RustlsConfig;
-use hyper_util::rt::TokioTimer;
 use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
 use mdm_core::change::Changeset;
 use mdm_store::{Store, UnlockRecords, key_file, sled};
@@ -20,14 +18,12 @@ use crate::quic::{self, QuicError};
 use crate::service::Service;
 use crate::tls::{self, CertificateAuthority, TlsError};
 use crate::use_cases::{UseCaseError, devices};
-use crate::{api, console};
+use crate::{api, console, https};
 
 /// Folder of the database in the data folder.
 const DATABASE: &str = "db";
 /// Name of the key file in the data folder.
 const KEY_FILE: &str = "unlock-records";
-/// Time for the head of an HTTPS request.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// How long HTTPS requests under way may take to end at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -108,28 +104,9 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServe
     let mut tasks = JoinSet::new();
     tasks.spawn(quic::serve(service.clone(), endpoint, watcher.clone()));
     tasks.spawn(crate::scheduler::run(service.clone(), watcher));
-    tasks.spawn(serve_https(service.clone(), listener, https_tls, https_handle.clone()));
+    let app = api::router(service.clone()).merge(console::router(service.clone()));
+    tasks.spawn(https::serve(app, listener, https_tls, https_handle.clone(), https::PATIENCE));
     Ok(RunningServer { service, quic, https, shutdown, https_handle, tasks })
-}
-
-async fn serve_https(
-    service: Arc<Service>,
-    listener: TcpListener,
-    tls: rustls::ServerConfig,
-    handle: axum_server::Handle<SocketAddr>,
-) {
-    let app = api::router(service.clone()).merge(console::router(service));
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let server = match axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(tls))) {
-        Ok(server) => server,
-        Err(error) => return tracing::error!(%error, "HTTPS does not start"),
-    };
-    let mut server = server.handle(handle);
-    // Without a timer of its own hyper would wait for ever for the rest of a request that somebody began.
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-    if let Err(error) = server.serve(app).await {
-        tracing::error!(%error, "HTTPS ended");
-    }
 }
 
 /// Before anybody is answered: every tombstoned page is zeroed again, and what was not noted as sealed is.
