@@ -6,4 +6,6 @@ mod history;
 pub(super) mod list;
 pub(super) mod seat;
 pub(super) mod show;
+#[cfg(test)]
+mod tests;
 pub(super) mod view;

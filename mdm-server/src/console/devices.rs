@@ -7,5 +7,7 @@ pub(super) mod reason;
 pub(super) mod receipt;
 pub(super) mod show;
 mod steps;
+#[cfg(test)]
+mod tests;
 pub(super) mod view;
 pub(super) mod wipe;

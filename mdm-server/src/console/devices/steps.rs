@@ -4,6 +4,7 @@ use mdm_core::command::CommandRecord;
 use mdm_core::device::{Device, DeviceState, Wipe};
 use shared::signed::Action;
 
+use super::view::open_until;
 use crate::console::page::Page;
 
 /// One step.
@@ -38,7 +39,7 @@ pub(super) fn of(device: &Device, commands: &[CommandRecord], page: &Page) -> Ve
             if commands.iter().rev().find(|command| command.action != Action::Wipe).is_some_and(is_block) {
                 steps.push(blocked(commands, page));
             }
-            steps.extend([ordered(wipe, page), sealed(wipe, page), erased(wipe, page)]);
+            steps.extend([ordered(wipe, page), sealed(wipe, page), erased(wipe, device, page)]);
             steps
         }
     }
@@ -88,7 +89,7 @@ fn sealed(wipe: &Wipe, page: &Page) -> Step {
     }
 }
 
-fn erased(wipe: &Wipe, page: &Page) -> Step {
+fn erased(wipe: &Wipe, device: &Device, page: &Page) -> Step {
     match &wipe.receipt {
         Some(receipt) => Step {
             class: DONE,
@@ -104,7 +105,7 @@ fn erased(wipe: &Wipe, page: &Page) -> Step {
         None => Step {
             class: OPEN,
             title: page.say("devices-step-unconfirmed"),
-            text: page.say("devices-step-unconfirmed-text"),
+            text: page.say1("devices-step-unconfirmed-text", "open", open_until(device, page)),
         },
     }
 }

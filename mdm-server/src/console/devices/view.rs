@@ -129,7 +129,8 @@ fn attempts(known: &DeviceStanding, page: &Page) -> String {
     }
 }
 
-fn open_until(device: &Device, page: &Page) -> String {
+/// Until when a device can be opened without the server.
+pub(super) fn open_until(device: &Device, page: &Page) -> String {
     match device.still_open_until() {
         Some(until) if until > page.now => page.say1("devices-open-until", "at", page.time(&until)),
         Some(until) => page.say1("devices-open-ended", "at", page.time(&until)),
