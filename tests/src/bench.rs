@@ -29,7 +29,7 @@ const WARM_UP: usize = 5;
 /// Measures every page `requests` times and writes the rows to `out`.
 ///
 /// # Errors
-/// When a page fails, or takes longer than [`LIMIT`]: the rows are written all the same.
+/// When a page fails, or takes longer than `LIMIT`: the rows are written all the same.
 pub fn console(people: usize, requests: usize, out: &Path) -> Result<()> {
     println!("preparing an organisation of {people} people");
     let fixture = Fixture::new(people)?;

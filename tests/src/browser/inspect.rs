@@ -12,6 +12,8 @@ use super::Browser;
 
 /// Least width and height of a control in CSS pixels.
 const LEAST_CONTROL: u32 = 44;
+/// Highest picture: below that a page goes on with more of the same rows.
+const TALLEST: f64 = 2_400.0;
 const GEOMETRY: &str = include_str!("geometry.js");
 /// Runs axe and gives its violations, reduced to what a message needs.
 const RUN_AXE: &str = r#"
@@ -77,14 +79,14 @@ impl Browser {
         Ok(serde_json::from_value(faults)?)
     }
 
-    /// Writes a picture of the whole page, as wide as the window, as PNG.
+    /// Writes a picture of the whole page, as wide as the window, as PNG; of a page beyond all measure its beginning.
     ///
     /// # Errors
     /// When the picture cannot be taken or written.
     pub fn picture(&self, file: &Path) -> Result<()> {
         let metrics = self.cdp("Page.getLayoutMetrics", json!({}))?;
         let height = metrics["cssContentSize"]["height"].as_f64().context("the page's height")?;
-        let height = height.max(f64::from(self.options.height));
+        let height = height.max(f64::from(self.options.height)).min(TALLEST);
         let clip = json!({ "x": 0, "y": 0, "width": self.options.width, "height": height, "scale": 1 });
         let taken = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let answer = self.cdp("Page.captureScreenshot", taken)?;
