@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use encoding_rs::{EncoderResult, SHIFT_JIS};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// What stands for a character that the encoding does not have: the sign of printers for a missing type.
 const MISSING: char = '〓';
@@ -127,9 +128,12 @@ impl Table {
     }
 }
 
-/// A spreadsheet runs what begins like a formula, also when it comes from a cell that somebody else filled in.
+/// A spreadsheet runs what begins like a formula, also when it comes from a cell that somebody else filled in, and Excel
+/// takes full-width signs as well (CWE-1236).
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+    let first = cell.nfkc().next();
+    let runs = first.is_some_and(|first| matches!(first, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n'));
+    if runs { format!("'{cell}") } else { cell.to_owned() }
 }
 
 /// A file to be kept, not shown. `name` is ASCII without quotation marks.
@@ -178,6 +182,10 @@ mod tests {
         let mut table = Table::new(&["値".to_owned()]);
         table.row(&["=HYPERLINK(\"http://evil.example\")"]);
         assert_eq!(table.text(), "値\r\n\"'=HYPERLINK(\"\"http://evil.example\"\")\"\r\n");
+        for cell in ["＝1+1", "＋1", "－1", "＠SUM(1)", "+1", "\n=1"] {
+            assert_eq!(harmless(cell), format!("'{cell}"));
+        }
+        assert_eq!(harmless("総務課=本庁"), "総務課=本庁");
     }
 
     #[test]

@@ -34,6 +34,9 @@ const CONFLICTS: usize = 8;
 #[derive(Default)]
 pub(crate) struct SignIns {
     pub(super) passwords: Passwords,
+    /// The same for those who come from where they have signed in before: strangers who keep the others busy do not keep
+    /// these out.
+    usual_passwords: Passwords,
     throttle: Throttle,
     /// Codes beside a right password.
     codes: Tries,
@@ -85,9 +88,9 @@ pub async fn sign_in(
     totp: &str,
     source: IpAddr,
 ) -> Result<Operator, SignInError> {
-    let attempt = Attempt { service, source: network(source) };
     let name = OperatorName::new(name).ok();
     let folded = name.as_ref().map(OperatorName::folded);
+    let attempt = Attempt::new(service, network(source), folded.as_deref());
     if let Err(seconds) = service.sign_ins.throttle.charge(attempt.source, folded.as_deref()) {
         attempt.note(None, Failure::TooMany);
         return Err(SignInError::Wait { seconds });
@@ -123,9 +126,17 @@ enum Compared {
 struct Attempt<'a> {
     service: &'a Service,
     source: IpAddr,
+    passwords: &'a Passwords,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    fn new(service: &'a Service, source: IpAddr, folded: Option<&str>) -> Self {
+        let sign_ins = &service.sign_ins;
+        let is_usual = folded.is_some_and(|name| sign_ins.throttle.is_usual(source, name));
+        let passwords = if is_usual { &sign_ins.usual_passwords } else { &sign_ins.passwords };
+        Self { service, source, passwords }
+    }
+
     /// Compares the password, or does the same work for nothing.
     async fn compare(
         &self,
@@ -136,7 +147,7 @@ impl Attempt<'_> {
         let kept = kept.map(|credentials| credentials.password.clone());
         // What is too long to be anybody's password is compared as an empty one, which is nobody's either.
         let typed = Password::read(password).unwrap_or_default();
-        let right = self.service.sign_ins.passwords.verify(typed, kept.clone()).await;
+        let right = self.passwords.verify(typed, kept.clone()).await;
         match (found, kept, right) {
             (_, _, Err(Busy)) => Err(Compared::Busy),
             (None, ..) => Err(Compared::Wrong(Failure::Name)),

@@ -120,7 +120,7 @@ pub(in crate::console) fn copied(directory: &Snapshot) -> BTreeSet<EnrolmentId> 
 async fn rows(console: &Console, found: Vec<DeviceRow<'_>>, page: &Page) -> Result<Vec<Row>, UseCaseError> {
     let enrolments: Vec<EnrolmentId> = found.iter().map(|row| row.device.enrolment).collect();
     let standings = accounts::standings(&console.service, enrolments).await?;
-    let row = |(DeviceRow { device, person }, known): (DeviceRow<'_>, accounts::DeviceStanding)| Row {
+    let row = |(DeviceRow { device, person }, known): (DeviceRow<'_>, &accounts::DeviceStanding)| Row {
         id: device.enrolment,
         model: model(page, &device.model),
         platform: device.platform.clone(),
@@ -132,6 +132,10 @@ async fn rows(console: &Console, found: Vec<DeviceRow<'_>>, page: &Page) -> Resu
         last_contact: known.device.last_contact,
         last_unlock: known.device.last_unlock,
     };
-    // Devices are never deleted: each that is found is there.
-    Ok(found.into_iter().zip(standings).map(row).collect())
+    let known = |enrolment| standings.iter().find(|known| known.device.enrolment == enrolment);
+    Ok(found
+        .into_iter()
+        .filter_map(|found| known(found.device.enrolment).map(|known| (found, known)))
+        .map(row)
+        .collect())
 }

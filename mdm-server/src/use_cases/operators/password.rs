@@ -1,5 +1,6 @@
-//! Passwords: which are strong enough (NIST SP 800-63B section 3.1.1.2: length counts, composition does not), and Argon2id
-//! (RFC 9106) over them, a few at a time.
+//! Passwords: which are strong enough (length counts, composition does not, as in NIST SP 800-63B section 3.1.1.2, whose list
+//! of common passwords is not kept here: a second factor stands beside each), and Argon2id (RFC 9106) over them, a few at a
+//! time.
 
 use argon2::password_hash::{PasswordHash as Phc, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};

@@ -81,6 +81,11 @@ impl<C: Clock + Clone> Throttle<C> {
         if self.usual().contains(&pair) { Ok(()) } else { self.take(&self.names, &pair.0) }
     }
 
+    /// Whether somebody has signed in by that name from there.
+    pub(super) fn is_usual(&self, source: IpAddr, name: &str) -> bool {
+        self.usual().contains(&(name.to_owned(), source))
+    }
+
     /// Somebody has signed in by that name from there.
     pub(super) fn remember(&self, source: IpAddr, name: String) {
         let mut usual = self.usual();
