@@ -256,6 +256,19 @@ impl Snapshot {
         unused.into_iter().filter_map(row).collect()
     }
 
+    /// Who would lose a seat by a rule, longest unused first, and who would then get one, whose turn it is first: what
+    /// [`seats::reclaim`] does, without making codes.
+    pub fn would_reclaim(&self, rule: Rule, now: Timestamp) -> (Vec<&Person>, Vec<&Person>) {
+        let unused = seats::unused(self.listed.iter().map(|person| &person.account), rule, now);
+        let freed: Vec<&Person> =
+            unused.iter().filter_map(|unused| self.people.get(&unused.account)).map(Arc::as_ref).collect();
+        let assigned = self.pool.assigned.saturating_sub(u32::try_from(freed.len()).unwrap_or(u32::MAX));
+        let free = Pool { assigned, ..self.pool.clone() }.free();
+        let entitled = |person: &&Person| person.account.may_work() && person.account.seat.is_none();
+        let given = self.waiting().map(|row| row.person).filter(entitled).take(free as usize);
+        (freed, given.collect())
+    }
+
     /// 割当待ち, whose turn it is first.
     pub fn waiting(&self) -> impl Iterator<Item = WaitingRow<'_>> {
         (1..).zip(&self.waiting).filter_map(|(position, entry)| {

@@ -13,7 +13,7 @@ use super::accounts::{self, Who};
 use super::devices::{self, Order};
 use super::load::{commit_any_size, holdings, load_accounts, waiting_list};
 use super::{UseCaseError, retry_on_conflict};
-use crate::directory::{self, Counts};
+use crate::directory::{self, Counts, Person};
 use crate::service::Service;
 
 /// Where the pool stands.
@@ -73,21 +73,25 @@ pub async fn wait(service: &Service, who: &Who, actor: Actor) -> Result<(Account
 }
 
 /// 回収: seats of accounts that wished one and never signed in, by `rule`, go to the waiting list. `dry_run` only says
-/// what would happen now.
+/// what would happen now, of each account its newest attributes only.
 pub async fn reclaim(
     service: &Service,
     rule: Rule,
     dry_run: bool,
     actor: Actor,
 ) -> Result<Moved, UseCaseError> {
+    if dry_run {
+        let directory = directory::current(service).await?;
+        let (freed, given) = directory.would_reclaim(rule, service.clock.now());
+        let accounts = |people: Vec<&Person>| people.iter().map(|person| person.account.clone()).collect();
+        return Ok(Moved { freed: accounts(freed), given: accounts(given), waiting: Vec::new() });
+    }
     let change = retry_on_conflict(|| async {
         let change = would_reclaim(service, rule, actor).await?;
-        if dry_run { Ok(change) } else { commit(service, change).await }
+        commit(service, change).await
     })
     .await?;
-    if !dry_run {
-        block_all(service, &change.block, "seat reclaimed", actor).await;
-    }
+    block_all(service, &change.block, "seat reclaimed", actor).await;
     told(service, change).await
 }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mdm_core::audit::{AuditEvent, Happening, Subject};
 use mdm_core::change::{Changeset, Key, Record};
-use mdm_core::device::DeviceState;
 use mdm_core::code::MAX_TRIES;
-use mdm_core::{enrol as rules, hello};
+use mdm_core::device::DeviceState;
 use mdm_core::unlock::{self, Unlocking};
+use mdm_core::{enrol as rules, hello};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -119,7 +119,9 @@ async fn happen(world: &World, step: &Step) {
         Step::Wait(number) => drop(licenses::wait(service, &who(number), Actor::Server).await),
         Step::Reclaim(days) => {
             let rule = Rule { days: *days, at_most: None };
-            licenses::reclaim(service, rule, false, Actor::Server).await.unwrap();
+            let preview = licenses::reclaim(service, rule, true, Actor::Server).await.unwrap();
+            let done = licenses::reclaim(service, rule, false, Actor::Server).await.unwrap();
+            assert_eq!(preview.fingerprint(), done.fingerprint(), "what was previewed, and nothing else");
         }
         Step::Reissue(number) => drop(codes::reissue(service, &who(number), Actor::Server).await),
         Step::Guess(number) => guess(world, *number).await,
