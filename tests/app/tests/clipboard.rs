@@ -35,6 +35,7 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
         ("clipboard::nothing_comes_in_while_copying_is_blocked", || stays_out(ClipboardMode::Blocked)),
         ("clipboard::what_is_copied_inside_is_pasted_inside_unless_that_is_blocked", inside),
         ("clipboard::the_program_itself_is_guarded", program::is_guarded),
+        ("clipboard::the_program_begins_afresh_once_the_vault_was_closed", program::begins_afresh),
         ("clipboard::a_pin_is_neither_taken_nor_pasted_whatever_the_window", pin),
     ]
 }

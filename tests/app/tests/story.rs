@@ -30,6 +30,7 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
         ),
         ("story::what_was_typed_is_stored_before_the_window_closes", close::stored),
         ("story::a_save_that_fails_is_said_and_tried_again", close::save_fails),
+        ("story::closing_is_refused_once_while_something_typed_is_not_stored", close::refused),
         ("story::a_damaged_home_says_what_is_safe", close::damaged),
         ("story::what_was_chosen_for_the_eye_is_kept", close::preferences),
     ]

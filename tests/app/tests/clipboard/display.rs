@@ -213,15 +213,23 @@ impl Watcher {
 
     /// The app's window, with its size: the largest that can be seen. It gets the keyboard.
     pub(super) fn find_window(&self) -> (Window, (f32, f32)) {
-        let found = wait::until("the app's window", || {
-            let tree = self.hands.query_tree(self.root).ok()?.reply().ok()?;
-            let mut seen = tree.children.into_iter().filter_map(|window| self.size_if_seen(window));
-            seen.rfind(|(_, (width, height))| *width > 300.0 && *height > 300.0)
-        });
-        let (window, size) = found.expect("a window");
+        let (window, size) = wait::until("the app's window", || self.seen()).expect("a window");
         self.hands.set_input_focus(InputFocus::POINTER_ROOT, window, CURRENT_TIME).expect("the focus");
         self.hands.sync().expect("the display");
         (window, size)
+    }
+
+    /// Whether a window has come up since this was asked last, or since the window settled. Another program's can have the
+    /// same number.
+    pub(super) fn has_come_up(&self) -> bool {
+        let mut events = std::iter::from_fn(|| self.hands.poll_for_event().expect("the display"));
+        events.any(|event| matches!(event, Event::MapNotify(_)))
+    }
+
+    fn seen(&self) -> Option<(Window, (f32, f32))> {
+        let tree = self.hands.query_tree(self.root).ok()?.reply().ok()?;
+        let mut seen = tree.children.into_iter().filter_map(|window| self.size_if_seen(window));
+        seen.rfind(|(_, (width, height))| *width > 300.0 && *height > 300.0)
     }
 
     fn size_if_seen(&self, window: Window) -> Option<(Window, (f32, f32))> {
@@ -270,6 +278,15 @@ impl Watcher {
         let origin = self.hands.translate_coordinates(window, self.root, at.0 as i16, at.1 as i16);
         let origin = origin.expect("a place").reply().expect("a place");
         self.fake(6, 0, (origin.dst_x, origin.dst_y));
+    }
+
+    /// Touches a place of a window, which may be gone by now.
+    pub(super) fn click_if_there(&self, window: Window, at: (f32, f32)) {
+        if self.seen().is_some_and(|(now, _)| now == window) {
+            self.fake(6, 0, (at.0 as i16, at.1 as i16));
+            self.button_down(1);
+            self.button_up(1);
+        }
     }
 
     /// Presses a button of the mouse.

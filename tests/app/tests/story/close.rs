@@ -43,10 +43,6 @@ pub(super) fn save_fails() {
         hands.write(", left hind leg");
         hands.wait_for("Not saved");
         hands.wait_for("The note could not be saved");
-        hands.close_window();
-        hands.wait("the refusal to close", |app| {
-            (ui::Session::get(app).get_problem() != Problem::None).then_some(())
-        });
         fs::rename(&aside, &content).expect("a folder");
         hands.wait("the save that is tried again", |app| {
             (ui::Notes::get(app).get_saved() == SaveState::Saved).then_some(())
@@ -58,6 +54,28 @@ pub(super) fn save_fails() {
         hands.touch("Calf");
         assert_eq!(hands.value("Text of the note"), "limping, left hind leg");
     });
+    drop(world);
+}
+
+/// Where what was typed cannot be stored, the first try to close says so, and the second is obeyed.
+pub(super) fn refused() {
+    let (world, person) = world();
+    let content = home(&world).join("vault/content");
+    let aside = home(&world).join("vault/aside");
+    let end = play(options(&world), "", move |hands| {
+        enrol(&hands, &person.code);
+        write_note(&hands, "Calf", "limping");
+        fs::rename(&content, &aside).expect("a folder");
+        hands.write(", left hind leg");
+        hands.wait_for("Not saved");
+        hands.session(|session| session.set_problem(Problem::None));
+        hands.close_window();
+        hands.wait("the refusal", |app| (ui::Session::get(app).get_problem() != Problem::None).then_some(()));
+        hands.wait_for("The note could not be saved");
+        hands.close_window();
+        hands.wait_for_end();
+    });
+    assert_eq!(end, End::Closed);
     drop(world);
 }
 
