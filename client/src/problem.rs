@@ -113,11 +113,9 @@ fn of_refusal(reason: RefusalReason) -> Problem {
         R::AttemptsExhausted => Problem::NoAttempts,
         R::PinWrong => Problem::WrongPin,
         R::CodeNotYetValid => Problem::CodeNotYetValid,
-        R::Blocked
-        | R::DeviceUnknown
-        | R::NotEnrolled
-        | R::Unavailable
-        | R::TooManyTries => Problem::NotAllowed,
+        R::Blocked | R::DeviceUnknown | R::NotEnrolled | R::Unavailable | R::TooManyTries => {
+            Problem::NotAllowed
+        }
         R::Malformed | R::Other(_) => Problem::Unknown,
     }
 }
