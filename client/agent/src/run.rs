@@ -34,17 +34,19 @@ impl Agent {
     /// Stays connected and obeys until the device is erased. Whoever wants it to stop drops the future, and then closes
     /// the agent.
     pub async fn run(self: &Arc<Self>) -> Result<RunEnd, AgentError> {
-        let clock = tokio::spawn(Arc::clone(self).keep_time());
-        let end = self.stay_connected().await;
-        clock.abort();
-        end
+        // One future, not two tasks: who drops it is rid of both, and of what they hold of the agent.
+        tokio::select! {
+            end = self.stay_connected() => end,
+            error = self.keep_time() => Err(error),
+        }
     }
 
-    async fn keep_time(self: Arc<Self>) {
+    /// Never ends unless time cannot be kept any more: then nothing would end leases.
+    async fn keep_time(self: &Arc<Self>) -> AgentError {
         loop {
             tokio::time::sleep(TICK).await;
-            if self.blocking(Self::tick).await.is_err() {
-                return;
+            if let Err(error) = self.blocking(Self::tick).await {
+                return error;
             }
         }
     }

@@ -89,3 +89,26 @@ async fn a_running_phone_calls_back_and_obeys_the_wipe() {
     running.await.unwrap().unwrap();
     assert_erased(&peer, &home);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_stops_running_lets_go_of_its_home() {
+    let peer = Peer::start(LeaseMode::Volatile).await;
+    let (_folder, home) = new_home();
+    drop(enrolled(&peer, &home).await);
+    let watch = Arc::new(Watch::default());
+    let agent = open_watched(&home, Arc::clone(&watch));
+    let running = tokio::spawn({
+        let agent = Arc::clone(&agent);
+        async move { agent.run().await }
+    });
+    while !watch.events.lock().unwrap().contains(&Event::Connected) {
+        tokio::task::yield_now().await;
+    }
+    let kept = Arc::downgrade(&agent);
+    drop(agent);
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    // The home opens again only once nothing of the first agent is left.
+    drop(open(&home));
+    assert!(kept.upgrade().is_none());
+}
