@@ -1,4 +1,4 @@
-//! Activation codes of people who hold a seat and have not signed in: which of them no longer help, or soon will not.
+//! Activation codes of people who hold a seat: who could enrol with one, and whose no longer helps, or soon will not.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ use crate::service::Service;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NewestCode {
     expires_at: Timestamp,
+    /// No device has begun to enrol with it.
+    is_open: bool,
     end: Option<End>,
 }
 
@@ -36,7 +38,7 @@ impl From<&CodeRecord> for NewestCode {
             CodeState::Expired => Some(End::Expired),
             CodeState::Used(_) | CodeState::Replaced => Some(End::Spent),
         };
-        Self { expires_at: code.expires_at, end }
+        Self { expires_at: code.expires_at, is_open: code.state == CodeState::Open, end }
     }
 }
 
@@ -73,26 +75,36 @@ impl Snapshot {
             None => None,
         };
         let in_trouble = self.listed.iter().filter_map(|person| {
-            let problem = self.codes.get(&person.account.id).and_then(problem)?;
+            let waits = person.account.signed_in_at.is_none();
+            let problem = self.codes.get(&person.account.id).filter(|_| waits).and_then(problem)?;
             Some(CodeInTrouble { person, problem })
         });
         in_trouble.collect()
     }
+
+    /// People who hold a seat and a code that a device could still be enrolled with, in the order of lists.
+    pub fn people_with_codes(&self, now: Timestamp) -> impl Iterator<Item = &Person> {
+        let has_code = move |person: &&Person| {
+            self.codes.get(&person.account.id).is_some_and(|code| code.is_open && code.expires_at > now)
+        };
+        self.listed.iter().map(|person| &**person).filter(has_code)
+    }
 }
 
-/// Whether an account needs a code that works.
-pub(super) fn needs_code(account: &Account) -> bool {
-    account.may_work() && account.seat.is_some() && account.signed_in_at.is_none()
+/// Whether an account may have a code that works.
+pub(super) fn may_have_code(account: &Account) -> bool {
+    account.may_work() && account.seat.is_some()
 }
 
-/// The newest code of an account; of several, one that is usable.
-pub(super) async fn newest(service: &Service, account: AccountId) -> Result<Option<NewestCode>, ReadError> {
-    let codes = service.store.codes_of_account(account).await?;
+/// The newest code of an account: a usable one; the last of all if the account has none and still needs one.
+pub(super) async fn newest(service: &Service, account: &Account) -> Result<Option<NewestCode>, ReadError> {
+    let codes = service.store.codes_of_account(account.id).await?;
     let usable = codes.iter().rev().find(|code| code.value.is_usable());
-    Ok(usable.or(codes.last()).map(|code| NewestCode::from(&code.value)))
+    let newest = usable.or(codes.last().filter(|_| account.signed_in_at.is_none()));
+    Ok(newest.map(|code| NewestCode::from(&code.value)))
 }
 
-/// The newest codes of all who need one: the usable ones in one go, the others one by one.
+/// The newest codes of all who may have one: the usable ones in one go, the others one by one.
 pub(super) async fn all(
     service: &Service,
     accounts: &[Account],
@@ -106,10 +118,11 @@ pub(super) async fn all(
         usable.extend(page.iter().map(|code| (code.value.account, NewestCode::from(&code.value))));
     }
     let mut codes = BTreeMap::new();
-    for account in accounts.iter().filter(|account| needs_code(account)) {
+    for account in accounts.iter().filter(|account| may_have_code(account)) {
         let code = match usable.get(&account.id) {
             Some(code) => Some(*code),
-            None => newest(service, account.id).await?,
+            None if account.signed_in_at.is_some() => None,
+            None => newest(service, account).await?,
         };
         codes.extend(code.map(|code| (account.id, code)));
     }

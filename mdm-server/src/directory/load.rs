@@ -65,8 +65,13 @@ async fn follow(service: &Service, known: &Known, head: &JournalHead) -> Result<
         }
     }
     for account in named.codes {
-        let needed = snapshot.people.get(&account).is_some_and(|person| codes::needs_code(&person.account));
-        match if needed { codes::newest(service, account).await? } else { None } {
+        let person =
+            snapshot.people.get(&account).filter(|person| codes::may_have_code(&person.account)).cloned();
+        let code = match person {
+            Some(person) => codes::newest(service, &person.account).await?,
+            None => None,
+        };
+        match code {
             Some(code) => snapshot.codes.insert(account, code),
             None => snapshot.codes.remove(&account),
         };

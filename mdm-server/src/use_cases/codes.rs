@@ -55,13 +55,9 @@ pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, 
 
 /// Whom [`export`] would give a code of now, without opening one.
 pub async fn people_with_codes(service: &Service) -> Result<Vec<Account>, UseCaseError> {
-    let now = service.clock.now();
     let directory = directory::current(service).await?;
-    let records = all_usable(service).await?.into_iter();
-    let fresh = records.filter(|record| record.state == CodeState::Open && record.expires_at > now);
-    let people = fresh.filter_map(|record| directory.person(record.account)).map(|row| &row.person.account);
-    let entitled = people.filter(|account| account.may_work() && account.seat.is_some());
-    Ok(entitled.cloned().collect())
+    let people = directory.people_with_codes(service.clock.now());
+    Ok(people.map(|person| person.account.clone()).collect())
 }
 
 async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> {
