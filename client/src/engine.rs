@@ -214,6 +214,15 @@ impl Engine {
     }
 }
 
+impl Drop for Engine {
+    /// The connection goes with the engine: it would keep the agent, and the home, for itself.
+    fn drop(&mut self) {
+        if let Some(keeping) = self.keeping().take() {
+            keeping.abort();
+        }
+    }
+}
+
 /// Bytes in memory up to a limit.
 struct Bounded {
     bytes: Zeroizing<Vec<u8>>,

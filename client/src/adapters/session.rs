@@ -140,10 +140,18 @@ impl Session {
         }
     }
 
-    /// The home cannot be used.
+    /// The home cannot be used. Of a vault that was open nothing stays but what could not be stored.
     fn give_up(&self, problem: Problem) {
+        if let Some(engine) = self.shared.engine() {
+            // Whoever still has a hand on the engine finds the vault closed.
+            engine.agent().lock();
+        }
         self.shared.set_engine(None);
-        self.stage.set(Stage::Damaged);
+        // What was looked at before is not so any more.
+        self.applied.set(self.looked.get());
+        if self.stage.replace(Stage::Damaged) == Stage::Open {
+            self.closed();
+        }
         self.shared.show(Screen::Damaged);
         self.shared.set_problem(problem);
     }
@@ -162,7 +170,11 @@ impl Session {
         while let Some(told) = events.recv().await {
             match told {
                 Told::Terminate => Rc::clone(&self).close(true).await,
-                Told::Unusable => self.give_up(Problem::StorageDamaged),
+                Told::Unusable => {
+                    // What can still be stored is. What cannot is kept, and said by the problem that is shown.
+                    let _: Result<(), Problem> = self.notes.flush().await;
+                    self.give_up(Problem::StorageDamaged);
+                }
                 // Shown from the event itself: an erase is quicker than a look at the status.
                 Told::Event(Event::Session(Notice::Wiping)) => {
                     // What was looked at before is not so any more.
@@ -269,6 +281,8 @@ impl Session {
         spawn(async move {
             let Some(engine) = session.shared.engine() else { return };
             match engine.list().await {
+                // The vault may have been closed meanwhile.
+                Ok(_) if !session.shared.is_open() => {}
                 Ok(files) => {
                     session.documents.load(&files);
                     session.notes.list();
