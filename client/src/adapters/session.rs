@@ -2,12 +2,13 @@
 
 mod acts;
 mod callbacks;
+mod idle;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use client_agent::{Event, Status};
+use client_agent::{Event, Status, moment};
 use client_core::Notice;
 use client_ui::{Problem, Screen};
 use jiff::Zoned;
@@ -17,6 +18,7 @@ use slint::{ModelRc, Timer, TimerMode, VecModel};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use self::idle::Idle;
 use super::documents::Documents;
 use super::erasing;
 use super::look::Look;
@@ -60,7 +62,7 @@ pub(crate) struct Session {
     /// The PIN of the broken enrolment's slot does not belong to the server's record: the code may be typed again.
     enrol_again: Cell<bool>,
     busy: Cell<bool>,
-    idle: Timer,
+    idle: Idle,
     clock: Timer,
     /// Looks at the status are numbered, so that an older one never overwrites a newer.
     looked: Cell<u64>,
@@ -88,6 +90,7 @@ impl Session {
             notes,
             documents,
             look,
+            idle: Idle::new(options.idle_lock),
             options,
             runtime,
             told,
@@ -95,7 +98,6 @@ impl Session {
             begun: RefCell::default(),
             enrol_again: Cell::default(),
             busy: Cell::default(),
-            idle: Timer::default(),
             clock: Timer::default(),
             looked: Cell::default(),
             applied: Cell::default(),
@@ -160,9 +162,19 @@ impl Session {
         let session = Rc::downgrade(self);
         self.clock.start(TimerMode::Repeated, LOOK_EVERY, move || {
             if let Some(session) = session.upgrade() {
+                session.lock_after_sleep();
                 spawn(async move { session.refresh().await });
             }
         });
+    }
+
+    /// Locks if the device slept through the idle lock's time; says whether it did.
+    fn lock_after_sleep(self: &Rc<Self>) -> bool {
+        let slept = self.shared.is_open() && self.idle.is_over(moment().boot);
+        if slept {
+            spawn(Rc::clone(self).lock());
+        }
+        slept
     }
 
     /// What happens by itself, until the app ends.
@@ -276,7 +288,7 @@ impl Session {
     fn opened(self: &Rc<Self>) {
         self.was_open.set(true);
         self.shared.set_open(true);
-        self.rest_idle();
+        self.count_idle();
         let session = Rc::clone(self);
         spawn(async move {
             let Some(engine) = session.shared.engine() else { return };
@@ -324,13 +336,16 @@ impl Session {
         }
     }
 
-    /// A key or a touch: the idle lock starts again.
+    /// A key or a touch: the idle lock starts again, unless this one is what woke the device too late.
     fn rest_idle(self: &Rc<Self>) {
-        if !self.shared.is_open() {
-            return;
+        if self.shared.is_open() && !self.lock_after_sleep() {
+            self.count_idle();
         }
+    }
+
+    fn count_idle(self: &Rc<Self>) {
         let session = Rc::downgrade(self);
-        self.idle.start(TimerMode::SingleShot, self.options.idle_lock, move || {
+        self.idle.start(moment().boot, move || {
             if let Some(session) = session.upgrade() {
                 spawn(session.lock());
             }
