@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use client::{App, End, Options};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// The staff member's app.
 #[derive(Parser)]
@@ -20,6 +21,7 @@ struct Cli {
 }
 
 fn main() -> Result<()> {
+    keep_memory_private().context("the memory of this process cannot be kept from others")?;
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -35,6 +37,13 @@ fn main() -> Result<()> {
         End::Closed => Ok(()),
         End::Restart => restart(),
     }
+}
+
+/// No core dump, not even by way of a program that the system hands dumps to; and no debugger of the same person's. A process
+/// that takes over asks for it again.
+fn keep_memory_private() -> rustix::io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 /// `$XDG_DATA_HOME/tamatebako`, or the same under the person's home folder.

@@ -12,6 +12,7 @@ use mdm_core::operator::OperatorName;
 use mdm_server::clock::SystemClock;
 use mdm_server::config::{Config, Devices, Listen};
 use mdm_server::{init, server};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -132,6 +133,9 @@ async fn invite_owner(path: &std::path::Path, owner: &str) -> anyhow::Result<()>
 }
 
 async fn serve(path: PathBuf) -> anyhow::Result<()> {
+    // Its memory has the keys of all. It stays open to debuggers that the system admits: an administrator may have to trace it.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
+        .context("cannot forbid core dumps")?;
     let config = Config::load(&path)?;
     let running = server::start(config, Arc::new(SystemClock)).await?;
     println!("ready quic={} https={}", running.quic, running.https);
