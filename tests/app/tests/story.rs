@@ -28,6 +28,7 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
             "story::what_was_typed_when_the_vault_was_closed_is_stored_when_it_opens",
             lock::blocked_while_typing,
         ),
+        ("story::a_home_that_is_damaged_while_the_vault_is_open_closes_it", lock::damaged_while_open),
         ("story::what_was_typed_is_stored_before_the_window_closes", close::stored),
         ("story::a_save_that_fails_is_said_and_tried_again", close::save_fails),
         ("story::closing_is_refused_once_while_something_typed_is_not_stored", close::refused),

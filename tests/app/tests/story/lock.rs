@@ -6,9 +6,9 @@ use client::{End, Options};
 use client_ui::{SaveState, Screen};
 use e2e_app::play;
 use shared::policy::LeaseMode;
-use slint::Global as _;
+use slint::{Global as _, Model as _};
 
-use super::{begin_to_enrol, enrol, options, order, unlock, world, write_note};
+use super::{begin_to_enrol, enrol, home, options, order, unlock, world, write_note};
 
 /// Without a key or touch the app locks, again and again.
 pub(super) fn idle() {
@@ -65,6 +65,26 @@ pub(super) fn blocked_while_typing() {
         assert_eq!(hands.value("Text of the note"), "limping, left hind leg");
         hands.wait("the save", |app| {
             (client_ui::Notes::get(app).get_saved() == SaveState::Saved).then_some(())
+        });
+    });
+}
+
+/// The device's key is lost, which is noticed at the next connection: the vault is closed, and nothing of it is on the screens.
+pub(super) fn damaged_while_open() {
+    let (mut world, person) = world();
+    let key = home(&world).join("device/key");
+    play(options(&world), "", move |hands| {
+        enrol(&hands, &person.code);
+        write_note(&hands, "Calf", "limping");
+        assert!(hands.agent().list().is_ok(), "the vault is open");
+        std::fs::remove_file(&key).expect("a file");
+        world.stop().expect("the server stops");
+        hands.wait_for_screen(Screen::Damaged);
+        assert!(hands.agent().list().is_err(), "the vault is closed");
+        hands.with(|app| {
+            let notes = client_ui::Notes::get(app);
+            assert_eq!(notes.get_rows().row_count(), 0);
+            assert_eq!(notes.get_current(), client_ui::NoteText::default());
         });
     });
 }
