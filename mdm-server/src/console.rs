@@ -1,8 +1,8 @@
 //! The admins' web console: pages rendered here, complete without a script. Here: which pages there are and what holds for
 //! all of them. Not here: what is done ([`crate::use_cases`]), and what is looked up ([`crate::directory`]).
 //!
-//! Each handler asks for a proof of who looks ([`viewer::Viewer`], [`viewer::Fresh`]) and of where a form comes from
-//! ([`posted::Posted`], [`posted::Uploaded`]); words come from `locales/` ([`words`]).
+//! Each handler asks for a proof of who looks (`Viewer`, `Fresh`) and of where a form comes from (`Posted`, `Uploaded`); words
+//! come from `locales/`.
 
 mod accounts;
 mod actors;
