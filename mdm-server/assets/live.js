@@ -52,15 +52,10 @@
     }
   }
 
-  let opened = false;
   const ticks = new EventSource("/live");
   ticks.onmessage = refresh;
   ticks.onerror = () => stale(true);
+  // Ticks are missed before the stream is open, the first time as after each gap.
+  ticks.onopen = refresh;
   document.addEventListener("focusout", () => refresh());
-  // After a gap ticks may have been missed.
-  ticks.onopen = () => {
-    if (opened) refresh();
-    else stale(false);
-    opened = true;
-  };
 })();
