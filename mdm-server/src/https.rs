@@ -3,6 +3,7 @@
 //! HTTP/1.1 only: an early refusal of an upload is lost with its HTTP/2 stream, and hyper's automatic choice waits without
 //! end for a client that says nothing at all.
 
+mod last;
 mod places;
 
 use std::net::{SocketAddr, TcpListener};
@@ -27,7 +28,8 @@ pub(crate) async fn serve(
     handle: axum_server::Handle<SocketAddr>,
     patience: Duration,
 ) {
-    let app = app.layer(RequestBodyTimeoutLayer::new(patience));
+    let app =
+        app.layer(RequestBodyTimeoutLayer::new(patience)).layer(axum::middleware::from_fn(last::say_so));
     let server = match axum_server::from_tcp(listener) {
         Ok(server) => server,
         Err(error) => return tracing::error!(%error, "HTTPS does not start"),

@@ -2,6 +2,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -25,7 +26,8 @@ async fn connected() -> (StreamOwned<ClientConnection, TcpStream>, axum_server::
     let address = listener.local_addr().unwrap();
     let app = Router::new()
         .route("/", get(async || "here"))
-        .route("/read", post(async |body: axum::body::Bytes| body.len().to_string()));
+        .route("/read", post(async |body: axum::body::Bytes| body.len().to_string()))
+        .route("/refuse", post(async || StatusCode::FORBIDDEN));
     let handle = axum_server::Handle::new();
     tokio::spawn(serve(app, listener, tls, handle.clone(), Duration::from_millis(300)));
 
@@ -71,4 +73,17 @@ async fn who_says_nothing_or_half_of_something_is_cut_off() {
     assert!(!half.contains("200 OK"), "{half}");
     let whole = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert!(said_after(whole).await.ends_with("here"), "the control");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_given_before_the_body_came_says_that_it_is_the_last() {
+    let refused = said_after("POST /refuse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n").await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    assert!(refused.contains("connection: close"), "{refused}");
+
+    // Read to the end, and a request without a body: neither ends the connection.
+    let read = "POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12345";
+    let then = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let said = said_after([read, then].concat().leak()).await;
+    assert!(said.ends_with("here") && !said.contains("connection: close"), "{said}");
 }
