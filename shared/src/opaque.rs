@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::crypto::{Purpose, Secret};
 use crate::ids::EnrolmentId;
 
+pub mod hazmat;
 #[cfg(test)]
 mod tests;
 
@@ -137,8 +138,17 @@ impl RegistrationStart {
         stretching: Stretching,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<(Vec<u8>, ExportKey), OpaqueError> {
-        let argon2 = stretching.argon2()?;
-        let parameters = ClientRegistrationFinishParameters::new(identifiers(&enrolment), Some(&argon2));
+        self.finish_with(response, enrolment, &stretching.argon2()?, rng)
+    }
+
+    fn finish_with(
+        self,
+        response: &[u8],
+        enrolment: EnrolmentId,
+        argon2: &Argon2<'static>,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(Vec<u8>, ExportKey), OpaqueError> {
+        let parameters = ClientRegistrationFinishParameters::new(identifiers(&enrolment), Some(argon2));
         let response = RegistrationResponse::deserialize(response)?;
         let finish = self.state.finish(rng, self.input.expose(), response, parameters)?;
         Ok((finish.message.serialize().to_vec(), export_key(finish.export_key)))
@@ -169,9 +179,18 @@ impl LoginStart {
         stretching: Stretching,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<(Vec<u8>, ExportKey), OpaqueError> {
-        let argon2 = stretching.argon2()?;
+        self.finish_with(ke2, enrolment, &stretching.argon2()?, rng)
+    }
+
+    fn finish_with(
+        self,
+        ke2: &[u8],
+        enrolment: EnrolmentId,
+        argon2: &Argon2<'static>,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(Vec<u8>, ExportKey), OpaqueError> {
         let parameters =
-            ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(&enrolment), Some(&argon2));
+            ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(&enrolment), Some(argon2));
         let response = CredentialResponse::deserialize(ke2)?;
         let finish = self.state.finish(rng, self.input.expose(), response, parameters)?;
         Ok((finish.message.serialize().to_vec(), export_key(finish.export_key)))
