@@ -86,6 +86,10 @@ id!(
     /// One person or program that may use the API.
     OperatorId
 );
+id!(
+    /// One document, in all its versions.
+    DocumentId
+);
 
 #[cfg(test)]
 mod tests {

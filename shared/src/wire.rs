@@ -3,12 +3,17 @@
 //! A frame is `u32 length ‖ [version, kind, body: bstr]`. The kind is looked up, and its limit applied, before the body is
 //! decoded. Unknown map keys are ignored unless they stand under `critical`. `docs/formats/wire.md` has the exchanges.
 
+mod content;
 mod enrol;
 mod frame;
 mod session;
 #[cfg(test)]
 mod tests;
 
+pub use content::{
+    CHUNK_MAX, DocumentChunk, DocumentEntry, DocumentGone, DocumentRequest, ManifestPage, ManifestRequest,
+    ManifestUnchanged, ManifestVersion, PAGE_MAX,
+};
 pub use enrol::{
     DeviceDescription, EnrolDone, EnrolGrant, EnrolProof, EnrolRegister, EnrolStart, KeyLevel, PinRequest,
     PinResponse, PinUpload, Prover, ServerKeys,

@@ -25,6 +25,8 @@ pub enum Purpose {
     ServerSecrets,
     /// Seals what an operator's authenticator computes codes from.
     OperatorTotp,
+    /// Seals the contents of published documents on the server's disk.
+    DocumentContents,
     /// The client's OPAQUE input, from PIN and device secret.
     OpaqueInput,
     /// Wraps the vault key in the online slot.
@@ -48,6 +50,7 @@ impl Purpose {
             Self::CodeSeal => "code-seal",
             Self::ServerSecrets => "server-secrets",
             Self::OperatorTotp => "operator-totp",
+            Self::DocumentContents => "document-contents",
             Self::OpaqueInput => "opaque-input",
             Self::OnlineSlot => "slot-online",
             Self::OfflineSlot => "slot-offline",
@@ -110,6 +113,49 @@ impl SealingKey {
     }
 }
 
+impl SealingKey {
+    /// The same key for many uses: expanded once.
+    pub fn prepare(&self) -> PreparedSealingKey {
+        PreparedSealingKey(hazmat::PreparedKey::new(&self.0))
+    }
+}
+
+/// A [`SealingKey`] expanded once. What one seals the other opens.
+pub struct PreparedSealingKey(hazmat::PreparedKey);
+
+impl PreparedSealingKey {
+    /// Appends to `out` what [`SealingKey::seal`] gives.
+    pub fn seal_onto(
+        &self,
+        out: &mut Vec<u8>,
+        aad: &[u8],
+        plaintext: &[u8],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) {
+        let mut nonce = [0; hazmat::NONCE_LEN];
+        rng.fill_bytes(&mut nonce);
+        out.reserve(hazmat::NONCE_LEN + plaintext.len() + hazmat::TAG_LEN);
+        out.extend_from_slice(&nonce);
+        let start = out.len();
+        out.extend_from_slice(plaintext);
+        let tag = self.0.seal_in_place(nonce, aad, &mut out[start..]);
+        out.extend_from_slice(&tag);
+    }
+
+    /// As [`SealingKey::open`].
+    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let (nonce, ciphertext) = sealed.split_first_chunk().ok_or(OpenError::TooShort)?;
+        if ciphertext.len() < hazmat::TAG_LEN {
+            return Err(OpenError::TooShort);
+        }
+        let mut buffer = Zeroizing::new(ciphertext.to_vec());
+        let opened = self.0.open_in_place(*nonce, aad, &mut buffer);
+        let length = opened.map_err(|_| OpenError::Authentication)?.len();
+        buffer.truncate(length);
+        Ok(buffer)
+    }
+}
+
 /// HMAC-SHA-256 for one purpose.
 #[derive(Clone)]
 pub struct MacKey(Secret<32>);
@@ -149,6 +195,20 @@ mod tests {
             sealed[at] ^= 1;
             prop_assert_eq!(key.open(&aad, &sealed).err(), Some(OpenError::Authentication));
         }
+    }
+
+    #[test]
+    fn a_prepared_key_opens_what_the_key_sealed_and_the_other_way() {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let key = key(Purpose::VaultRecords, b"a");
+        let prepared = key.prepare();
+        let mut sealed = b"before".to_vec();
+        prepared.seal_onto(&mut sealed, b"aad", b"smoke", &mut rng);
+        assert_eq!(*key.open(b"aad", &sealed[6..]).unwrap(), b"smoke");
+        let sealed = key.seal(b"aad", b"smoke", &mut rng);
+        assert_eq!(*prepared.open(b"aad", &sealed).unwrap(), b"smoke");
+        assert_eq!(prepared.open(b"other", &sealed).err(), Some(OpenError::Authentication));
+        assert_eq!(prepared.open(b"aad", &sealed[..27]).err(), Some(OpenError::TooShort));
     }
 
     #[test]

@@ -115,6 +115,18 @@ kinds! {
     Renew = 50, at most 64;
     /// Server: the new certificate.
     Renewed = 51, at most 4096;
+    /// Client: asks what it may read.
+    ManifestRequest = 70, at most 128;
+    /// Server: what the client has is what there is.
+    ManifestUnchanged = 71, at most 16;
+    /// Server: a part of the manifest.
+    ManifestPage = 72, at most 16384;
+    /// Client: asks for a document's contents from an offset on.
+    DocumentRequest = 73, at most 128;
+    /// Server: the next bytes.
+    DocumentChunk = 74, at most 16384;
+    /// Server: no such version for this account.
+    DocumentGone = 75, at most 16;
     /// Either: why the exchange ends here.
     Refused = 90, at most 512;
     /// Either: a kind that is not known.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cose::PublicKey;
-use crate::ids::EnrolmentId;
+use crate::ids::{DocumentId, EnrolmentId};
 use crate::policy::Policy;
 use crate::signed::{JournalHead, Order};
 
@@ -46,6 +46,19 @@ fn device() -> DeviceDescription {
 
 fn head() -> JournalHead {
     JournalHead { sequence: 7, hash: [9; 32] }
+}
+
+fn document() -> DocumentEntry {
+    DocumentEntry {
+        id: DocumentId::from_bytes([8; 16]),
+        version: 3,
+        title: "避難所運営マニュアル".to_owned(),
+        folder: "防災/手引き".to_owned(),
+        media_type: "application/pdf".to_owned(),
+        size: 52_428_800,
+        hash: [9; 32],
+        level: 2,
+    }
 }
 
 fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
@@ -97,6 +110,17 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
         entry(ReceiptAck { digest: [6; 32] }),
         entry(Renew {}),
         entry(Renewed { certificate: vec![0x30, 0x00] }),
+        entry(ManifestRequest { have: Some(ManifestVersion([7; 32])) }),
+        entry(ManifestUnchanged {}),
+        entry(ManifestPage {
+            version: ManifestVersion([7; 32]),
+            first: 40,
+            total: 41,
+            entries: vec![document()],
+        }),
+        entry(DocumentRequest { id: document().id, version: 3, offset: 15 * 1024 }),
+        entry(DocumentChunk { offset: 15 * 1024, bytes: vec![1, 2, 3] }),
+        entry(DocumentGone {}),
         entry(Refused { reason: RefusalReason::CodeExpired }),
         entry(Unsupported { kind: 4711 }),
     ])
@@ -135,6 +159,28 @@ fn map(entries: &[(&str, ciborium::Value)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     ciborium::into_writer(&ciborium::Value::Map(entries), &mut bytes).unwrap();
     bytes
+}
+
+#[test]
+fn a_manifest_has_another_version_when_an_entry_is_another_or_elsewhere() {
+    let (one, mut other) = (document(), document());
+    other.id = DocumentId::from_bytes([9; 16]);
+    let version = ManifestVersion::of([&one, &other]);
+    assert_eq!(ManifestVersion::of([&one.clone(), &other.clone()]), version);
+    assert_ne!(ManifestVersion::of([&other, &one]), version);
+    other.title.push('2');
+    assert_ne!(ManifestVersion::of([&one, &other]), version);
+    assert_ne!(ManifestVersion::of([]), version);
+}
+
+#[test]
+fn a_full_chunk_and_a_full_page_keep_their_limits() {
+    let chunk = DocumentChunk { offset: u64::MAX, bytes: vec![0; CHUNK_MAX] }.to_frame();
+    assert!(Frame::parse(&chunk[PREFIX_LEN..]).is_ok());
+    let length = document().encoded().len();
+    let entries = vec![document(); PAGE_MAX / length];
+    let page = ManifestPage { version: ManifestVersion([7; 32]), first: u32::MAX, total: u32::MAX, entries };
+    assert!(Frame::parse(&page.to_frame()[PREFIX_LEN..]).is_ok());
 }
 
 #[test]
