@@ -2,6 +2,8 @@
 //!
 //! Rules, files and network are the product's own crates; here is only what an app's face would be.
 
+mod attempt;
+mod buffered;
 mod cli;
 pub mod control;
 mod observer;
@@ -9,14 +11,16 @@ mod oneshot;
 mod print;
 mod running;
 
-pub use cli::{Cli, PhoneCommand};
+pub use cli::{Act, Cli, PhoneCommand};
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use client_agent::{Agent, OpenError, Platform};
+use client_agent::confine::{Plan, confine};
+use client_agent::{Agent, Confinement, OpenError, Platform};
 use vault::{Home, HomeError};
 
 use observer::Printer;
@@ -34,17 +38,45 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
     if !home.root().is_dir() && !matches!(cli.command, PhoneCommand::Enrol(_)) {
         bail!("there is no phone in {}: enrol one first", home.root().display());
     }
+    // What lies outside the home is opened before nothing there can be opened any more.
+    let source = match &cli.command {
+        PhoneCommand::Put { file, .. } => Some(open_source(file)?),
+        PhoneCommand::Enrol(_) => home.create().map(|()| None)?,
+        _ => None,
+    };
+    client_agent::keep_memory_private().context("the memory of this process cannot be kept from others")?;
+    let start = Start { home, confinement: confine_this(&cli)?, source };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match cli.command {
-        PhoneCommand::Enrol(arguments) => runtime.block_on(oneshot::enrol(home, arguments)),
-        PhoneCommand::Run => running::run(&runtime, home),
-        PhoneCommand::Sync => runtime.block_on(oneshot::sync(home)),
-        PhoneCommand::EraseState { json } => print::erase_state(&client_agent::erase_report(&home), json),
-        other => match reach(&home)? {
-            Reached::Running(mut running) => running.ask(other),
-            Reached::Opened(agent) => runtime.block_on(oneshot::command(&agent, other)),
+        PhoneCommand::Enrol(arguments) => runtime.block_on(oneshot::enrol(&start, arguments)),
+        PhoneCommand::Run => running::run(&runtime, &start),
+        PhoneCommand::Sync => runtime.block_on(oneshot::sync(&start)),
+        PhoneCommand::EraseState { json } => {
+            print::erase_state(&client_agent::erase_report(&start.home), json)
+        }
+        PhoneCommand::Try { act } => attempt::attempt(&act),
+        other => match reach(&start)? {
+            Reached::Running(mut running) => running.ask(other, start.source),
+            Reached::Opened(agent) => runtime.block_on(oneshot::command(&agent, other, start.source)),
         },
     }
+}
+
+/// What a command begins with.
+struct Start {
+    home: Home,
+    confinement: Confinement,
+    /// The file to store, outside the home.
+    source: Option<File>,
+}
+
+/// Confines the process, unless it is the control of a test. There are no threads yet.
+fn confine_this(cli: &Cli) -> anyhow::Result<Confinement> {
+    if cli.unconfined {
+        return Ok(Confinement::default());
+    }
+    let home = Home::new(std::path::absolute(&cli.home)?);
+    Ok(confine(&Plan::new(&home)))
 }
 
 /// Who answers a command.
@@ -55,13 +87,13 @@ enum Reached {
     Opened(Arc<Agent>),
 }
 
-fn reach(home: &Home) -> anyhow::Result<Reached> {
+fn reach(start: &Start) -> anyhow::Result<Reached> {
     let deadline = Instant::now() + BUSY_WAIT;
     loop {
-        if let Some(client) = control::Client::connect(home) {
+        if let Some(client) = control::Client::connect(&start.home) {
             return Ok(Reached::Running(client));
         }
-        match open(home, Printer::to_stderr()) {
+        match open(start, Printer::to_stderr()) {
             Ok(agent) => return Ok(Reached::Opened(agent)),
             Err(OpenError::Home(HomeError::InUse(_))) if Instant::now() < deadline => {
                 std::thread::sleep(BUSY_POLL);
@@ -71,22 +103,23 @@ fn reach(home: &Home) -> anyhow::Result<Reached> {
     }
 }
 
-fn open(home: &Home, printer: Printer) -> Result<Arc<Agent>, OpenError> {
+fn open(start: &Start, printer: Printer) -> Result<Arc<Agent>, OpenError> {
     let model = std::env::var(MODEL_VARIABLE).unwrap_or_else(|_| MODEL.to_owned());
+    let home = &start.home;
     let platform = Platform::software(home, &model, env!("CARGO_PKG_VERSION"));
-    let agent = Agent::open(home.clone(), platform, Arc::new(printer))?;
+    let agent = Agent::open(home.clone(), platform.confined(start.confinement.clone()), Arc::new(printer))?;
     // This process holds the home now: a socket is what a phone that lost power has left.
     control::remove_socket(home);
     Ok(agent)
 }
 
 /// Opens the home, waiting for another one-shot command to end; a phone that runs in it is an error.
-fn open_alone(home: &Home, printer: fn() -> Printer) -> anyhow::Result<Arc<Agent>> {
+fn open_alone(start: &Start, printer: fn() -> Printer) -> anyhow::Result<Arc<Agent>> {
     let deadline = Instant::now() + BUSY_WAIT;
     loop {
-        match open(home, printer()) {
+        match open(start, printer()) {
             Err(OpenError::Home(HomeError::InUse(_)))
-                if Instant::now() < deadline && control::Client::connect(home).is_none() =>
+                if Instant::now() < deadline && control::Client::connect(&start.home).is_none() =>
             {
                 std::thread::sleep(BUSY_POLL);
             }
@@ -95,6 +128,6 @@ fn open_alone(home: &Home, printer: fn() -> Printer) -> anyhow::Result<Arc<Agent
     }
 }
 
-fn open_source(path: &Path) -> anyhow::Result<std::fs::File> {
-    std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))
+fn open_source(path: &Path) -> anyhow::Result<File> {
+    File::open(path).with_context(|| format!("cannot read {}", path.display()))
 }

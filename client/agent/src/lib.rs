@@ -6,12 +6,14 @@
 
 mod agent;
 mod clock;
+pub mod confine;
 mod device_state;
 mod enrol;
 mod erase;
 mod error;
 mod files;
 mod hello;
+mod hygiene;
 mod link;
 mod platform;
 mod run;
@@ -23,10 +25,12 @@ mod unlock;
 
 pub use agent::{Agent, Event, Observer, OpenError};
 pub use clock::{boot_id, moment};
+pub use confine::Confinement;
 pub use device_state::{DeviceState, LoadStateError};
 pub use enrol::{EnrolError, EnrolRequest, Enrolled};
 pub use error::AgentError;
 pub use files::FileTransferError;
+pub use hygiene::keep_memory_private;
 pub use link::{ConnectError, ExchangeError, Link};
 pub use platform::{DeviceKey, KeyError, Platform, SecretStore};
 pub use run::RunEnd;

@@ -10,6 +10,8 @@ use shared::crypto::Secret;
 use shared::wire::{DeviceDescription, KeyLevel};
 use vault::{FileError, Home, files};
 
+use crate::confine::Confinement;
+
 /// Why a key or secret is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -53,6 +55,8 @@ pub struct Platform {
     pub secrets: Arc<dyn SecretStore>,
     /// What the device says of itself at enrolment.
     pub description: DeviceDescription,
+    /// How far this process has confined itself.
+    pub confinement: Confinement,
 }
 
 impl Platform {
@@ -67,7 +71,13 @@ impl Platform {
                 app_version: app_version.chars().take(64).collect(),
                 key_level: KeyLevel::Software,
             },
+            confinement: Confinement::default(),
         }
+    }
+
+    /// The same in a process that has confined itself so far.
+    pub fn confined(self, confinement: Confinement) -> Self {
+        Self { confinement, ..self }
     }
 }
 

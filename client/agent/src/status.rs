@@ -10,6 +10,7 @@ use vault::{Home, erase};
 
 use crate::agent::Agent;
 use crate::clock::moment;
+use crate::confine::Confinement;
 
 /// A lease that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,8 @@ pub struct Status {
     pub last_contact: Option<Timestamp>,
     /// A wipe.
     pub wipe: Option<WipeStatus>,
+    /// How far the process has confined itself.
+    pub confinement: Confinement,
 }
 
 impl Agent {
@@ -90,6 +93,7 @@ impl Agent {
             last_contact: device.and_then(|device| device.last_contact()),
             wipe: wipe
                 .or_else(|| gone().map(|command| WipeStatus { command, next: None, acknowledged: true })),
+            confinement: self.platform.confinement.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The folder of one phone: where its files are, and that one process at a time uses them.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::files::{self, FileError, at};
@@ -88,7 +89,13 @@ impl Home {
     /// Makes the folder if there is none. A folder with anything but our files in it is refused: the erase removes
     /// everything under the home.
     pub fn create(&self) -> Result<(), HomeError> {
-        files::create_dir(&self.root)?;
+        let was_there = self.root.is_dir();
+        match files::create_dir(&self.root) {
+            // A folder above that may not be opened, for one by a process that has confined itself, cannot be synced;
+            // who made the home before could.
+            Err(FileError { source, .. }) if was_there && source.kind() == ErrorKind::PermissionDenied => {}
+            made => made?,
+        }
         let ours = [self.vault_dir(), self.device_dir(), self.intent(), self.gone(), self.socket()];
         for entry in at("list", &self.root, fs::read_dir(&self.root))? {
             let path = at("list", &self.root, entry)?.path();

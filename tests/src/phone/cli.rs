@@ -14,6 +14,9 @@ pub struct Cli {
     /// The phone's folder: new or empty at enrolment.
     #[arg(long)]
     pub home: PathBuf,
+    /// Keep the access to all files: the control of a test.
+    #[arg(long, hide = true)]
+    pub unconfined: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: PhoneCommand,
@@ -74,11 +77,53 @@ pub enum PhoneCommand {
     Run,
     /// Connect once: obey commands, send a receipt that is owed.
     Sync,
+    /// Try what a confined process should not be able to do, and say how it ended.
+    #[command(hide = true)]
+    Try {
+        /// What.
+        #[command(subcommand)]
+        act: Act,
+    },
     /// Say which steps of a wipe are done, by looking at the files alone.
     EraseState {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// What a program might be made to do.
+#[derive(Subcommand)]
+pub enum Act {
+    /// Read a file.
+    Read {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Make a file.
+    Write {
+        /// Which.
+        path: PathBuf,
+    },
+    /// List a folder.
+    List {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Run a program.
+    Run {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Stop another process for a moment.
+    Signal {
+        /// Its id.
+        id: i32,
+    },
+    /// Connect to a socket that has a name and no file.
+    Socket {
+        /// Its name.
+        name: String,
     },
 }
 

@@ -1,10 +1,10 @@
 //! The socket of a running phone: one request as a JSON line, one answer as a JSON line.
 //!
-//! After the answer to `get` the content follows in pieces of `u32 length ‖ bytes`; length 0 ends it, [`FAILED`] is followed
-//! by a JSON line with the error. The socket lies in the home, which only its owner can enter.
+//! Content follows the request `put` and precedes the end of the answer to `get` in pieces of `u32 length ‖ bytes`; length 0
+//! ends it, [`FAILED`] in an answer is followed by a JSON line with the error. The socket lies in the home, which only its owner can enter.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ use tokio::runtime::Handle;
 use vault::{EntryInfo, Home};
 use zeroize::Zeroizing;
 
-use super::{PhoneCommand, open_source, print};
+use super::buffered::Buffered;
+use super::{PhoneCommand, print};
 
 const LINE_LIMIT: u64 = 64 * 1024;
 const ANSWER_LIMIT: u64 = 64 * 1024 * 1024;
@@ -31,7 +32,7 @@ pub const FAILED: u32 = u32::MAX;
 enum Request {
     Unlock { pin: Zeroizing<String> },
     Lock,
-    Put { name: String, path: PathBuf },
+    Put { name: String },
     Get { name: String },
     Rm { name: String },
     Ls,
@@ -103,7 +104,9 @@ impl Server {
 }
 
 fn send(mut stream: &UnixStream, value: &impl Serialize) -> anyhow::Result<()> {
-    let mut line = Zeroizing::new(serde_json::to_vec(value)?);
+    // Large enough for a PIN, so that no copy is left behind by growing.
+    let mut line = Zeroizing::new(Vec::with_capacity(1024));
+    serde_json::to_writer(&mut *line, value)?;
     line.push(b'\n');
     Ok(stream.write_all(&line)?)
 }
@@ -118,11 +121,14 @@ fn receive<T: for<'a> Deserialize<'a>>(reader: &mut impl BufRead, limit: u64) ->
 }
 
 fn serve(agent: &Arc<Agent>, runtime: &Handle, stream: &UnixStream) -> anyhow::Result<()> {
-    let request: Request = receive(&mut BufReader::new(stream), LINE_LIMIT)?;
-    if let Request::Get { name } = &request {
-        return serve_get(agent, stream, name);
-    }
-    let answer = match answer(agent, runtime, request) {
+    let mut reader = Buffered::new(stream);
+    let request: Request = receive(&mut reader, LINE_LIMIT)?;
+    let answer = match request {
+        Request::Get { name } => return serve_get(agent, stream, &name),
+        Request::Put { name } => put(agent, &name, &mut reader),
+        request => answer(agent, runtime, request),
+    };
+    let answer = match answer {
         Ok(value) => Answer::Ok(value),
         Err(error) => Answer::Error(format!("{error:#}")),
     };
@@ -139,15 +145,50 @@ fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Res
             agent.lock();
             Value::Null
         }
-        Request::Put { name, path } => Value::from(agent.put(&name, &mut open_source(&path)?)?.size),
         Request::Rm { name } => {
             agent.delete(&name)?;
             Value::Null
         }
         Request::Ls => serde_json::to_value(agent.list()?.iter().map(to_item).collect::<Vec<_>>())?,
         Request::Status => serde_json::to_value(agent.status())?,
-        Request::Get { .. } => bail!("get is answered in pieces"),
+        Request::Get { .. } | Request::Put { .. } => bail!("content goes in pieces"),
     })
+}
+
+fn put(agent: &Agent, name: &str, reader: &mut Buffered<'_>) -> anyhow::Result<Value> {
+    let mut source = Received { reader, left: 0, ended: false };
+    let stored = agent.put(name, &mut source);
+    // An answer before the content has arrived would be lost: what is left is read.
+    std::io::copy(&mut source, &mut std::io::sink())?;
+    Ok(Value::from(stored?.size))
+}
+
+/// Reads pieces. A command that ends before its content was complete is an error, not a shorter file.
+struct Received<'a, 'b> {
+    reader: &'a mut Buffered<'b>,
+    left: usize,
+    ended: bool,
+}
+
+impl Read for Received<'_, '_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        if self.left == 0 && !self.ended {
+            let mut length = [0; 4];
+            self.reader.read_exact(&mut length)?;
+            self.left = u32::from_be_bytes(length).try_into().unwrap_or(usize::MAX);
+            self.ended = self.left == 0;
+        }
+        let most = bytes.len().min(self.left);
+        if most == 0 {
+            return Ok(0);
+        }
+        let n = self.reader.read(&mut bytes[..most])?;
+        if n == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left -= n;
+        Ok(n)
+    }
 }
 
 /// Writes pieces, each with its length.
@@ -209,23 +250,30 @@ impl Client {
 
     fn exchange(&mut self, request: &Request) -> anyhow::Result<Value> {
         send(&self.0, request)?;
-        match receive(&mut BufReader::new(&self.0), ANSWER_LIMIT)? {
+        self.answer()
+    }
+
+    fn answer(&mut self) -> anyhow::Result<Value> {
+        match receive(&mut Buffered::new(&self.0), ANSWER_LIMIT)? {
             Answer::Ok(value) => Ok(value),
             Answer::Error(error) => bail!(error),
         }
     }
 
     /// Has the running phone do a command, and prints its answer as a one-shot would.
-    pub(super) fn ask(&mut self, command: PhoneCommand) -> anyhow::Result<()> {
+    pub(super) fn ask(&mut self, command: PhoneCommand, source: Option<File>) -> anyhow::Result<()> {
         match command {
             PhoneCommand::Unlock { pin } => {
                 let how = self.exchange(&Request::Unlock { pin: pin.read()? })?;
                 println!("the vault opened {}", how.as_str().unwrap_or_default());
             }
             PhoneCommand::Lock => drop(self.exchange(&Request::Lock)?),
-            PhoneCommand::Put { name, file, .. } => {
-                let path = std::path::absolute(file)?;
-                println!("stored {} bytes", self.exchange(&Request::Put { name, path })?);
+            PhoneCommand::Put { name, .. } => {
+                send(&self.0, &Request::Put { name })?;
+                let mut source = source.context("a file to store")?;
+                std::io::copy(&mut source, &mut Pieces(&self.0))?;
+                (&self.0).write_all(&0_u32.to_be_bytes())?;
+                println!("stored {} bytes", self.answer()?);
             }
             PhoneCommand::Get { name, .. } => self.get(name)?,
             PhoneCommand::Rm { name, .. } => drop(self.exchange(&Request::Rm { name })?),
@@ -244,7 +292,7 @@ impl Client {
 
     fn get(&mut self, name: String) -> anyhow::Result<()> {
         send(&self.0, &Request::Get { name })?;
-        let mut reader = BufReader::new(&self.0);
+        let mut reader = Buffered::new(&self.0);
         let mut out = std::io::stdout().lock();
         let mut piece = Zeroizing::new(Vec::with_capacity(64 * 1024));
         loop {

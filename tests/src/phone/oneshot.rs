@@ -1,5 +1,6 @@
 //! Commands without a running phone: open the home, connect, do one thing, close.
 
+use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -9,12 +10,11 @@ use client_core::State;
 use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use shared::activation_code::ActivationCode;
 use shared::policy::LeaseMode;
-use vault::Home;
 use zeroize::Zeroizing;
 
 use super::cli::EnrolArguments;
 use super::observer::Printer;
-use super::{PhoneCommand, open_alone, open_source, print};
+use super::{PhoneCommand, Start, open_alone, print};
 
 fn parse_pin_hex(text: &String) -> anyhow::Result<[u8; 32]> {
     let bytes = HEX.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
@@ -22,20 +22,19 @@ fn parse_pin_hex(text: &String) -> anyhow::Result<[u8; 32]> {
 }
 
 /// `phone enrol`.
-pub(super) async fn enrol(home: Home, arguments: EnrolArguments) -> anyhow::Result<()> {
+pub(super) async fn enrol(start: &Start, arguments: EnrolArguments) -> anyhow::Result<()> {
     let code = ActivationCode::parse(&Zeroizing::new(arguments.code))?;
     let pins = arguments.pins.iter().map(parse_pin_hex).collect::<anyhow::Result<_>>()?;
     let pin = arguments.pin.read()?;
-    home.create()?;
-    let agent = open_alone(&home, Printer::to_stderr)?;
+    let agent = open_alone(start, Printer::to_stderr)?;
     let enrolled = agent.enrol(EnrolRequest { code, server: arguments.server, pin, pins }).await?;
     println!("enrolled {} at {}", enrolled.enrolment, enrolled.organisation);
     Ok(())
 }
 
 /// `phone sync`.
-pub(super) async fn sync(home: Home) -> anyhow::Result<()> {
-    let agent = open_alone(&home, Printer::to_stdout)?;
+pub(super) async fn sync(start: &Start) -> anyhow::Result<()> {
+    let agent = open_alone(start, Printer::to_stdout)?;
     if agent.state() == State::Gone {
         return Ok(());
     }
@@ -53,7 +52,11 @@ async fn finish(agent: &Arc<Agent>, link: Option<Link>) {
 }
 
 /// The commands that a running phone would answer.
-pub(super) async fn command(agent: &Arc<Agent>, command: PhoneCommand) -> anyhow::Result<()> {
+pub(super) async fn command(
+    agent: &Arc<Agent>,
+    command: PhoneCommand,
+    source: Option<File>,
+) -> anyhow::Result<()> {
     match command {
         PhoneCommand::Status { json } => print::status(&agent.status(), json),
         PhoneCommand::Lock => {
@@ -73,8 +76,8 @@ pub(super) async fn command(agent: &Arc<Agent>, command: PhoneCommand) -> anyhow
             finish(agent, link).await;
             Ok(())
         }
-        PhoneCommand::Put { name, file, pin } => {
-            let mut source = open_source(&file)?;
+        PhoneCommand::Put { name, pin, .. } => {
+            let mut source = source.context("a file to store")?;
             unlocked(agent, pin.read()?, move |agent| {
                 let info = agent.put(&name, &mut source)?;
                 println!("stored {} bytes", info.size);
@@ -100,7 +103,11 @@ pub(super) async fn command(agent: &Arc<Agent>, command: PhoneCommand) -> anyhow
             })
             .await
         }
-        PhoneCommand::Enrol(_) | PhoneCommand::Run | PhoneCommand::Sync | PhoneCommand::EraseState { .. } => {
+        PhoneCommand::Enrol(_)
+        | PhoneCommand::Run
+        | PhoneCommand::Sync
+        | PhoneCommand::Try { .. }
+        | PhoneCommand::EraseState { .. } => {
             bail!("this command is not one for an open home")
         }
     }

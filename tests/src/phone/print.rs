@@ -37,6 +37,7 @@ pub(super) fn status(status: &Status, as_json: bool) -> anyhow::Result<()> {
     );
     line("open until", status.open_until.map(|until| until.to_string()));
     line("vault epoch", Some(status.vault_epoch.to_string()));
+    line("confinement", Some(word(&status.confinement)));
     line("last contact", status.last_contact.map(|at| at.to_string()));
     line(
         "wipe",

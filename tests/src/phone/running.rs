@@ -4,14 +4,13 @@ use anyhow::Context;
 use client_agent::RunEnd;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use vault::Home;
 
 use super::observer::Printer;
-use super::{control, open_alone};
+use super::{Start, control, open_alone};
 
-pub(super) fn run(runtime: &Runtime, home: Home) -> anyhow::Result<()> {
-    let agent = open_alone(&home, Printer::to_stdout)?;
-    let server = control::Server::start(&home, agent.clone(), runtime.handle().clone())
+pub(super) fn run(runtime: &Runtime, start: &Start) -> anyhow::Result<()> {
+    let agent = open_alone(start, Printer::to_stdout)?;
+    let server = control::Server::start(&start.home, agent.clone(), runtime.handle().clone())
         .context("cannot open the socket for commands")?;
     let end = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

@@ -3,6 +3,7 @@
 
 mod april;
 mod commands;
+mod confine;
 mod console;
 mod demo;
 mod durability;
