@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use vault::{CHUNK_LEN, EntryInfo};
+use vault::{CHUNK_LEN, Collection, EntryInfo};
 use zeroize::Zeroizing;
 
 use crate::agent::{Agent, rng};
@@ -23,12 +23,12 @@ pub enum FileTransferError {
 impl Agent {
     /// Stores everything that `source` gives under `name`; durable when this returns.
     pub fn put(&self, name: &str, source: &mut dyn Read) -> Result<EntryInfo, FileTransferError> {
-        let mut file = self.with_vault(|vault| vault.begin(name, &mut rng()))?;
+        let mut file = self.with_vault(|vault| vault.begin(Collection::Files, name, &mut rng()))?;
         let mut buffer = Zeroizing::new(vec![0; CHUNK_LEN]);
         loop {
             let length = source.read(&mut buffer)?;
             if length == 0 {
-                return Ok(self.with_vault(|vault| vault.commit(file, moment().now, &mut rng()))?);
+                return Ok(self.with_vault(|vault| vault.commit_file(file, moment().now, &mut rng()))?);
             }
             self.with_vault(|vault| vault.write(&mut file, &buffer[..length]))?;
         }
@@ -36,9 +36,9 @@ impl Agent {
 
     /// Writes the file `name` to `sink`. After an error `sink` has a part of it.
     pub fn get(&self, name: &str, sink: &mut dyn Write) -> Result<u64, FileTransferError> {
-        let mut file = self.with_vault(|vault| vault.file(name))?;
+        let mut file = self.with_vault(|vault| vault.file(Collection::Files, name))?;
         while let Some(chunk) = self.with_vault(|vault| vault.read(&mut file))? {
-            sink.write_all(&chunk)?;
+            sink.write_all(chunk)?;
         }
         sink.flush()?;
         Ok(file.size())
@@ -46,11 +46,11 @@ impl Agent {
 
     /// All files, by name.
     pub fn list(&self) -> Result<Vec<EntryInfo>, AgentError> {
-        self.with_vault(vault::Vault::list)
+        self.with_vault(|vault| vault.list(Collection::Files))
     }
 
     /// Removes the file `name`.
     pub fn delete(&self, name: &str) -> Result<(), AgentError> {
-        self.with_vault(|vault| vault.delete(name, &mut rng()))
+        self.with_vault(|vault| vault.delete(Collection::Files, name, &mut rng()))
     }
 }

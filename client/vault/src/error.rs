@@ -1,19 +1,35 @@
 //! Why the open vault did not do something: what is wrong, and what to do.
 
-use crate::index::SealBudgetSpent;
 use crate::store::StoreError;
 
 /// Which part of the vault is not as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// The index does not open: another vault key, or changed bytes.
+    /// The header is not there or not one.
+    #[error("its header is missing or damaged")]
+    Header,
+    /// The count of seals is not there or not one.
+    #[error("its count of seals is missing or damaged")]
+    Seals,
+    /// The index does not open: another vault key, or changed, moved, removed or older bytes.
     #[error("its index does not open")]
     Index,
+    /// The store knows fewer commits than were acknowledged: it was cut, or an older copy was put in its place.
+    #[error("it has {has} commits, and {acknowledged} were acknowledged")]
+    LostCommits {
+        /// Commits that the store knows.
+        has: u64,
+        /// Commits that were on the disk.
+        acknowledged: u64,
+    },
     /// The index names a record that is not there.
     #[error("a record is missing")]
     MissingRecord,
-    /// A record does not open as what the index says: changed, swapped or rolled back.
-    #[error("a record was changed, swapped or rolled back")]
+    /// A record has another version than the index says: it was set back, or changed.
+    #[error("a record was set back or changed")]
+    Version,
+    /// A record does not open as what the index says: changed or swapped.
+    #[error("a record was changed or swapped")]
     Record,
     /// The content of a file is not there.
     #[error("the content of a file is missing")]
@@ -29,27 +45,52 @@ pub enum Damage {
 /// Why the vault did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// No file of this name.
-    #[error("there is no file of this name in the vault: see the list of files")]
+    /// Nothing of this name.
+    #[error("there is nothing of this name in the vault: see the list")]
     NotFound,
     /// A name that cannot be used.
-    #[error("a file name has 1 to 255 bytes and no control characters")]
+    #[error("a name has 1 to 255 bytes and no control characters")]
     Name,
     /// Over [`crate::MAX_FILE`].
     #[error("the file is over the limit of 500 MiB; nothing was stored")]
     TooLarge,
+    /// Over [`crate::INLINE_MAX`], in a batch.
+    #[error("a record of a batch has at most 6 KiB: store it as a file; nothing was stored")]
+    RecordTooLarge,
+    /// Over [`crate::MAX_BATCH`].
+    #[error("a batch has at most 2,000 changes: commit it in parts; nothing was stored")]
+    BatchTooLarge,
+    /// Asked for at once, and too large for that.
+    #[error("this is a file: read it chunk by chunk")]
+    IsFile,
     /// The vault is being closed.
     #[error("the vault is closed: unlock it first")]
     Closed,
-    /// Over [`crate::MAX_FILES`].
-    #[error("the vault has 10,000 files, which is its limit: remove some first")]
-    TooManyFiles,
+    /// Over [`crate::MAX_RECORDS`].
+    #[error("the vault has 131,072 records, which is its limit: remove some first")]
+    Full,
+    /// Of a newer app.
+    #[error(
+        "the vault has format {found}, this app knows format 1: install the newer app again; nothing was changed"
+    )]
+    FormatNewer {
+        /// What its header says.
+        found: u16,
+    },
+    /// Of an older app.
+    #[error(
+        "the vault has format {found}, this app knows format 1: open it once with the app that wrote it and sync, then \
+             enrol again; nothing was changed"
+    )]
+    FormatOlder {
+        /// What its header says.
+        found: u16,
+    },
     /// Not as it was written.
-    #[error("the vault is damaged: {0}; have this device wiped and enrol it again")]
+    #[error(
+        "the vault is damaged: {0}; what is whole can still be read, and the rest can be dropped knowingly"
+    )]
     Damaged(#[from] Damage),
-    /// Written to too often.
-    #[error(transparent)]
-    Budget(#[from] SealBudgetSpent),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,161 +1,300 @@
-//! The authenticated index: which record is in the vault in which version, so that a swapped, removed or rolled-back record
-//! is found. A whole older copy of the vault is not found here. Each hello and unlock tells the server the vault epoch, by which
-//! an older copy could be noticed; nothing compares it yet.
+//! The authenticated index: which records are in the vault, in which version. In memory by name; on disk a base and the
+//! changes since, so that one put does not write all names anew.
 //!
-//! Records are spread over 256 buckets by the first byte of their HMAC'd name. A bucket is the sorted list of (name,
-//! version), sealed with its generation; the root seals the generations of all buckets. One change writes the record, its
-//! bucket and the root in one batch.
+//! Base and deltas are written in pieces of a few KiB. The root, written with every commit, seals the generation, where the
+//! base is, and a hash over exactly the sealed bytes of base and deltas: a piece that was changed, removed, repeated, moved or
+//! taken from an older time is found. A whole older copy of the vault is not found here; the server compares the vault epoch.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{Hash, Hasher};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
-use shared::crypto::SealingKey;
+use shared::crypto::hazmat::sha256;
+use zeroize::Zeroizing;
 
+use crate::content::FileId;
 use crate::error::Damage;
+use crate::format::{Header, Space, Tag};
+use crate::keys::{Keys, Sealed};
 
-/// An HMAC'd name.
-pub(crate) type Tag = [u8; 32];
+/// Estimated bytes of a piece: as records, pieces stay below what sled syncs.
+const PIECE: usize = 6 * 1024;
+/// What an entry takes besides its name, at most.
+const ENTRY_OVERHEAD: usize = 64;
 
-const ROOT_KEY: &[u8] = b"i/root";
-const ROOT_AAD: &[u8] = b"tbk/1/vault-root";
-
-/// Generations of the buckets that have one, and the newest of them.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Root {
-    pub(crate) generation: u64,
-    pub(crate) buckets: BTreeMap<u8, u64>,
+/// What the index says of one record.
+pub(crate) struct Listed {
+    pub(crate) space: Space,
+    pub(crate) name: Zeroizing<String>,
+    pub(crate) tag: Tag,
+    pub(crate) version: u64,
+    pub(crate) size: u64,
+    pub(crate) stored_at: i64,
+    /// The file with the content, unless it stands in the record.
+    pub(crate) content: Option<FileId>,
 }
 
-/// The records of one bucket with their versions.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Bucket(BTreeMap<ByteArray<32>, u64>);
+/// By name, in a set.
+#[derive(Clone)]
+struct ByName(Arc<Listed>);
 
-impl Bucket {
-    pub(crate) fn version(&self, tag: &Tag) -> Option<u64> {
-        self.0.get(&ByteArray::new(*tag)).copied()
-    }
-
-    pub(crate) fn set(&mut self, tag: &Tag, version: Option<u64>) {
-        match version {
-            Some(version) => self.0.insert(ByteArray::new(*tag), version),
-            None => self.0.remove(&ByteArray::new(*tag)),
-        };
-    }
-
-    pub(crate) fn records(&self) -> impl Iterator<Item = (Tag, u64)> {
-        self.0.iter().map(|(tag, version)| (tag.into_array(), *version))
+impl ByName {
+    fn name(&self) -> &str {
+        &self.0.name
     }
 }
 
-pub(crate) fn bucket_key(bucket: u8) -> Vec<u8> {
-    vec![b'i', b'/', bucket]
+impl Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        self.name()
+    }
 }
 
-pub(crate) fn root_key() -> &'static [u8] {
-    ROOT_KEY
+impl Hash for ByName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
 }
 
-fn bucket_aad(bucket: u8, generation: u64) -> Vec<u8> {
-    [b"tbk/1/vault-bucket/".as_slice(), &[bucket], &generation.to_be_bytes()].concat()
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
 }
 
-fn seal<T: Serialize>(
-    key: &SealingKey,
-    aad: &[u8],
-    value: &T,
-    rng: &mut (impl RngCore + CryptoRng),
-) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    ciborium::into_writer(value, &mut bytes).expect("an index in memory encodes into a vector");
-    key.seal(aad, &bytes, rng)
+impl Eq for ByName {}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
-pub(crate) fn seal_root(key: &SealingKey, root: &Root, rng: &mut (impl RngCore + CryptoRng)) -> Vec<u8> {
-    seal(key, ROOT_AAD, root, rng)
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.name().cmp(other.name())
+    }
 }
 
-pub(crate) fn open_root(key: &SealingKey, sealed: &[u8]) -> Result<Root, Damage> {
-    let bytes = key.open(ROOT_AAD, sealed).map_err(|_| Damage::Index)?;
-    ciborium::from_reader(bytes.as_slice()).map_err(|_| Damage::Index)
+/// The records of one space: found by name in one step, and listed in order.
+#[derive(Default)]
+struct Names {
+    found: HashSet<ByName>,
+    ordered: BTreeSet<ByName>,
 }
 
-pub(crate) fn seal_bucket(
-    key: &SealingKey,
-    (bucket, generation): (u8, u64),
-    content: &Bucket,
-    rng: &mut (impl RngCore + CryptoRng),
-) -> Vec<u8> {
-    seal(key, &bucket_aad(bucket, generation), content, rng)
+/// All records, in memory while the vault is open. Names are erased when dropped.
+#[derive(Default)]
+pub(crate) struct Index {
+    spaces: [Names; 16],
+    count: usize,
 }
 
-/// The bucket as `root` knows it; `stored` is what the store has.
-pub(crate) fn open_bucket(
-    key: &SealingKey,
-    root: &Root,
-    bucket: u8,
-    stored: Option<&[u8]>,
-) -> Result<Bucket, Damage> {
-    let (generation, sealed) = match (root.buckets.get(&bucket), stored) {
-        (None, None) => return Ok(Bucket::default()),
-        (Some(generation), Some(sealed)) => (*generation, sealed),
-        _ => return Err(Damage::Index),
+fn position(space: Space) -> usize {
+    usize::from(space.code() & 7) + if space.is_partial() { 8 } else { 0 }
+}
+
+impl Index {
+    pub(crate) fn find(&self, space: Space, name: &str) -> Option<&Arc<Listed>> {
+        self.spaces[position(space)].found.get(name).map(|listed| &listed.0)
+    }
+
+    pub(crate) fn put(&mut self, listed: Arc<Listed>) {
+        let names = &mut self.spaces[position(listed.space)];
+        let added = names.found.replace(ByName(Arc::clone(&listed))).is_none();
+        names.ordered.replace(ByName(listed));
+        self.count += usize::from(added);
+    }
+
+    pub(crate) fn remove(&mut self, space: Space, name: &str) {
+        let names = &mut self.spaces[position(space)];
+        self.count -= usize::from(names.found.remove(name));
+        names.ordered.remove(name);
+    }
+
+    /// Records of all spaces.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The records whose names begin with `prefix`, in the order of their names' bytes.
+    pub(crate) fn list(&self, space: Space, prefix: &str) -> impl Iterator<Item = &Arc<Listed>> {
+        let from: (Bound<&str>, Bound<&str>) = (Bound::Included(prefix), Bound::Unbounded);
+        let ordered = self.spaces[position(space)].ordered.range::<str, _>(from);
+        ordered.map(|listed| &listed.0).take_while(move |listed| listed.name.starts_with(prefix))
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Listed>> {
+        self.spaces.iter().flat_map(|names| &names.ordered).map(|listed| &listed.0)
+    }
+}
+
+/// A record that is written, or one that goes.
+pub(crate) enum Change {
+    Put(Arc<Listed>),
+    Remove(Space, Zeroizing<String>),
+}
+
+impl Change {
+    pub(crate) fn place(&self) -> (Space, &str) {
+        match self {
+            Self::Put(listed) => (listed.space, &listed.name),
+            Self::Remove(space, name) => (*space, name),
+        }
+    }
+}
+
+/// `[version, size, stored_at, content id or null]`
+type Facts = (u64, u64, i64, Option<ByteArray<16>>);
+
+/// `[space, name, facts or null]`: null is a removal.
+#[derive(Serialize, Deserialize)]
+struct Line<'a>(Space, std::borrow::Cow<'a, str>, Option<Facts>);
+
+fn line<'a>(change: &'a Change) -> Line<'a> {
+    let facts = match change {
+        Change::Put(listed) => {
+            Some((listed.version, listed.size, listed.stored_at, listed.content.map(ByteArray::new)))
+        }
+        Change::Remove(..) => None,
     };
-    let bytes = key.open(&bucket_aad(bucket, generation), sealed).map_err(|_| Damage::Index)?;
-    ciborium::from_reader(bytes.as_slice()).map_err(|_| Damage::Index)
+    let (space, name) = change.place();
+    Line(space, name.into(), facts)
 }
 
-/// Seals under one subkey are counted, since random nonces bear 2²⁸ of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this vault has been written to 2^28 times: have the device enrolled anew")]
-pub struct SealBudgetSpent;
-
-/// A count that is reserved on disk in blocks before it is used, so that a crash loses a part of a block, never a seal.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SealBudget {
-    used: u64,
-    reserved: u64,
+/// Where base and deltas are, and what exactly they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Root {
+    /// Rises by one with every commit.
+    pub(crate) generation: u64,
+    /// Generation of the commit that wrote the base.
+    pub(crate) base: u64,
+    /// Pieces of the base.
+    pub(crate) pieces: u32,
+    /// SHA-256 over the base's sealed pieces, then for each delta over the hash before and its sealed pieces.
+    #[serde(with = "serde_bytes")]
+    pub(crate) chain: [u8; 32],
 }
 
-impl SealBudget {
-    const BLOCK: u64 = 256;
-    const LIMIT: u64 = 1 << 28;
+fn root_aad(header: Header) -> Vec<u8> {
+    [b"r".as_slice(), &header.to_bytes()].concat()
+}
 
-    /// The budget whose stored reservation is `reserved`.
-    pub(crate) fn from_reserved(reserved: u64) -> Self {
-        Self { used: reserved, reserved }
+impl Root {
+    pub(crate) fn seal(
+        &self,
+        keys: &Keys,
+        (header, epoch): (Header, u32),
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let fields = (self.generation, self.base, self.pieces, ByteArray::new(self.chain));
+        ciborium::into_writer(&fields, &mut bytes).expect("a root in memory encodes into a vector");
+        let mut sealed = Vec::new();
+        keys.seal_onto(&mut sealed, (Sealed::Index, epoch), &root_aad(header), &bytes, rng);
+        sealed
     }
 
-    /// Spends `seals`. `Some(reserved)` has to be durable before they are made.
-    pub(crate) fn spend(&mut self, seals: u64) -> Result<Option<u64>, SealBudgetSpent> {
-        let used = self.used.saturating_add(seals);
-        if used > Self::LIMIT {
-            return Err(SealBudgetSpent);
-        }
-        self.used = used;
-        if used <= self.reserved {
-            return Ok(None);
-        }
-        self.reserved = used.saturating_add(Self::BLOCK);
-        Ok(Some(self.reserved))
+    pub(crate) fn open(keys: &Keys, (header, newest): (Header, u32), sealed: &[u8]) -> Result<Self, Damage> {
+        let opened = keys.open((Sealed::Index, newest), &root_aad(header), sealed).ok_or(Damage::Index)?;
+        let (generation, base, pieces, chain): (u64, u64, u32, ByteArray<32>) =
+            ciborium::from_reader(opened.as_slice()).map_err(|_| Damage::Index)?;
+        Ok(Self { generation, base, pieces, chain: chain.into_array() })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether a part of the index holds all names or changes to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Base,
+    Delta,
+}
 
-    #[test]
-    fn the_seal_budget_is_reserved_before_use_and_ends() {
-        let mut budget = SealBudget::default();
-        assert_eq!(budget.spend(2), Ok(Some(258)));
-        for _ in 0..128 {
-            assert_eq!(budget.spend(2), Ok(None));
+impl Part {
+    fn letter(self) -> u8 {
+        match self {
+            Self::Base => b'b',
+            Self::Delta => b'd',
         }
-        assert_eq!(budget.spend(2), Ok(Some(516)));
-        let mut after_crash = SealBudget::from_reserved(516);
-        assert_eq!(after_crash.spend(1), Ok(Some(517 + 256)), "what was reserved is not used again");
-        assert_eq!(SealBudget::from_reserved((1 << 28) - 1).spend(2), Err(SealBudgetSpent));
     }
+
+    /// The key of a piece in the store, and what it is bound to.
+    pub(crate) fn key(self, generation: u64, piece: u32) -> [u8; 13] {
+        let mut key = [0; 13];
+        key[0] = self.letter();
+        key[1..9].copy_from_slice(&generation.to_be_bytes());
+        key[9..].copy_from_slice(&piece.to_be_bytes());
+        key
+    }
+}
+
+/// Cuts changes into pieces. An entry is never cut.
+pub(crate) fn pieces(changes: &[Change]) -> Vec<&[Change]> {
+    let (mut cut, mut start, mut weight) = (Vec::new(), 0, 0);
+    for (at, change) in changes.iter().enumerate() {
+        let entry = change.place().1.len() + ENTRY_OVERHEAD;
+        if weight + entry > PIECE {
+            cut.push(&changes[start..at]);
+            (start, weight) = (at, 0);
+        }
+        weight += entry;
+    }
+    if start < changes.len() {
+        cut.push(&changes[start..]);
+    }
+    cut
+}
+
+/// Seals one piece; `more` says whether another follows.
+pub(crate) fn seal_piece(
+    keys: &Keys,
+    epoch: u32,
+    key: &[u8; 13],
+    (more, changes): (bool, &[Change]),
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Vec<u8> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(PIECE + ENTRY_OVERHEAD));
+    let lines: Vec<Line<'_>> = changes.iter().map(line).collect();
+    ciborium::into_writer(&(more, lines), &mut *bytes).expect("a piece in memory encodes into a vector");
+    let mut sealed = Vec::with_capacity(bytes.len() + 64);
+    keys.seal_onto(&mut sealed, (Sealed::Index, epoch), key, &bytes, rng);
+    sealed
+}
+
+/// Puts one piece's lines into `index`; says whether another piece follows.
+pub(crate) fn open_piece(
+    keys: &Keys,
+    newest: u32,
+    key: &[u8; 13],
+    sealed: &[u8],
+    index: &mut Index,
+) -> Result<bool, Damage> {
+    let opened = keys.open((Sealed::Index, newest), key, sealed).ok_or(Damage::Index)?;
+    let (more, lines): (bool, Vec<Line<'static>>) =
+        ciborium::from_reader(opened.as_slice()).map_err(|_| Damage::Index)?;
+    for Line(space, name, facts) in lines {
+        let name = Zeroizing::new(name.into_owned());
+        let Some((version, size, stored_at, content)) = facts else {
+            index.remove(space, &name);
+            continue;
+        };
+        let (tag, content) = (keys.tag(space, &name), content.map(ByteArray::into_array));
+        index.put(Arc::new(Listed { space, name, tag, version, size, stored_at, content }));
+    }
+    Ok(more)
+}
+
+/// The hash over the base's sealed pieces.
+pub(crate) fn chain_base<'a>(sealed: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
+    sha256(&sealed.collect::<Vec<_>>())
+}
+
+/// The hash after one more delta.
+pub(crate) fn chain_delta<'a>(before: &'a [u8; 32], sealed: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
+    sha256(&std::iter::once(before.as_slice()).chain(sealed).collect::<Vec<_>>())
 }

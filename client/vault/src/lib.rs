@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `vault/store/` | sled: sealed records, names only as HMAC |
 //! | `vault/content/` | the sealed contents of files; their number and sizes can be seen, nothing else |
+//! | `vault/mark` | the number of a commit that was on the disk |
 //! | `vault/slots/online`, `offline` | the vault key, wrapped |
 //! | `vault/slots/lease`, `lease-secret` | a durable lease, while one runs |
 //! | `device/secret`, `key`, `state`, `receipt` | device secret, device key (PKCS#8), enrolment state, signed receipt |
@@ -15,22 +16,31 @@
 //! | `wipe-intent` | zeros, or the signed wipe that is being obeyed |
 //! | `gone` | after an acknowledged erase: the id of the command, nothing else |
 
+mod batch;
+mod budget;
 mod content;
 pub mod erase;
 mod error;
 pub mod files;
+mod format;
 mod home;
 mod index;
 pub mod intent;
+mod keys;
 mod records;
 mod slots;
 mod store;
+mod transfer;
+#[cfg(test)]
+mod world;
 
+pub use batch::{Batch, MAX_BATCH};
 pub use content::{CHUNK_LEN, FileReader, FileWriter, MAX_FILE};
 pub use error::{Damage, VaultError};
 pub use files::FileError;
+pub use format::{Collection, FORMAT, INLINE_MAX, MAX_NAME};
 pub use home::{Home, HomeError, HomeLock};
-pub use index::SealBudgetSpent;
-pub use records::{EntryInfo, MAX_FILES, Vault};
+pub use records::{EntryInfo, MAX_RECORDS, Vault};
 pub use slots::{DurableLease, LoadSlotError, Slot, SlotError, SlotHeader, SlotKind, VaultKey};
 pub use store::StoreError;
+pub use transfer::MAX_SOURCE;

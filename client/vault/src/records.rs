@@ -1,33 +1,33 @@
-//! The open vault: files by name, sealed, in an authenticated index.
-//!
-//! Store keys: `m/seals` (seal budget), `i/…` (index), `e/<tag>` (sealed record). Contents are files beside the store
-//! (`content`). Reads and writes go chunk by chunk, so that a block or wipe never waits for more than one.
+//! The open vault: records by collection and name, sealed, in an authenticated index. Changes are in `batch`, files in
+//! `transfer`, what to do about damage in `salvage`.
 
-use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
-use serde::{Deserialize, Serialize};
-use shared::crypto::{MacKey, Purpose, SealingKey};
 use shared::ids::EnrolmentId;
 use zeroize::Zeroizing;
 
-use crate::content::{CHUNK_LEN, ContentKey, FileId, FileReader, FileWriter, Folder, MAX_FILE};
+use crate::batch::Batch;
+use crate::budget::SealBudget;
+use crate::content::Folder;
 use crate::error::{Damage, VaultError};
-use crate::index::{self, Bucket, Root, SealBudget, Tag};
+use crate::format::{
+    Collection, HEADER_KEY, Header, Kind, ROOT_KEY, SEALS_KEY, Space, record_aad, record_key, split_record,
+};
+use crate::index::{self, Index, Listed, Part, Root};
+use crate::keys::{Keys, Sealed};
 use crate::slots::VaultKey;
 use crate::store::Store;
 
-const COLLECTION: &[u8] = b"files";
-const MAX_NAME: usize = 255;
-const BUDGET_KEY: &[u8] = b"m/seals";
-/// Most files of a vault: keeps the pages of the store below what sled syncs.
-pub const MAX_FILES: usize = 10_000;
+/// Most records of a vault: its names are in memory while it is open.
+pub const MAX_RECORDS: usize = 1 << 17;
+/// Bytes of the version before a sealed record.
+const VERSION_LEN: usize = 8;
 
-/// A file in the vault.
+/// A record in the vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryInfo {
     /// As it was given.
@@ -40,52 +40,118 @@ pub struct EntryInfo {
     pub stored_at: Timestamp,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    name: Zeroizing<String>,
-    size: u64,
-    content: ContentKey,
-    stored_at: i64,
-}
-
-impl Entry {
-    fn info(&self, version: u64) -> EntryInfo {
-        let stored_at = Timestamp::from_millisecond(self.stored_at).unwrap_or(Timestamp::UNIX_EPOCH);
-        EntryInfo { name: self.name.to_string(), size: self.size, version, stored_at }
+impl From<&Arc<Listed>> for EntryInfo {
+    fn from(listed: &Arc<Listed>) -> Self {
+        Self {
+            name: listed.name.to_string(),
+            size: listed.size,
+            version: listed.version,
+            stored_at: Timestamp::from_millisecond(listed.stored_at).unwrap_or(Timestamp::UNIX_EPOCH),
+        }
     }
 }
 
-struct Keys {
-    names: MacKey,
-    records: SealingKey,
-    index: SealingKey,
+/// What the next commit needs to know.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    pub(crate) root: Root,
+    pub(crate) budget: SealBudget,
+    /// Bytes of the sealed base.
+    pub(crate) base_bytes: usize,
+    /// Generation and number of pieces of each delta since.
+    pub(crate) deltas: Vec<(u64, u32)>,
+    pub(crate) delta_bytes: usize,
 }
 
-struct Current {
-    root: Root,
-    files: usize,
-    budget: SealBudget,
-}
-
-/// An open vault. Dropping it forgets its keys and closes the store.
+/// An open vault. Dropping it forgets its keys and names, and closes the store.
 pub struct Vault {
     store: Store,
     contents: Folder,
     keys: Keys,
-    current: Mutex<Current>,
+    header: Header,
+    /// No key epoch above it is read.
+    key_epoch: AtomicU32,
+    /// Changes with the store under its lock, so that who reads both under it sees them agree.
+    index: RwLock<Index>,
+    writer: Mutex<Writer>,
     closing: Arc<AtomicBool>,
 }
 
-fn record_aad(tag: &Tag, version: u64) -> Vec<u8> {
-    [b"tbk/1/vault-record/", COLLECTION, b"/", tag, &version.to_be_bytes()].concat()
+/// The parts of a vault whose store is open and whose index is not.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) contents: Folder,
+    pub(crate) keys: Keys,
+    pub(crate) header: Header,
 }
 
-fn entry_key(tag: &Tag) -> Vec<u8> {
-    [b"e/".as_slice(), tag].concat()
+impl Opened {
+    pub(crate) fn open(store_dir: &Path, key: &VaultKey, enrolment: EnrolmentId) -> Result<Self, VaultError> {
+        let store = Store::open(store_dir)?;
+        let header = Header::parse(&store.get(HEADER_KEY)?.ok_or(Damage::Header)?)?;
+        let (contents, keys) = (Folder::beside(store_dir)?, Keys::new(key, enrolment, header));
+        Ok(Self { store, contents, keys, header })
+    }
+
+    pub(crate) fn budget(&self) -> Result<SealBudget, VaultError> {
+        let bytes = self.store.get(SEALS_KEY)?.ok_or(Damage::Seals)?;
+        Ok(SealBudget::parse(&bytes).ok_or(Damage::Seals)?)
+    }
+
+    /// Reads root, base and deltas.
+    pub(crate) fn load(&self, budget: SealBudget) -> Result<(Index, Writer), VaultError> {
+        let newest = budget.epoch;
+        let sealed = self.store.get(ROOT_KEY)?.ok_or(Damage::Index)?;
+        let root = Root::open(&self.keys, (self.header, newest), &sealed)?;
+        let mut writer = Writer { root, budget, base_bytes: 0, deltas: Vec::new(), delta_bytes: 0 };
+        let mut index = Index::default();
+        let (base, generation) = (writer.root.base, writer.root.generation);
+        let pieces = self.part(newest, (Part::Base, base), &mut index, writer.root.pieces)?;
+        writer.base_bytes = pieces.iter().map(|piece| piece.len()).sum();
+        let mut chain = index::chain_base(pieces.iter().map(AsRef::as_ref));
+        for delta in base.saturating_add(1)..=generation {
+            let pieces = self.part(newest, (Part::Delta, delta), &mut index, u32::MAX)?;
+            writer.delta_bytes += pieces.iter().map(|piece| piece.len()).sum::<usize>();
+            chain = index::chain_delta(&chain, pieces.iter().map(AsRef::as_ref));
+            writer.deltas.push((delta, u32::try_from(pieces.len()).unwrap_or(u32::MAX)));
+        }
+        if chain != writer.root.chain {
+            return Err(Damage::Index.into());
+        }
+        Ok((index, writer))
+    }
+
+    /// Reads the pieces of one part until one says that it is the last, at most `limit`.
+    fn part(
+        &self,
+        newest: u32,
+        (part, generation): (Part, u64),
+        index: &mut Index,
+        limit: u32,
+    ) -> Result<Vec<sled::IVec>, VaultError> {
+        let mut pieces = Vec::new();
+        for piece in 0..limit {
+            let key = part.key(generation, piece);
+            let sealed = self.store.get(&key)?.ok_or(Damage::Index)?;
+            let more = index::open_piece(&self.keys, newest, &key, &sealed, index)?;
+            pieces.push(sealed);
+            if !more {
+                break;
+            }
+        }
+        Ok(pieces)
+    }
+
+    pub(crate) fn with(self, index: Index, writer: Writer) -> Vault {
+        let Self { store, contents, keys, header } = self;
+        let key_epoch = AtomicU32::new(writer.budget.epoch);
+        let (index, writer) = (RwLock::new(index), Mutex::new(writer));
+        Vault { store, contents, keys, header, key_epoch, index, writer, closing: Arc::default() }
+    }
 }
 
 impl Vault {
-    /// Makes an empty vault in the folder `store_dir`.
+    /// Makes an empty vault in the folder `store_dir`. One that an interrupted call has left is gone on with.
     pub fn create(
         store_dir: &Path,
         key: &VaultKey,
@@ -93,30 +159,36 @@ impl Vault {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Self, VaultError> {
         let store = Store::open(store_dir)?;
-        let keys = Keys::derive(key, enrolment);
-        let contents = Folder::beside(store_dir)?;
-        let mut current = Current { root: Root::default(), files: 0, budget: SealBudget::default() };
-        reserve(&store, &mut current.budget, 1)?;
+        store.check_writable(0, true)?;
+        let (header, contents) = (Header::make(rng), Folder::beside(store_dir)?);
+        let keys = Keys::new(key, enrolment, header);
+        let mut budget = SealBudget::new(1);
+        budget.spend(1);
         let mut batch = sled::Batch::default();
-        batch.insert(index::root_key(), index::seal_root(&keys.index, &current.root, rng));
+        batch.insert(HEADER_KEY, &header.to_bytes());
+        batch.insert(SEALS_KEY, &budget.to_bytes());
         store.apply(batch)?;
         store.sync()?;
-        Ok(Self { store, contents, keys, current: Mutex::new(current), closing: Arc::default() })
+        let root = Root { generation: 1, base: 1, pieces: 0, chain: index::chain_base(std::iter::empty()) };
+        let mut batch = sled::Batch::default();
+        batch.insert(ROOT_KEY, root.seal(&keys, (header, budget.epoch), rng));
+        store.apply(batch)?;
+        store.sync()?;
+        store.set_mark(root.generation)?;
+        let writer = Writer { root, budget, base_bytes: 0, deltas: Vec::new(), delta_bytes: 0 };
+        Ok(Opened { store, contents, keys, header }.with(Index::default(), writer))
     }
 
     /// Opens the vault in the folder `store_dir`. Asks for nothing but the key.
     pub fn open(store_dir: &Path, key: &VaultKey, enrolment: EnrolmentId) -> Result<Self, VaultError> {
-        let store = Store::open(store_dir)?;
-        let keys = Keys::derive(key, enrolment);
-        let sealed = store.get(index::root_key())?.ok_or(Damage::Index)?;
-        let root = index::open_root(&keys.index, &sealed)?;
-        let reserved = store.get(BUDGET_KEY)?.ok_or(Damage::Index)?;
-        let reserved = u64::from_be_bytes(reserved.as_ref().try_into().map_err(|_| Damage::Index)?);
-        let contents = Folder::beside(store_dir)?;
-        let current = Current { root, files: 0, budget: SealBudget::from_reserved(reserved) };
-        let vault = Self { store, contents, keys, current: Mutex::new(current), closing: Arc::default() };
-        vault.take_stock()?;
-        Ok(vault)
+        let opened = Opened::open(store_dir, key, enrolment)?;
+        let (index, writer) = opened.load(opened.budget()?)?;
+        let (has, acknowledged) = (writer.root.generation, opened.store.mark());
+        if has < acknowledged {
+            return Err(Damage::LostCommits { has, acknowledged }.into());
+        }
+        opened.contents.keep_only(index.all().filter_map(|listed| listed.content))?;
+        Ok(opened.with(index, writer))
     }
 
     /// Once set, every call ends with [`VaultError::Closed`] after at most one chunk.
@@ -124,211 +196,144 @@ impl Vault {
         Arc::clone(&self.closing)
     }
 
-    fn check_open(&self) -> Result<(), VaultError> {
+    /// Rises with every commit: a server that has seen a higher one is talking to an older copy.
+    pub fn epoch(&self) -> u64 {
+        self.writer().root.generation
+    }
+
+    /// The bytes of a record of at most [`crate::INLINE_MAX`] bytes.
+    pub fn get(&self, collection: Collection, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.check_open()?;
+        let (listed, stored) = self.lookup(Space::of(collection), name)?;
+        if listed.content.is_some() {
+            return Err(VaultError::IsFile);
+        }
+        self.open_record(&listed, &stored)
+    }
+
+    /// Stores a record of at most [`crate::INLINE_MAX`] bytes; durable when this returns.
+    pub fn put(
+        &self,
+        collection: Collection,
+        name: &str,
+        bytes: &[u8],
+        now: Timestamp,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<u64, VaultError> {
+        let mut batch = Batch::new();
+        batch.put(collection, name, bytes)?;
+        self.commit(batch, now, rng)
+    }
+
+    /// Removes what has this name, damaged or not; durable when this returns.
+    pub fn delete(
+        &self,
+        collection: Collection,
+        name: &str,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(), VaultError> {
+        self.entry(collection, name)?.ok_or(VaultError::NotFound)?;
+        let mut batch = Batch::new();
+        batch.delete(collection, name)?;
+        self.commit(batch, Timestamp::UNIX_EPOCH, rng).map(drop)
+    }
+
+    /// What the index says of a record.
+    pub fn entry(&self, collection: Collection, name: &str) -> Result<Option<EntryInfo>, VaultError> {
+        self.check_open()?;
+        Ok(self.index().find(Space::of(collection), name).map(EntryInfo::from))
+    }
+
+    /// All records of a collection, in the order of their names' bytes.
+    pub fn list(&self, collection: Collection) -> Result<Vec<EntryInfo>, VaultError> {
+        self.list_prefix(collection, "")
+    }
+
+    /// The records whose names begin with `prefix`, in the order of their names' bytes.
+    pub fn list_prefix(&self, collection: Collection, prefix: &str) -> Result<Vec<EntryInfo>, VaultError> {
+        self.check_open()?;
+        Ok(self.index().list(Space::of(collection), prefix).map(EntryInfo::from).collect())
+    }
+
+    /// What the index says of a record, and what the store has.
+    pub(crate) fn lookup(&self, space: Space, name: &str) -> Result<(Arc<Listed>, sled::IVec), VaultError> {
+        let index = self.index();
+        let listed = index.find(space, name).ok_or(VaultError::NotFound)?;
+        let stored = self.store.get(&record_key(space, &listed.tag))?.ok_or(Damage::MissingRecord)?;
+        Ok((Arc::clone(listed), stored))
+    }
+
+    /// The value of a record, verified against the index.
+    pub(crate) fn open_record(
+        &self,
+        listed: &Listed,
+        stored: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let newest = self.key_epoch.load(Ordering::Acquire);
+        let (version, mut bytes) = open_sealed_record(&self.keys, newest, listed.space, &listed.tag, stored)?;
+        if version != listed.version {
+            return Err(Damage::Version.into());
+        }
+        let (value, trailer) = split_record(&bytes).ok_or(Damage::Record)?;
+        let kind = if listed.content.is_some() { Kind::File } else { Kind::Inline };
+        if trailer.name != listed.name.as_str() || trailer.kind != kind {
+            return Err(Damage::Record.into());
+        }
+        let length = value.len();
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), VaultError> {
         if self.closing.load(Ordering::Acquire) { Err(VaultError::Closed) } else { Ok(()) }
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
-    fn tag(&self, name: &str) -> Result<Tag, VaultError> {
-        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-            return Err(VaultError::Name);
-        }
-        Ok(self.keys.names.tag(&[COLLECTION, b"/", name.as_bytes()]))
+    pub(crate) fn contents(&self) -> &Folder {
+        &self.contents
     }
 
-    fn bucket(&self, root: &Root, bucket: u8) -> Result<Bucket, VaultError> {
-        let stored = self.store.get(&index::bucket_key(bucket))?;
-        Ok(index::open_bucket(&self.keys.index, root, bucket, stored.as_deref())?)
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
-    fn entry(&self, tag: &Tag, version: u64) -> Result<Entry, VaultError> {
-        let sealed = self.store.get(&entry_key(tag))?.ok_or(Damage::MissingRecord)?;
-        let bytes = self.keys.records.open(&record_aad(tag, version), &sealed).map_err(|_| Damage::Record)?;
-        Ok(ciborium::from_reader(bytes.as_slice()).map_err(|_| Damage::Record)?)
+    pub(crate) fn header(&self) -> Header {
+        self.header
     }
 
-    fn find(&self, tag: &Tag) -> Result<Option<(Entry, u64)>, VaultError> {
-        let current = self.current();
-        let Some(version) = self.bucket(&current.root, tag[0])?.version(tag) else { return Ok(None) };
-        Ok(Some((self.entry(tag, version)?, version)))
+    pub(crate) fn set_key_epoch(&self, epoch: u32) {
+        self.key_epoch.store(epoch, Ordering::Release);
     }
 
-    /// Begins to store a file. Nothing is seen of it before [`Vault::commit`].
-    pub fn begin(&self, name: &str, rng: &mut (impl RngCore + CryptoRng)) -> Result<FileWriter, VaultError> {
-        self.check_open()?;
-        self.tag(name)?;
-        self.contents.create(name, ContentKey::make(rng))
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds bytes to a file that was begun; at most [`CHUNK_LEN`] at a time keep the time to close short.
-    pub fn write(&self, file: &mut FileWriter, bytes: &[u8]) -> Result<(), VaultError> {
-        self.check_open()?;
-        if file.size.saturating_add(bytes.len() as u64) > MAX_FILE {
-            return Err(VaultError::TooLarge);
-        }
-        Ok(file.push(bytes)?)
+    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the file the one of its name; durable when this returns. An older one is removed.
-    pub fn commit(
-        &self,
-        mut file: FileWriter,
-        now: Timestamp,
-        rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<EntryInfo, VaultError> {
-        self.check_open()?;
-        file.complete(&self.contents)?;
-        let (tag, content, stored_at) = (self.tag(&file.name)?, file.content.clone(), now.as_millisecond());
-        let entry = Entry { name: file.name.clone(), size: file.size, content, stored_at };
-        let changed = self.change(&tag, Some(&entry), rng);
-        // After a failed write or sync the record may be there or not: its content stays until the next open knows.
-        if matches!(changed, Ok(_) | Err(VaultError::Store(_))) {
-            file.keep();
-        }
-        Ok(entry.info(changed?))
-    }
-
-    /// Writes or removes one record: record, bucket and root in one batch, synced, then the replaced content.
-    fn change(
-        &self,
-        tag: &Tag,
-        entry: Option<&Entry>,
-        rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<u64, VaultError> {
-        let mut current = self.current();
-        let mut root = current.root.clone();
-        let mut bucket = self.bucket(&root, tag[0])?;
-        let old = bucket.version(tag).map(|version| self.entry(tag, version)).transpose()?;
-        let files = current.files + usize::from(entry.is_some()) - usize::from(old.is_some());
-        if files > MAX_FILES {
-            return Err(VaultError::TooManyFiles);
-        }
-        reserve(&self.store, &mut current.budget, 3)?;
-        root.generation += 1;
-        let version = root.generation;
-        root.buckets.insert(tag[0], version);
-        bucket.set(tag, entry.map(|_| version));
-        let mut batch = sled::Batch::default();
-        match entry {
-            Some(entry) => {
-                let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-                ciborium::into_writer(entry, &mut *bytes).expect("a record in memory encodes into a vector");
-                let sealed = self.keys.records.seal(&record_aad(tag, version), &bytes, rng);
-                batch.insert(entry_key(tag), sealed);
-            }
-            None => batch.remove(entry_key(tag)),
-        }
-        let sealed = index::seal_bucket(&self.keys.index, (tag[0], version), &bucket, rng);
-        batch.insert(index::bucket_key(tag[0]), sealed);
-        batch.insert(index::root_key(), index::seal_root(&self.keys.index, &root, rng));
-        self.store.apply(batch)?;
-        (current.root, current.files) = (root, files);
-        self.store.sync()?;
-        old.map_or(Ok(()), |old| self.contents.remove(&old.content.id))?;
-        Ok(version)
-    }
-
-    /// Begins to read a file.
-    pub fn file(&self, name: &str) -> Result<FileReader, VaultError> {
-        self.check_open()?;
-        let (entry, _) = self.find(&self.tag(name)?)?.ok_or(VaultError::NotFound)?;
-        self.contents.open(entry.content.clone(), entry.size)
-    }
-
-    /// The next chunk, verified; `None` after the last.
-    pub fn read(&self, file: &mut FileReader) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        self.check_open()?;
-        file.next_chunk()
-    }
-
-    /// Stores everything that `source` gives, at most [`MAX_FILE`] bytes.
-    pub fn put(
-        &self,
-        name: &str,
-        source: &mut dyn Read,
-        now: Timestamp,
-        rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<EntryInfo, VaultError> {
-        let mut file = self.begin(name, rng)?;
-        let mut buffer = Zeroizing::new(vec![0; CHUNK_LEN]);
-        loop {
-            match source.read(&mut buffer)? {
-                0 => return self.commit(file, now, rng),
-                length => self.write(&mut file, &buffer[..length])?,
-            }
-        }
-    }
-
-    /// Writes a file to `sink`, chunk by verified chunk. After an error `sink` has a part of it.
-    pub fn get(&self, name: &str, sink: &mut dyn Write) -> Result<u64, VaultError> {
-        let mut file = self.file(name)?;
-        while let Some(chunk) = self.read(&mut file)? {
-            sink.write_all(&chunk)?;
-        }
-        sink.flush()?;
-        Ok(file.size())
-    }
-
-    /// All files, by name.
-    pub fn list(&self) -> Result<Vec<EntryInfo>, VaultError> {
-        let current = self.current();
-        let mut infos = Vec::new();
-        for bucket in current.root.buckets.keys() {
-            self.check_open()?;
-            for (tag, version) in self.bucket(&current.root, *bucket)?.records() {
-                infos.push(self.entry(&tag, version)?.info(version));
-            }
-        }
-        infos.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(infos)
-    }
-
-    /// Removes a file.
-    pub fn delete(&self, name: &str, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), VaultError> {
-        self.check_open()?;
-        let tag = self.tag(name)?;
-        self.find(&tag)?.ok_or(VaultError::NotFound)?;
-        self.change(&tag, None, rng).map(drop)
-    }
-
-    /// Counts the files, and removes contents that a crash left behind. Where a record is damaged nothing is removed: what
-    /// is whole can still be read.
-    fn take_stock(&self) -> Result<(), VaultError> {
-        let mut current = self.current();
-        let mut records = Vec::new();
-        for bucket in current.root.buckets.keys() {
-            records.extend(self.bucket(&current.root, *bucket)?.records());
-        }
-        current.files = records.len();
-        let ids = records.iter().map(|(tag, version)| Ok(self.entry(tag, *version)?.content.id));
-        match ids.collect::<Result<Vec<FileId>, VaultError>>() {
-            Ok(ids) => self.contents.keep_only(&ids),
-            Err(VaultError::Damaged(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Keys {
-    fn derive(key: &VaultKey, enrolment: EnrolmentId) -> Self {
-        let (ikm, context) = ([key.expose().as_slice()], enrolment.as_bytes().as_slice());
-        Self {
-            names: Purpose::VaultNames.derive_mac_key(&ikm, context),
-            records: Purpose::VaultRecords.derive_sealing_key(&ikm, context),
-            index: Purpose::VaultIndex.derive_sealing_key(&ikm, context),
-        }
-    }
-}
-
-fn reserve(store: &Store, budget: &mut SealBudget, seals: u64) -> Result<(), VaultError> {
-    let Some(reserved) = budget.spend(seals)? else { return Ok(()) };
-    let mut batch = sled::Batch::default();
-    batch.insert(BUDGET_KEY, &reserved.to_be_bytes());
-    store.apply(batch)?;
-    Ok(store.sync()?)
+/// Version and plaintext of a stored record: `version (8) ‖ key epoch (4) ‖ nonce ‖ ciphertext ‖ tag`.
+pub(crate) fn open_sealed_record(
+    keys: &Keys,
+    newest: u32,
+    space: Space,
+    tag: &crate::format::Tag,
+    stored: &[u8],
+) -> Result<(u64, Zeroizing<Vec<u8>>), Damage> {
+    let (version, sealed) = stored.split_first_chunk::<VERSION_LEN>().ok_or(Damage::Record)?;
+    let version = u64::from_be_bytes(*version);
+    let aad = record_aad(tag, version);
+    let bytes = keys.open((Sealed::Records(space), newest), &aad, sealed).ok_or(Damage::Record)?;
+    Ok((version, bytes))
 }
 
 #[cfg(test)]

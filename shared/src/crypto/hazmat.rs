@@ -49,6 +49,47 @@ pub fn open(
     Ok(buffer)
 }
 
+/// A key that is expanded once for many uses, in place and without copies.
+pub struct PreparedKey(Box<aead::LessSafeKey>);
+
+impl PreparedKey {
+    /// Expands `key`.
+    pub fn new(key: &Secret<32>) -> Self {
+        Self(Box::new(aead_key(key)))
+    }
+
+    /// Encrypts `buffer` in place and gives the tag.
+    pub fn seal_in_place(&self, nonce: [u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        self.0
+            .seal_in_place_separate_tag(nonce, aead::Aad::from(aad), buffer)
+            .expect("a buffer in memory is shorter than the 64 GiB that GCM can seal")
+            .as_ref()
+            .try_into()
+            .expect("a tag of AES-256-GCM has 16 bytes")
+    }
+
+    /// Decrypts `sealed` (ciphertext ‖ tag) in place and gives the part that is the plaintext. After an error the bytes
+    /// are worth nothing.
+    pub fn open_in_place<'a>(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Result<&'a mut [u8], AuthenticationFailed> {
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        self.0.open_in_place(nonce, aead::Aad::from(aad), sealed).map_err(|_| AuthenticationFailed)
+    }
+}
+
+impl Drop for PreparedKey {
+    /// ring does not erase its keys; another key in the same place does. The box holds that place since [`Self::new`].
+    fn drop(&mut self) {
+        *self.0 = aead_key(&Secret::from_bytes([0; 32]));
+        std::hint::black_box(&self.0);
+    }
+}
+
 struct OutputLength<const N: usize>;
 
 impl<const N: usize> hkdf::KeyType for OutputLength<N> {

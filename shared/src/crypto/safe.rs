@@ -25,6 +25,10 @@ pub enum Purpose {
     ServerSecrets,
     /// Seals what an operator's authenticator computes codes from.
     OperatorTotp,
+    /// Seals key file and tombstones in a backup of the server.
+    Backup,
+    /// Authenticates the manifest of a backup of the server.
+    BackupManifest,
     /// Seals the contents of published documents on the server's disk.
     DocumentContents,
     /// The client's OPAQUE input, from PIN and device secret.
@@ -33,6 +37,14 @@ pub enum Purpose {
     OnlineSlot,
     /// Wraps the vault key in the offline slot.
     OfflineSlot,
+    /// The key of a session grant, from the session key of a verified login.
+    SessionGrant,
+    /// Proves a session grant over the TLS exporter.
+    GrantProof,
+    /// Seals a session grant's key in the server's database.
+    GrantSeal,
+    /// Seals a session grant's key on the device, under the vault key, while a lease runs.
+    GrantAtRest,
     /// Turns record names into opaque keys of the vault.
     VaultNames,
     /// Seals records of the vault.
@@ -50,10 +62,16 @@ impl Purpose {
             Self::CodeSeal => "code-seal",
             Self::ServerSecrets => "server-secrets",
             Self::OperatorTotp => "operator-totp",
+            Self::Backup => "backup",
+            Self::BackupManifest => "backup-manifest",
             Self::DocumentContents => "document-contents",
             Self::OpaqueInput => "opaque-input",
             Self::OnlineSlot => "slot-online",
             Self::OfflineSlot => "slot-offline",
+            Self::SessionGrant => "session-grant",
+            Self::GrantProof => "grant-proof",
+            Self::GrantSeal => "grant-seal",
+            Self::GrantAtRest => "grant-at-rest",
             Self::VaultNames => "vault-names",
             Self::VaultRecords => "vault-records",
             Self::VaultIndex => "vault-index",

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use client_agent::DeviceState;
 use serde::Deserialize;
 use shared::crypto::{Purpose, Secret};
-use vault::{Home, Slot, SlotKind, Vault, VaultKey, files};
+use vault::{Collection, Home, Slot, SlotKind, Vault, VaultKey, files};
 
 use super::identity::{Identity, Validity};
 use super::peer::RawDevice;
@@ -175,7 +175,7 @@ impl StolenHome {
     pub fn file(&self, key: &VaultKey, name: &str) -> anyhow::Result<Vec<u8>> {
         let vault = Vault::open(&self.home.store_dir(), key, self.state()?.enrolment)?;
         let mut bytes = Vec::new();
-        vault.get(name, &mut bytes)?;
+        vault.load_file(Collection::Files, name, &mut bytes)?;
         if bytes.is_empty() {
             bail!("{name} is empty");
         }

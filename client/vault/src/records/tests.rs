@@ -1,80 +1,93 @@
-//! The vault in use, and against someone who changes what is on disk.
+//! The vault in use, and against someone who changes what is in its store.
 
 use super::*;
+use crate::world::*;
+use crate::{Batch, CHUNK_LEN, INLINE_MAX};
 use proptest::prelude::*;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use std::collections::BTreeMap;
 
 const MARKER: &str = "牛舎の点検 marker-7f3a";
 
-struct World {
-    folder: tempfile::TempDir,
-    key: VaultKey,
-    enrolment: EnrolmentId,
-    rng: StdRng,
-}
-
-fn world() -> (World, Vault) {
-    let mut rng = StdRng::seed_from_u64(1);
-    let (folder, key) = (tempfile::tempdir().unwrap(), VaultKey::make(&mut rng));
-    let enrolment = EnrolmentId::make(Timestamp::UNIX_EPOCH, &mut rng);
-    let vault = Vault::create(&folder.path().join("store"), &key, enrolment, &mut rng).unwrap();
-    (World { folder, key, enrolment, rng }, vault)
-}
-
-impl World {
-    fn open(&self) -> Result<Vault, VaultError> {
-        Vault::open(&self.folder.path().join("store"), &self.key, self.enrolment)
-    }
-
-    fn put(&mut self, vault: &Vault, name: &str, bytes: &[u8]) -> EntryInfo {
-        vault.put(name, &mut &bytes[..], Timestamp::UNIX_EPOCH, &mut self.rng).unwrap()
-    }
-}
-
-fn get(vault: &Vault, name: &str) -> Result<Vec<u8>, VaultError> {
-    let mut bytes = Vec::new();
-    vault.get(name, &mut bytes).map(|_| bytes)
-}
-
-fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8).collect()
-}
-
-fn damage<T>(result: Result<T, VaultError>) -> Option<Damage> {
-    match result {
-        Err(VaultError::Damaged(damage)) => Some(damage),
-        _ => None,
-    }
-}
-
-fn set(vault: &Vault, key: &[u8], value: Option<&[u8]>) {
-    let mut batch = sled::Batch::default();
-    match value {
-        Some(value) => batch.insert(key, value),
-        None => batch.remove(key),
-    }
-    vault.store.apply(batch).unwrap();
-}
-
-fn stored(vault: &Vault, key: &[u8]) -> Vec<u8> {
-    vault.store.get(key).unwrap().unwrap().to_vec()
-}
-
 #[test]
-fn files_of_every_length_read_back_after_a_restart() {
+fn records_of_every_length_read_back_after_a_restart() {
     let (mut world, vault) = world();
-    let lengths = [0, 1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 3 * CHUNK_LEN, 3 * CHUNK_LEN + 7];
+    let lengths = [0, 1, 15, 16, 1024, INLINE_MAX - 1, INLINE_MAX];
     for length in lengths {
-        assert_eq!(world.put(&vault, &format!("写真 {length}"), &content(length)).size, length as u64);
+        world.put(&vault, &format!("点検 {length}"), &content(length));
     }
     drop(vault);
     let vault = world.open().unwrap();
     for length in lengths {
-        assert_eq!(get(&vault, &format!("写真 {length}")).unwrap(), content(length));
+        let name = format!("点検 {length}");
+        assert_eq!(note(&vault, &name).unwrap(), content(length));
+        assert_eq!(vault.entry(NOTES, &name).unwrap().unwrap().size, length as u64);
     }
-    assert_eq!(vault.list().unwrap().len(), lengths.len());
+}
+
+#[test]
+fn one_name_in_two_collections_is_two_records() {
+    let (mut world, vault) = world();
+    for collection in Collection::ALL {
+        let text = format!("{collection:?}");
+        vault.put(collection, "a", text.as_bytes(), NOW, &mut world.rng).unwrap();
+    }
+    vault.delete(Collection::Outbox, "a", &mut world.rng).unwrap();
+    drop(vault);
+    let vault = world.open().unwrap();
+    for collection in Collection::ALL {
+        let found = vault.get(collection, "a").ok().map(|bytes| bytes.to_vec());
+        let expected = (collection != Collection::Outbox).then(|| format!("{collection:?}").into_bytes());
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn listing_is_in_order_and_by_prefix() {
+    let (mut world, vault) = world();
+    for name in ["b/2", "a", "b/10", "b", "点検", "b/1", "c"] {
+        world.put(&vault, name, b"x");
+    }
+    let names = |prefix| -> Vec<String> {
+        vault.list_prefix(NOTES, prefix).unwrap().into_iter().map(|entry| entry.name).collect()
+    };
+    assert_eq!(names(""), ["a", "b", "b/1", "b/10", "b/2", "c", "点検"]);
+    assert_eq!(names("b/"), ["b/1", "b/10", "b/2"]);
+    assert_eq!(names("点"), ["点検"]);
+    assert_eq!(names("d"), Vec::<String>::new());
+}
+
+#[test]
+fn a_batch_is_there_as_a_whole_and_its_last_word_counts() {
+    let (mut world, vault) = world();
+    world.put(&vault, "old", b"old");
+    let mut batch = Batch::new();
+    batch.put(NOTES, "a", b"1").unwrap().put(NOTES, "b", b"1").unwrap();
+    batch.delete(NOTES, "old").unwrap().delete(NOTES, "never").unwrap();
+    batch.put(NOTES, "a", b"2").unwrap().delete(NOTES, "b").unwrap();
+    let epoch = vault.epoch();
+    assert_eq!(vault.commit(batch, NOW, &mut world.rng).unwrap(), epoch + 1);
+    drop(vault);
+    let vault = world.open().unwrap();
+    let names: Vec<String> = vault.list(NOTES).unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, ["a"]);
+    assert_eq!(note(&vault, "a").unwrap(), b"2");
+    assert_eq!(vault.commit(Batch::new(), NOW, &mut world.rng).unwrap(), epoch + 1, "nothing changed");
+}
+
+#[test]
+fn what_is_too_large_for_a_record_or_a_batch_is_refused() {
+    let (mut world, vault) = world();
+    let long = content(INLINE_MAX + 1);
+    let refused = vault.put(NOTES, "a", &long, NOW, &mut world.rng);
+    assert!(matches!(refused, Err(VaultError::RecordTooLarge)));
+    let mut batch = Batch::new();
+    for n in 0..=crate::MAX_BATCH {
+        batch.put(NOTES, &n.to_string(), b"x").unwrap();
+    }
+    assert!(matches!(vault.commit(batch, NOW, &mut world.rng), Err(VaultError::BatchTooLarge)));
+    world.store(&vault, "file", &long);
+    assert!(matches!(vault.get(FILES, "file"), Err(VaultError::IsFile)));
+    assert!(vault.list(NOTES).unwrap().is_empty());
 }
 
 #[test]
@@ -82,22 +95,25 @@ fn another_vault_key_or_enrolment_opens_nothing() {
     let (mut world, vault) = world();
     world.put(&vault, "a", b"smoke");
     drop(vault);
-    let key = std::mem::replace(&mut world.key, VaultKey::make(&mut StdRng::seed_from_u64(2)));
+    let other = VaultKey::make(&mut world.rng);
+    let key = std::mem::replace(&mut world.key, other);
     assert_eq!(damage(world.open()), Some(Damage::Index));
     world.key = key;
-    let other = EnrolmentId::make(Timestamp::UNIX_EPOCH, &mut world.rng);
+    let other = EnrolmentId::make(NOW, &mut world.rng);
     let own = std::mem::replace(&mut world.enrolment, other);
     assert_eq!(damage(world.open()), Some(Damage::Index));
     world.enrolment = own;
-    assert!(world.open().is_ok());
+    assert_eq!(note(&world.open().unwrap(), "a").unwrap(), b"smoke");
 }
 
 #[test]
 fn neither_names_nor_content_stand_in_clear_on_disk() {
     let (mut world, vault) = world();
-    world.put(&vault, MARKER, MARKER.repeat(4000).as_bytes());
+    world.store(&vault, MARKER, MARKER.repeat(8000).as_bytes());
+    world.put(&vault, MARKER, MARKER.as_bytes());
     world.put(&vault, "other", MARKER.as_bytes());
-    vault.delete("other", &mut world.rng).unwrap();
+    vault.delete(NOTES, "other", &mut world.rng).unwrap();
+    vault.begin_resumable(FILES, MARKER, MARKER.as_bytes(), NOW, &mut world.rng).unwrap();
     drop(vault);
     std::fs::write(world.folder.path().join("control"), MARKER).unwrap();
     let mut found = Vec::new();
@@ -118,235 +134,275 @@ fn neither_names_nor_content_stand_in_clear_on_disk() {
 #[test]
 fn swapped_records_are_found() {
     let (mut world, vault) = world();
-    world.put(&vault, "a", b"of a");
-    world.put(&vault, "b", b"of b");
-    let [a, b] = ["a", "b"].map(|name| entry_key(&vault.tag(name).unwrap()));
+    let mut batch = Batch::new();
+    batch.put(NOTES, "a", b"of a").unwrap().put(NOTES, "b", b"of b").unwrap();
+    vault.commit(batch, NOW, &mut world.rng).unwrap();
+    let [a, b] = ["a", "b"].map(|name| key_of(&vault, name));
     let (of_a, of_b) = (stored(&vault, &a), stored(&vault, &b));
     set(&vault, &a, Some(&of_b));
     set(&vault, &b, Some(&of_a));
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Record));
+    assert_eq!(damage(note(&vault, "a")), Some(Damage::Record), "both are of one version");
     set(&vault, &a, Some(&of_a));
-    assert_eq!(get(&vault, "a").unwrap(), b"of a");
+    assert_eq!(note(&vault, "a").unwrap(), b"of a");
 }
 
 #[test]
 fn one_record_set_back_or_removed_is_found() {
     let (mut world, vault) = world();
     world.put(&vault, "a", b"old");
-    let tag = vault.tag("a").unwrap();
-    let (record, bucket) = (entry_key(&tag), index::bucket_key(tag[0]));
-    let (old_record, old_bucket) = (stored(&vault, &record), stored(&vault, &bucket));
+    let record = key_of(&vault, "a");
+    let old = stored(&vault, &record);
     world.put(&vault, "a", b"new");
-    set(&vault, &record, Some(&old_record));
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Record));
-    set(&vault, &bucket, Some(&old_bucket));
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Index), "together with its bucket, too");
-    set(&vault, &bucket, None);
-    assert_eq!(damage(vault.list()), Some(Damage::Index));
+    let new = stored(&vault, &record);
+    set(&vault, &record, Some(&old));
+    assert_eq!(damage(note(&vault, "a")), Some(Damage::Version));
+    let pretending = [&new[..8], &old[8..]].concat();
+    set(&vault, &record, Some(&pretending));
+    assert_eq!(damage(note(&vault, "a")), Some(Damage::Record), "with the version of the new one, too");
+    set(&vault, &record, None);
+    assert_eq!(damage(note(&vault, "a")), Some(Damage::MissingRecord));
+    set(&vault, &record, Some(&new));
+    assert_eq!(note(&vault, "a").unwrap(), b"new");
 }
 
 #[test]
-fn a_removed_record_is_found() {
-    let (mut world, vault) = world();
-    world.put(&vault, "a", b"smoke");
-    set(&vault, &entry_key(&vault.tag("a").unwrap()), None);
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::MissingRecord));
-}
-
-/// The file that holds the content of `name`.
-fn content_file(world: &World, vault: &Vault, name: &str) -> std::path::PathBuf {
-    let (entry, _) = vault.find(&vault.tag(name).unwrap()).unwrap().unwrap();
-    let id = u128::from_be_bytes(entry.content.id);
-    world.folder.path().join("content").join(format!("{id:032x}"))
-}
-
-fn contents(world: &World) -> usize {
-    std::fs::read_dir(world.folder.path().join("content")).unwrap().count()
-}
-
-#[test]
-fn cut_moved_and_missing_chunks_are_found() {
-    const SEALED: usize = CHUNK_LEN + 16;
-    let (mut world, vault) = world();
-    world.put(&vault, "a", &content(3 * CHUNK_LEN));
-    let file = content_file(&world, &vault, "a");
-    let whole = std::fs::read(&file).unwrap();
-    assert_eq!(whole.len(), 3 * SEALED);
-    let chunk = |index: usize| &whole[index * SEALED..(index + 1) * SEALED];
-    let changes = [
-        (Damage::Chunk(0), [chunk(1), chunk(1), chunk(2)].concat()),
-        (Damage::Chunk(1), [chunk(0), chunk(2), chunk(1)].concat()),
-        (Damage::Chunk(2), [chunk(0), chunk(1), chunk(1)].concat()),
-        (Damage::MissingChunk(2), [chunk(0), chunk(1)].concat()),
-        (Damage::MissingChunk(2), whole[..3 * SEALED - 1].to_vec()),
-        (Damage::MissingChunk(0), Vec::new()),
-    ];
-    for (expected, changed) in changes {
-        std::fs::write(&file, changed).unwrap();
-        assert_eq!(damage(get(&vault, "a")), Some(expected));
-    }
-    std::fs::remove_file(&file).unwrap();
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::MissingContent));
-    std::fs::write(&file, &whole).unwrap();
-    assert_eq!(get(&vault, "a").unwrap(), content(3 * CHUNK_LEN));
-}
-
-#[test]
-fn contents_of_two_files_cannot_be_exchanged() {
-    let (mut world, vault) = world();
-    world.put(&vault, "a", b"of a");
-    world.put(&vault, "b", b"of b");
-    std::fs::copy(content_file(&world, &vault, "b"), content_file(&world, &vault, "a")).unwrap();
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Chunk(0)));
-}
-
-#[test]
-fn a_chunk_that_is_not_the_last_is_not_taken_for_it() {
-    let mut rng = StdRng::seed_from_u64(1);
-    let key = ContentKey::make(&mut rng);
-    let sealed = key.seal(4, false, b"smoke");
-    assert!(key.open(4, false, &sealed).is_some());
-    assert!(key.open(4, true, &sealed).is_none());
-    assert!(key.open(5, false, &sealed).is_none());
-}
-
-#[test]
-fn what_a_crash_or_a_replacement_leaves_is_removed() {
-    let (mut world, vault) = world();
-    world.put(&vault, "a", &content(2 * CHUNK_LEN));
-    let mut begun = vault.begin("b", &mut world.rng).unwrap();
-    vault.write(&mut begun, &content(2 * CHUNK_LEN + 1)).unwrap();
-    begun.keep();
-    drop(begun);
-    assert_eq!(contents(&world), 2, "as after a crash");
-    drop(vault);
-    let vault = world.open().unwrap();
-    assert_eq!(contents(&world), 1);
-    world.put(&vault, "a", b"short");
-    assert_eq!(contents(&world), 1);
-    vault.delete("a", &mut world.rng).unwrap();
-    assert_eq!(contents(&world), 0);
-}
-
-#[test]
-fn a_damaged_record_takes_no_other_file_with_it() {
+fn every_changed_byte_of_a_record_is_found_and_takes_no_other_record_with_it() {
     let (mut world, vault) = world();
     world.put(&vault, "a", b"smoke");
     world.put(&vault, "b", b"whole");
-    set(&vault, &entry_key(&vault.tag("a").unwrap()), Some(b"damaged"));
-    vault.store.sync().unwrap();
+    let record = key_of(&vault, "a");
+    let whole = stored(&vault, &record);
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        set(&vault, &record, Some(&changed));
+        assert_eq!(damage(note(&vault, "a")), Some(Damage::Record), "byte {at}");
+        set(&vault, &record, Some(&whole[..at]));
+        assert_eq!(damage(note(&vault, "a")), Some(Damage::Record), "cut to {at} bytes");
+    }
     drop(vault);
     let vault = world.open().unwrap();
-    assert_eq!(damage(get(&vault, "a")), Some(Damage::Record));
-    assert_eq!(get(&vault, "b").unwrap(), b"whole");
-    assert_eq!(contents(&world), 2);
+    assert!(damage(note(&vault, "a")).is_some());
+    assert_eq!(note(&vault, "b").unwrap(), b"whole");
+    world.put(&vault, "a", b"again");
+    assert_eq!(note(&vault, "a").unwrap(), b"again", "a damaged record can be written anew");
+}
+
+/// Writes so often that the base is written anew, and leaves some deltas after it.
+fn well_used() -> (World, Vault) {
+    let (mut world, vault) = world();
+    for round in 0..40 {
+        let mut batch = Batch::new();
+        for n in 0..60 {
+            batch.put(NOTES, &format!("{n:0>100}"), &[round]).unwrap();
+        }
+        vault.commit(batch, NOW, &mut world.rng).unwrap();
+    }
+    (world, vault)
 }
 
 #[test]
-fn a_reader_reads_its_version_to_the_end() {
-    let (mut world, vault) = world();
-    world.put(&vault, "a", &content(2 * CHUNK_LEN));
-    let mut reader = vault.file("a").unwrap();
-    let mut bytes = vault.read(&mut reader).unwrap().unwrap().to_vec();
-    world.put(&vault, "a", b"new");
-    while let Some(chunk) = vault.read(&mut reader).unwrap() {
-        bytes.extend_from_slice(&chunk);
+fn the_index_is_gathered_into_a_new_base_and_reads_back() {
+    let (world, vault) = well_used();
+    let parts = |letter| keys(&vault).iter().filter(|key| key[0] == letter).count();
+    let (base, deltas) = (parts(b'b'), parts(b'd'));
+    assert!(base >= 2, "{base} pieces of a base");
+    assert!((1..40 * 2).contains(&deltas), "{deltas} pieces of deltas");
+    assert_eq!(vault.writer().deltas.iter().map(|(_, pieces)| *pieces as usize).sum::<usize>(), deltas);
+    drop(vault);
+    let vault = world.open().unwrap();
+    assert_eq!(vault.list(NOTES).unwrap().len(), 60);
+    assert_eq!(note(&vault, &format!("{:0>100}", 59)).unwrap(), [39]);
+}
+
+#[test]
+fn every_piece_of_the_index_that_is_changed_removed_or_exchanged_is_found() {
+    let (world, vault) = well_used();
+    drop(vault);
+    let parts: Vec<(Vec<u8>, Vec<u8>)> = {
+        let vault = world.open().unwrap();
+        let of_index = keys(&vault).into_iter().filter(|key| matches!(key[0], b'b' | b'd' | b'i'));
+        of_index.map(|key| (key.clone(), stored(&vault, &key))).collect()
+    };
+    let mut other = parts.last().unwrap().1.clone();
+    for (key, whole) in &parts {
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+        for change in [None, Some(flipped.as_slice()), Some(&whole[1..]), Some(other.as_slice())] {
+            let opened =
+                crate::records::Opened::open(&world.store_dir(), &world.key, world.enrolment).unwrap();
+            let mut batch = sled::Batch::default();
+            match change {
+                None => batch.remove(key.as_slice()),
+                Some(bytes) => batch.insert(key.as_slice(), bytes),
+            }
+            opened.store.apply(batch).unwrap();
+            let found = opened.load(opened.budget().unwrap()).err();
+            assert!(matches!(found, Some(VaultError::Damaged(Damage::Index))), "{key:?}");
+            let mut batch = sled::Batch::default();
+            batch.insert(key.as_slice(), whole.as_slice());
+            opened.store.apply(batch).unwrap();
+        }
+        other.clone_from(whole);
     }
-    assert_eq!(bytes, content(2 * CHUNK_LEN));
+    assert!(world.open().is_ok(), "all put back");
+}
+
+#[test]
+fn a_delta_of_another_history_is_found() {
+    let (mut world, vault) = world();
+    world.put(&vault, "a", b"1");
+    let before: Vec<_> = keys(&vault).into_iter().map(|key| (key.clone(), stored(&vault, &key))).collect();
+    world.put(&vault, "a", b"2");
+    let delta = Part::Delta.key(vault.epoch(), 0);
+    let one = stored(&vault, &delta);
+    // A copy from before is put in its place, and something else is done.
+    set(&vault, &delta, None);
+    before.iter().for_each(|(key, value)| set(&vault, key, Some(value)));
+    drop(vault);
+    std::fs::remove_file(world.folder.path().join("mark")).unwrap();
+    let vault = world.open().unwrap();
+    world.put(&vault, "a", b"3");
+    assert_ne!(stored(&vault, &delta), one);
+    set(&vault, &delta, Some(&one));
+    drop(vault);
+    assert_eq!(
+        damage(world.open()),
+        Some(Damage::Index),
+        "rightly sealed at its place, and not of this history"
+    );
+}
+
+#[test]
+fn records_of_earlier_key_epochs_are_read() {
+    let (mut world, vault) = world();
+    for n in 0..40_u8 {
+        if n % 10 == 0 {
+            vault.writer().budget.limit_to(25);
+        }
+        world.put(&vault, &n.to_string(), &[n]);
+    }
+    let epoch = vault.writer().budget.epoch;
+    assert!(epoch >= 4, "{epoch}");
+    let first_seal = |name: &str| stored(&vault, &key_of(&vault, name))[8..12].to_vec();
+    assert_eq!(first_seal("0"), [0, 0, 0, 1]);
+    assert_eq!(first_seal("39"), epoch.to_be_bytes());
+    drop(vault);
+    let vault = world.open().unwrap();
+    assert!((0..40_u8).all(|n| note(&vault, &n.to_string()).unwrap() == [n]));
+    let record = key_of(&vault, "0");
+    let mut later = stored(&vault, &record);
+    later[8..12].copy_from_slice(&(epoch + 1).to_be_bytes());
+    set(&vault, &record, Some(&later));
+    assert_eq!(damage(note(&vault, "0")), Some(Damage::Record), "an epoch that was not begun");
+}
+
+#[test]
+fn a_vault_of_another_format_says_so_and_is_not_touched() {
+    let (world, vault) = world();
+    let mut header = stored(&vault, HEADER_KEY);
+    header[10] = 2;
+    set(&vault, HEADER_KEY, Some(&header));
+    drop(vault);
+    let opened = world.open();
+    assert!(matches!(opened, Err(VaultError::FormatNewer { found: 2 })));
+    drop(opened);
+    let opened = Opened::open(&world.store_dir(), &world.key, world.enrolment);
+    assert!(matches!(opened.err(), Some(VaultError::FormatNewer { found: 2 })));
 }
 
 #[test]
 fn the_store_keeps_no_unsynced_pages() {
     let (mut world, vault) = world();
-    for n in 0..400 {
-        world.put(&vault, &format!("{n:0>200}"), b"smoke");
+    for n in 0..20 {
+        let mut batch = Batch::new();
+        for m in 0..20 {
+            batch.put(NOTES, &format!("{:0>250}", n * 20 + m), &content(INLINE_MAX)).unwrap();
+        }
+        vault.commit(batch, NOW, &mut world.rng).unwrap();
     }
-    let blobs = std::fs::read_dir(world.folder.path().join("store/blobs")).unwrap().count();
+    let blobs = std::fs::read_dir(world.store_dir().join("blobs")).unwrap().count();
     assert_eq!(blobs, 0, "sled moves large pages to files that it does not sync");
-}
-
-#[test]
-fn a_full_vault_says_so_and_keeps_nothing_of_the_file() {
-    let (mut world, vault) = world();
-    world.put(&vault, "a", b"smoke");
-    vault.current().files = MAX_FILES;
-    let refused = vault.put("b", &mut &b"smoke"[..], Timestamp::UNIX_EPOCH, &mut world.rng);
-    assert!(matches!(refused, Err(VaultError::TooManyFiles)));
-    assert_eq!(contents(&world), 1);
-    world.put(&vault, "a", b"replaced");
 }
 
 #[test]
 fn a_closing_vault_does_nothing_more() {
     let (mut world, vault) = world();
     world.put(&vault, "a", b"smoke");
-    let mut begun = vault.begin("b", &mut world.rng).unwrap();
+    let mut begun = vault.begin(FILES, "b", &mut world.rng).unwrap();
     vault.closing().store(true, Ordering::Release);
-    assert!(matches!(get(&vault, "a"), Err(VaultError::Closed)));
+    assert!(matches!(note(&vault, "a"), Err(VaultError::Closed)));
     assert!(matches!(vault.write(&mut begun, b"x"), Err(VaultError::Closed)));
-    assert!(matches!(vault.list(), Err(VaultError::Closed)));
+    assert!(matches!(vault.list(NOTES), Err(VaultError::Closed)));
+    assert!(matches!(vault.put(NOTES, "b", b"x", NOW, &mut world.rng), Err(VaultError::Closed)));
 }
 
 #[test]
 fn names_outside_the_rule_are_refused() {
     let (mut world, vault) = world();
     for name in ["", "a\nb", &"長".repeat(86)] {
-        assert!(matches!(vault.begin(name, &mut world.rng), Err(VaultError::Name)));
+        assert!(matches!(vault.begin(FILES, name, &mut world.rng), Err(VaultError::Name)));
+        assert!(matches!(vault.put(NOTES, name, b"x", NOW, &mut world.rng), Err(VaultError::Name)));
     }
-    assert!(matches!(get(&vault, "nothing"), Err(VaultError::NotFound)));
-    assert!(matches!(vault.delete("nothing", &mut world.rng), Err(VaultError::NotFound)));
+    assert!(matches!(note(&vault, "nothing"), Err(VaultError::NotFound)));
+    assert!(matches!(vault.delete(NOTES, "nothing", &mut world.rng), Err(VaultError::NotFound)));
 }
 
 #[test]
-fn a_file_over_the_limit_leaves_nothing() {
+fn readers_and_a_writer_side_by_side_see_whole_records() {
     let (mut world, vault) = world();
-    let mut begun = vault.begin("a", &mut world.rng).unwrap();
-    begun.size = MAX_FILE;
-    assert!(matches!(vault.write(&mut begun, b"x"), Err(VaultError::TooLarge)));
-    drop(begun);
-    assert!(matches!(get(&vault, "a"), Err(VaultError::NotFound)));
-    assert_eq!(contents(&world), 0);
-}
-
-#[test]
-fn a_damaged_store_is_an_error_with_a_way_back() {
-    let (mut world, vault) = world();
-    world.put(&vault, "a", &content(100_000));
-    drop(vault);
-    let file = world.folder.path().join("store/db");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes.fill(0xa5);
-    std::fs::write(&file, bytes).unwrap();
-    let message = world.open().err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(message.contains("enrol it again"), "{message}");
+    world.put(&vault, "a", &[0; 64]);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = 0_u64;
+            while !done.load(Ordering::Acquire) {
+                let bytes = note(&vault, "a").unwrap();
+                assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+                seen += 1;
+            }
+            seen
+        });
+        for n in 0..100 {
+            world.put(&vault, "a", &[n; 64]);
+        }
+        done.store(true, Ordering::Release);
+        assert!(reader.join().unwrap() > 0);
+    });
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn the_vault_is_a_map_of_names_to_bytes(
-        operations in prop::collection::vec((0_u8..5, 0_usize..70_000, any::<bool>(), any::<bool>()), 1..12),
+        operations in prop::collection::vec(
+            (0_u8..5, prop_oneof![0_usize..8000, 0_usize..200_000], any::<bool>(), any::<bool>()),
+            1..12,
+        ),
     ) {
         let (mut world, mut vault) = world();
         let mut model = BTreeMap::new();
         for (name, length, delete, restart) in operations {
             let name = format!("file {name}");
             if delete {
-                let deleted = vault.delete(&name, &mut world.rng).is_ok();
+                let deleted = vault.delete(FILES, &name, &mut world.rng).is_ok();
                 prop_assert_eq!(deleted, model.remove(&name).is_some());
             } else {
-                world.put(&vault, &name, &content(length));
+                world.store(&vault, &name, &content(length));
                 model.insert(name, content(length));
             }
             if restart {
                 drop(vault);
                 vault = world.open().unwrap();
             }
-            let names: Vec<String> = vault.list().unwrap().into_iter().map(|info| info.name).collect();
+            let names: Vec<String> = vault.list(FILES).unwrap().into_iter().map(|info| info.name).collect();
             prop_assert_eq!(names, model.keys().cloned().collect::<Vec<_>>());
+            let files = model.values().filter(|bytes: &&Vec<u8>| bytes.len() > INLINE_MAX).count();
+            prop_assert_eq!(world.contents().len(), files);
         }
         for (name, bytes) in &model {
-            prop_assert_eq!(&get(&vault, name).unwrap(), bytes);
+            prop_assert_eq!(&load(&vault, name).unwrap(), bytes);
         }
+        prop_assert!(CHUNK_LEN < 200_000, "files of several chunks are among them");
     }
 }

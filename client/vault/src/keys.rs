@@ -1,0 +1,105 @@
+//! The subkeys of an open vault: made from the vault key, by space and key epoch, each expanded once.
+//!
+//! A sealed value begins with the key epoch it was sealed in, so that values of all epochs are read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rand::{CryptoRng, RngCore};
+use shared::crypto::safe::PreparedSealingKey;
+use shared::crypto::{MacKey, Purpose};
+use shared::ids::EnrolmentId;
+use zeroize::Zeroizing;
+
+use crate::format::{Header, Space, Tag};
+use crate::slots::VaultKey;
+
+/// Bytes of the key epoch before a sealed value.
+pub(crate) const EPOCH_LEN: usize = 4;
+
+/// What a sealing key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sealed {
+    /// Records of one space.
+    Records(Space),
+    /// Root and pieces of the index.
+    Index,
+}
+
+/// The keys of one vault.
+pub(crate) struct Keys {
+    key: VaultKey,
+    /// Enrolment id and salt: what every context begins with.
+    context: [u8; 32],
+    names: MacKey,
+    expanded: RwLock<HashMap<(Sealed, u32), Arc<PreparedSealingKey>>>,
+}
+
+impl Keys {
+    pub(crate) fn new(key: &VaultKey, enrolment: EnrolmentId, header: Header) -> Self {
+        let mut context = [0; 32];
+        context[..16].copy_from_slice(enrolment.as_bytes());
+        context[16..].copy_from_slice(&header.salt);
+        let names = Purpose::VaultNames.derive_mac_key(&[key.expose()], &context);
+        Self { key: key.clone(), context, names, expanded: RwLock::default() }
+    }
+
+    /// The first half of HMAC-SHA-256 over the space's code and the name.
+    pub(crate) fn tag(&self, space: Space, name: &str) -> Tag {
+        let tag = self.names.tag(&[&[space.code()], name.as_bytes()]);
+        *tag.first_chunk().expect("HMAC-SHA-256 has more than 16 bytes")
+    }
+
+    /// The key of an epoch. Callers bound the epoch, so that a changed store makes no more keys than there were epochs.
+    pub(crate) fn sealing(&self, sealed: Sealed, epoch: u32) -> Arc<PreparedSealingKey> {
+        let expanded = self.expanded.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = expanded.get(&(sealed, epoch)) {
+            return Arc::clone(key);
+        }
+        drop(expanded);
+        let made = Arc::new(self.derive(sealed, epoch));
+        let mut expanded = self.expanded.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(expanded.entry((sealed, epoch)).or_insert(made))
+    }
+
+    fn derive(&self, sealed: Sealed, epoch: u32) -> PreparedSealingKey {
+        let mut context = self.context.to_vec();
+        context.extend_from_slice(&epoch.to_be_bytes());
+        let purpose = match sealed {
+            Sealed::Records(space) => {
+                context.push(space.code());
+                Purpose::VaultRecords
+            }
+            Sealed::Index => Purpose::VaultIndex,
+        };
+        purpose.derive_sealing_key(&[self.key.expose()], &context).prepare()
+    }
+
+    /// Appends `epoch ‖ nonce ‖ ciphertext ‖ tag` to `out`.
+    pub(crate) fn seal_onto(
+        &self,
+        out: &mut Vec<u8>,
+        (sealed, epoch): (Sealed, u32),
+        aad: &[u8],
+        plaintext: &[u8],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) {
+        out.extend_from_slice(&epoch.to_be_bytes());
+        self.sealing(sealed, epoch).seal_onto(out, aad, plaintext, rng);
+    }
+
+    /// Opens what [`Self::seal_onto`] appended, of an epoch up to `newest`.
+    pub(crate) fn open(
+        &self,
+        (sealed, newest): (Sealed, u32),
+        aad: &[u8],
+        bytes: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let (epoch, bytes) = bytes.split_first_chunk::<EPOCH_LEN>()?;
+        let epoch = u32::from_be_bytes(*epoch);
+        if epoch > newest {
+            return None;
+        }
+        self.sealing(sealed, epoch).open(aad, bytes).ok()
+    }
+}
