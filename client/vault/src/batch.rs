@@ -75,7 +75,14 @@ impl Batch {
         Ok(self)
     }
 
-    pub(crate) fn push(&mut self, space: Space, name: &str, value: Option<Value>) {
+    /// Forgets a write that was begun to be resumed. None there is no error.
+    pub fn abandon(&mut self, collection: Collection, name: &str) -> Result<&mut Self, VaultError> {
+        check_name(name)?;
+        self.push(Space::partial(collection), name, None);
+        Ok(self)
+    }
+
+    fn push(&mut self, space: Space, name: &str, value: Option<Value>) {
         self.ops.push(Op { space, name: Zeroizing::new(name.to_owned()), value });
     }
 
@@ -146,20 +153,35 @@ impl Vault {
         }
         let bytes = ops.iter().filter_map(|op| op.value.as_ref()).map(|value| value.bytes.len() as u64).sum();
         self.store().check_writable(bytes, ops.iter().any(|op| op.value.is_some()))?;
-        let mut next = Commit::begin(self, &mut writer, &ops)?;
+        let compacts = writer.wants_new_base();
+        let mut next = Commit::begin(self, &mut writer, ops.len(), compacts)?;
         let changes = next.seal_records(ops, now, rng);
         next.seal_index(&changes, rng);
+        let generation = self.finish(&mut writer, next, changes)?;
+        replaced.iter().try_for_each(|id| self.contents().remove(id))?;
+        Ok(generation)
+    }
+
+    /// A commit that changes nothing but how the index is written.
+    pub(crate) fn rewrite_index(&self, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), VaultError> {
+        let mut writer = self.writer();
+        self.store().check_writable(0, false)?;
+        let mut next = Commit::begin(self, &mut writer, 0, true)?;
+        next.seal_index(&[], rng);
+        self.finish(&mut writer, next, Vec::new()).map(drop)
+    }
+
+    fn finish(&self, writer: &mut Writer, next: Commit<'_>, changes: Vec<Change>) -> Result<u64, VaultError> {
         let Commit { batch, state, .. } = next;
         {
             let mut index = self.index_mut();
             self.store().apply(batch)?;
             changes.into_iter().for_each(|change| put_into(&mut index, change));
         }
-        let generation = state.root.generation;
         *writer = state;
         self.store().sync()?;
+        let generation = writer.root.generation;
         self.store().set_mark(generation)?;
-        replaced.iter().try_for_each(|id| self.contents().remove(id))?;
         Ok(generation)
     }
 
@@ -201,6 +223,13 @@ impl Vault {
     }
 }
 
+impl Writer {
+    /// Whether the deltas have become many or long enough to be gathered.
+    fn wants_new_base(&self) -> bool {
+        self.deltas.len() >= MAX_DELTAS || self.delta_bytes > self.base_bytes.max(MIN_DELTA_BYTES)
+    }
+}
+
 fn put_into(index: &mut Index, change: Change) {
     match change {
         Change::Put(listed) => index.put(listed),
@@ -218,13 +247,11 @@ struct Commit<'a> {
 }
 
 impl<'a> Commit<'a> {
-    /// Spends the seals, durably where needed.
-    fn begin(vault: &'a Vault, writer: &mut Writer, ops: &[Op]) -> Result<Self, VaultError> {
-        let limit = writer.base_bytes.max(MIN_DELTA_BYTES);
-        let compacts = writer.deltas.len() >= MAX_DELTAS || writer.delta_bytes > limit;
+    /// Spends the seals for `ops` changes, durably where needed.
+    fn begin(vault: &'a Vault, writer: &mut Writer, ops: usize, compacts: bool) -> Result<Self, VaultError> {
         // A piece is never cut below one entry, so there are at most as many pieces as entries.
-        let entries = if compacts { vault.index().count() + ops.len() } else { ops.len() };
-        let seals = ops.len() + entries + 1;
+        let entries = if compacts { vault.index().count() + ops } else { ops };
+        let seals = ops + entries + 1;
         let mut batch = sled::Batch::default();
         let reservation = writer.budget.spend(seals as u64);
         if reservation != Reservation::None {

@@ -42,6 +42,22 @@ pub enum Damage {
     Chunk(u32),
 }
 
+impl Damage {
+    fn way_back(self) -> &'static str {
+        match self {
+            Self::Header => {
+                "start it over, which loses what was not sent to the server, or have this device wiped and enrol it again"
+            }
+            Self::Seals | Self::Index | Self::LostCommits { .. } => {
+                "salvage it: what is whole is kept, and what is lost is named"
+            }
+            _ => {
+                "the rest can still be read, and this be dropped knowingly and fetched again from the server"
+            }
+        }
+    }
+}
+
 /// Why the vault did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -87,9 +103,7 @@ pub enum VaultError {
         found: u16,
     },
     /// Not as it was written.
-    #[error(
-        "the vault is damaged: {0}; what is whole can still be read, and the rest can be dropped knowingly"
-    )]
+    #[error("the vault is damaged: {0}; {way}", way = .0.way_back())]
     Damaged(#[from] Damage),
     /// The store.
     #[error(transparent)]

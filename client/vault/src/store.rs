@@ -77,7 +77,7 @@ pub(crate) struct Store {
     pub(crate) reserve: std::sync::atomic::AtomicU64,
 }
 
-fn mark_path(path: &Path) -> PathBuf {
+pub(crate) fn mark_path(path: &Path) -> PathBuf {
     path.with_file_name("mark")
 }
 

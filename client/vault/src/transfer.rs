@@ -156,7 +156,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         self.check_open()?;
         let mut batch = Batch::new();
-        batch.push(Space::partial(collection), name, None);
+        batch.abandon(collection, name)?;
         self.commit(batch, Timestamp::UNIX_EPOCH, rng).map(drop)
     }
 

@@ -1,7 +1,7 @@
 //! What the tests of this crate share: a vault in a folder of its own, and ways to change what is on disk.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rand::SeedableRng;
@@ -16,24 +16,50 @@ pub(crate) const FILES: Collection = Collection::Files;
 pub(crate) const NOTES: Collection = Collection::Notes;
 
 pub(crate) struct World {
-    pub(crate) folder: tempfile::TempDir,
+    folder: Folder,
     pub(crate) key: VaultKey,
     pub(crate) enrolment: EnrolmentId,
     pub(crate) rng: StdRng,
 }
 
-pub(crate) fn world() -> (World, Vault) {
+/// Where a world is: in a folder that goes with it, or one of somebody else.
+enum Folder {
+    Own(tempfile::TempDir),
+    Given(PathBuf),
+}
+
+/// The same keys in every process; no vault is made.
+fn world_with(folder: Folder) -> World {
     let mut rng = StdRng::seed_from_u64(1);
-    let (folder, key) = (tempfile::tempdir().unwrap(), VaultKey::make(&mut rng));
+    let key = VaultKey::make(&mut rng);
     let enrolment = EnrolmentId::make(NOW, &mut rng);
-    let mut world = World { folder, key, enrolment, rng };
-    let vault = Vault::create(&world.store_dir(), &world.key, enrolment, &mut world.rng).unwrap();
+    World { folder, key, enrolment, rng }
+}
+
+pub(crate) fn world_in(folder: tempfile::TempDir) -> World {
+    world_with(Folder::Own(folder))
+}
+
+pub(crate) fn world_at(folder: PathBuf) -> World {
+    world_with(Folder::Given(folder))
+}
+
+pub(crate) fn world() -> (World, Vault) {
+    let mut world = world_in(tempfile::tempdir().unwrap());
+    let vault = Vault::create(&world.store_dir(), &world.key, world.enrolment, &mut world.rng).unwrap();
     (world, vault)
 }
 
 impl World {
+    pub(crate) fn path(&self) -> &Path {
+        match &self.folder {
+            Folder::Own(folder) => folder.path(),
+            Folder::Given(path) => path,
+        }
+    }
+
     pub(crate) fn store_dir(&self) -> PathBuf {
-        self.folder.path().join("store")
+        self.path().join("store")
     }
 
     pub(crate) fn open(&self) -> Result<Vault, VaultError> {
@@ -51,7 +77,7 @@ impl World {
 
     /// The files that hold contents.
     pub(crate) fn contents(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.folder.path().join("content")).unwrap();
+        let entries = std::fs::read_dir(self.path().join("content")).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 

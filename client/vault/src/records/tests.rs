@@ -115,9 +115,9 @@ fn neither_names_nor_content_stand_in_clear_on_disk() {
     vault.delete(NOTES, "other", &mut world.rng).unwrap();
     vault.begin_resumable(FILES, MARKER, MARKER.as_bytes(), NOW, &mut world.rng).unwrap();
     drop(vault);
-    std::fs::write(world.folder.path().join("control"), MARKER).unwrap();
+    std::fs::write(world.path().join("control"), MARKER).unwrap();
     let mut found = Vec::new();
-    let mut folders = vec![world.folder.path().to_owned()];
+    let mut folders = vec![world.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -260,7 +260,7 @@ fn a_delta_of_another_history_is_found() {
     set(&vault, &delta, None);
     before.iter().for_each(|(key, value)| set(&vault, key, Some(value)));
     drop(vault);
-    std::fs::remove_file(world.folder.path().join("mark")).unwrap();
+    std::fs::remove_file(world.path().join("mark")).unwrap();
     let vault = world.open().unwrap();
     world.put(&vault, "a", b"3");
     assert_ne!(stored(&vault, &delta), one);
