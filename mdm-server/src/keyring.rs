@@ -13,6 +13,7 @@ use shared::wire::ServerKeys;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use mdm_core::code::CodeKeys;
+use mdm_core::grant::GrantSeal;
 
 /// Name of the sealed file in the data folder.
 pub const SEALED_FILE: &str = "server-secrets.sealed";
@@ -94,6 +95,8 @@ pub struct Keyring {
     pub opaque: ServerSetup,
     /// The keys over activation codes.
     pub codes: CodeKeys,
+    /// Seals the keys of session grants.
+    pub grants: GrantSeal,
     /// The key over what operators' authenticators compute codes from.
     pub totp: SealingKey,
 }
@@ -141,6 +144,7 @@ impl Keyring {
             checkpoint: SoftwareKey::from_pkcs8(&secrets.checkpoint)?,
             opaque: ServerSetup::from_bytes(&secrets.opaque)?,
             codes: CodeKeys::derive(master),
+            grants: GrantSeal::derive(master),
             totp: Purpose::OperatorTotp.derive_sealing_key(&[master.expose()], b""),
             secrets,
         })

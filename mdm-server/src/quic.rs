@@ -3,6 +3,7 @@
 mod device;
 mod enrol;
 mod exchange;
+mod grant;
 mod limits;
 mod live;
 mod unlock;

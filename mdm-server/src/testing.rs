@@ -177,6 +177,7 @@ impl World {
             vault_epoch: 0,
             may_be_open_until: None,
             copy_may_open: false,
+            grant: None,
             certificate_until: now,
             last_command: shared::signed::Order::default(),
             last_applied: None,

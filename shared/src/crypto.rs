@@ -9,5 +9,5 @@ pub mod safe;
 mod secret;
 pub mod stream;
 
-pub use safe::{MacKey, OpenError, PreparedSealingKey, Purpose, SealingKey};
+pub use safe::{MacKey, OpenError, Purpose, SealingKey};
 pub use secret::Secret;

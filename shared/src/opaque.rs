@@ -3,6 +3,8 @@
 //! The client's password is [`client_input`], never the PIN alone: without the device secret nobody can test a PIN.
 //! Both identities and the context are bound to the enrolment id, so that a record serves one enrolment.
 
+use std::fmt;
+
 use argon2::{Algorithm, Argon2, Params, Version};
 use opaque_ke::errors::ProtocolError;
 use opaque_ke::{
@@ -12,9 +14,10 @@ use opaque_ke::{
 };
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::{Purpose, Secret};
+use crate::grant::GrantKey;
 use crate::ids::EnrolmentId;
 
 pub mod hazmat;
@@ -110,7 +113,7 @@ fn identifiers(enrolment: &EnrolmentId) -> Identifiers<'_> {
 fn export_key(mut bytes: impl AsMut<[u8]>) -> ExportKey {
     let bytes = bytes.as_mut();
     let key = Secret::from_slice(bytes).expect("the export key of SHA-512 has 64 bytes");
-    zeroize::Zeroize::zeroize(bytes);
+    bytes.zeroize();
     key
 }
 
@@ -171,14 +174,14 @@ impl LoginStart {
         Ok((Self { state: start.state, input }, start.message.serialize().to_vec()))
     }
 
-    /// Ends it: KE3, and the export key. [`OpaqueError::NotVerified`] means a wrong PIN.
+    /// Ends it. [`OpaqueError::NotVerified`] means a wrong PIN.
     pub fn finish(
         self,
         ke2: &[u8],
         enrolment: EnrolmentId,
         stretching: Stretching,
         rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<(Vec<u8>, ExportKey), OpaqueError> {
+    ) -> Result<FinishedLogin, OpaqueError> {
         self.finish_with(ke2, enrolment, &stretching.argon2()?, rng)
     }
 
@@ -188,13 +191,26 @@ impl LoginStart {
         enrolment: EnrolmentId,
         argon2: &Argon2<'static>,
         rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<(Vec<u8>, ExportKey), OpaqueError> {
+    ) -> Result<FinishedLogin, OpaqueError> {
         let parameters =
             ClientLoginFinishParameters::new(Some(CONTEXT), identifiers(&enrolment), Some(argon2));
         let response = CredentialResponse::deserialize(ke2)?;
-        let finish = self.state.finish(rng, self.input.expose(), response, parameters)?;
-        Ok((finish.message.serialize().to_vec(), export_key(finish.export_key)))
+        let mut finish = self.state.finish(rng, self.input.expose(), response, parameters)?;
+        let grant_key = GrantKey::of_session(&finish.session_key, enrolment);
+        finish.session_key.as_mut_slice().zeroize();
+        let ke3 = finish.message.serialize().to_vec();
+        Ok(FinishedLogin { ke3, export_key: export_key(finish.export_key), grant_key })
     }
+}
+
+/// What the client has when KE2 verified.
+pub struct FinishedLogin {
+    /// To be sent.
+    pub ke3: Vec<u8>,
+    /// The same at each login with one record.
+    pub export_key: ExportKey,
+    /// Another at each login. The server has it when KE3 verified.
+    pub grant_key: GrantKey,
 }
 
 /// The server's long-term OPAQUE secrets. Losing them locks everybody out.
@@ -272,20 +288,33 @@ impl PendingLogin {
         let message = CredentialFinalization::deserialize(ke3)?;
         let parameters =
             ServerLoginParameters { context: Some(CONTEXT), identifiers: identifiers(&self.enrolment) };
-        self.state.finish(message, parameters).map_err(|_| OpaqueError::NotVerified)?;
-        Ok(VerifiedLogin { enrolment: self.enrolment })
+        let mut finish = self.state.finish(message, parameters).map_err(|_| OpaqueError::NotVerified)?;
+        let grant_key = GrantKey::of_session(&finish.session_key, self.enrolment);
+        finish.session_key.as_mut_slice().zeroize();
+        Ok(VerifiedLogin { enrolment: self.enrolment, grant_key })
     }
 }
 
 /// Proof that a KE3 of this enrolment was verified. Only [`PendingLogin::finish`] makes one.
-#[derive(Debug)]
 pub struct VerifiedLogin {
     enrolment: EnrolmentId,
+    grant_key: GrantKey,
+}
+
+impl fmt::Debug for VerifiedLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedLogin").field("enrolment", &self.enrolment).finish_non_exhaustive()
+    }
 }
 
 impl VerifiedLogin {
     /// Whose PIN was right.
     pub fn enrolment(&self) -> EnrolmentId {
         self.enrolment
+    }
+
+    /// What proves this login on other connections.
+    pub fn grant_key(&self) -> &GrantKey {
+        &self.grant_key
     }
 }

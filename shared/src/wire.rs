@@ -6,6 +6,7 @@
 mod content;
 mod enrol;
 mod frame;
+mod grant;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use enrol::{
     PinResponse, PinUpload, Prover, ServerKeys,
 };
 pub use frame::{DecodeError, Frame, Kind, MAX_FRAME, Message, PREFIX_LEN, body_length};
+pub use grant::{GrantAccepted, GrantEnd, GrantEnded, GrantProof};
 pub use session::{
     CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, ReceiptAck, ReceiptMessage,
     RefusalReason, Refused, Renew, Renewed, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart,
@@ -32,3 +34,5 @@ pub const ALPN_DEVICE: &[u8] = b"tbk/1";
 /// Label of the TLS exporter (RFC 8446 section 7.5) that enrolment proofs are bound to; 32 bytes, empty context. Labels
 /// that are not registered begin so (RFC 5705 section 4).
 pub const EXPORTER_LABEL_ENROL: &[u8] = b"EXPERIMENTAL-tbk-enrol";
+/// Label of the exporter that proofs of a session grant are bound to; 32 bytes, empty context.
+pub const EXPORTER_LABEL_GRANT: &[u8] = b"EXPERIMENTAL-tbk-grant";

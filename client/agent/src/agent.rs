@@ -16,6 +16,7 @@ use crate::clock::{boot_id, moment};
 use crate::device_state::{DeviceState, LoadStateError};
 use crate::erase::{self, RunningErase};
 use crate::error::AgentError;
+use crate::grant::Grant;
 use crate::platform::Platform;
 
 /// What is worth telling.
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) device: Option<DeviceState>,
     /// Of the lease that runs. That of a volatile one is nowhere else.
     pub(crate) lease_secret: Option<Secret<32>>,
+    /// Proves the last unlock to the server.
+    pub(crate) grant: Grant,
     /// Tells the users of the open vault to stop.
     closing: Arc<AtomicBool>,
     pub(crate) erase: Option<RunningErase>,
@@ -76,6 +79,8 @@ pub struct Agent {
     /// The connection that [`Agent::run`] keeps.
     pub(crate) connection: Mutex<Option<quinn::Connection>>,
     pub(crate) wake: tokio::sync::Notify,
+    /// The session grant was made or has ended: the server is to be shown, or told.
+    pub(crate) grant_news: tokio::sync::Notify,
     _lock: HomeLock,
 }
 
@@ -103,7 +108,8 @@ impl Agent {
             }
         };
         let closing = Arc::default();
-        let inner = Inner { session, device, lease_secret, closing, erase };
+        let grant = Grant::at_start(lease_secret.is_some());
+        let inner = Inner { session, device, lease_secret, grant, closing, erase };
         let agent = Self {
             home,
             platform,
@@ -112,6 +118,7 @@ impl Agent {
             vault: RwLock::new(None),
             connection: Mutex::new(None),
             wake: tokio::sync::Notify::new(),
+            grant_news: tokio::sync::Notify::new(),
             _lock: lock,
         };
         agent.continue_erase();
@@ -198,6 +205,7 @@ impl Agent {
             let done = match effect {
                 Effect::CloseVault => {
                     self.close_vault(inner);
+                    inner.grant.forget_key();
                     Ok(())
                 }
                 Effect::DropOfflineSlot => {
@@ -220,7 +228,7 @@ impl Agent {
             };
             outcome = outcome.and(done);
         }
-        Ok(outcome?)
+        Ok(outcome.and(self.end_unneeded_grant(inner))?)
     }
 
     /// The same where nobody waits for the outcome: what could not be removed is removed at the next start.

@@ -12,6 +12,7 @@ mod enrol;
 mod erase;
 mod error;
 mod files;
+mod grant;
 mod hello;
 mod hygiene;
 mod link;

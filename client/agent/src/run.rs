@@ -94,12 +94,15 @@ impl Agent {
 
     /// Until the connection breaks, or a wipe has been obeyed.
     async fn serve(self: &Arc<Self>, link: &Link) -> Result<(), AgentError> {
+        // What was unlocked before this connection came is shown on it as well.
+        self.grant_news.notify_one();
         loop {
             if matches!(self.state(), State::Wiping | State::Gone) {
                 return self.deliver_receipt(&link.connection).await;
             }
             tokio::select! {
                 _ = link.connection.closed() => return Ok(()),
+                () = self.grant_news.notified() => self.tell_grant(&link.connection).await,
                 () = self.wake.notified() => {}
             }
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use client_core::{Moment, State, UnlockRefusal, VerifiedLease};
 use quinn::Connection;
 use shared::crypto::Secret;
+use shared::grant::GrantKey;
 use shared::ids::EnrolmentId;
-use shared::opaque::{ExportKey, LoginStart, OpaqueError, Stretching, client_input};
+use shared::opaque::{ExportKey, FinishedLogin, LoginStart, OpaqueError, Stretching, client_input};
 use shared::policy::LeaseMode;
 use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
 use vault::{DurableLease, FileError, LoadSlotError, Slot, SlotError, SlotKind, Vault, VaultKey};
@@ -86,6 +87,12 @@ impl Drop for GiveUp<'_> {
             inner.session.lock();
         }
     }
+}
+
+/// What KE2 gave, before KE3 is sent.
+struct Opened {
+    vault_key: VaultKey,
+    grant_key: GrantKey,
 }
 
 /// What both kinds of unlock start from.
@@ -168,16 +175,16 @@ impl Agent {
         exchange.send(&UnlockStart { ke1, vault_epoch }).await?;
         let UnlockChallenge { ke2, attempts_left } = exchange.expect().await?;
 
-        let (attempt, ke3, vault_key) = self
+        let (attempt, ke3, opened) = self
             .blocking(move |agent| {
                 let stretching = attempt.slot.header().stretching;
                 let finished = start.finish(&ke2, attempt.enrolment, stretching, &mut rng());
-                let (ke3, export_key) = finished.map_err(|error| match error {
+                let FinishedLogin { ke3, export_key, grant_key } = finished.map_err(|error| match error {
                     OpaqueError::NotVerified => UnlockError::PinWrong { attempts_left },
                     other => UnlockError::Opaque(other),
                 })?;
                 let vault_key = agent.open_slot(&attempt, &export_key)?;
-                Ok::<_, UnlockError>((attempt, ke3, vault_key))
+                Ok::<_, UnlockError>((attempt, ke3, Opened { vault_key, grant_key }))
             })
             .await??;
         // Counted before KE3 leaves: a phone that loses power now is ahead of the server, never behind like a copy.
@@ -191,7 +198,7 @@ impl Agent {
             }
             answer => answer?,
         };
-        self.blocking(move |agent| agent.open_granted(&attempt, &vault_key, &granted, sent)).await?
+        self.blocking(move |agent| agent.open_granted(&attempt, &opened, &granted, sent)).await?
     }
 
     /// Opens the online slot, before KE3 signs the account in and uses the code up: a slot that a broken try has left does
@@ -217,16 +224,15 @@ impl Agent {
     fn open_granted(
         &self,
         attempt: &Attempt,
-        vault_key: &VaultKey,
+        opened: &Opened,
         granted: &UnlockGranted,
         sent: Moment,
     ) -> Result<Unlocked, UnlockError> {
         let lease = self.inner().session.granted(granted).map_err(AgentError::from)?;
-        let offline = lease.map(|lease| OfflineSlot::make(lease, attempt, vault_key)).transpose()?;
+        let offline = lease.map(|lease| OfflineSlot::make(lease, attempt, &opened.vault_key)).transpose()?;
 
         let mut inner = self.inner();
-        let vault = || Vault::open(&self.home.store_dir(), vault_key, attempt.enrolment);
-        if let Err(error) = self.install_granted(&mut inner, vault, granted, offline.as_ref(), sent) {
+        if let Err(error) = self.install_granted(&mut inner, opened, granted, offline.as_ref(), sent) {
             let effects = inner.session.opening_failed();
             self.execute_all(&mut inner, effects);
             return Err(error.into());
@@ -244,14 +250,16 @@ impl Agent {
     fn install_granted(
         &self,
         inner: &mut Inner,
-        vault: impl FnOnce() -> Result<Vault, vault::VaultError>,
+        opened: &Opened,
         granted: &UnlockGranted,
         offline: Option<&OfflineSlot>,
         sent: Moment,
     ) -> Result<(), AgentError> {
         if inner.session.state() == State::Unlocking {
-            let vault = vault()?;
-            if let Some(device) = inner.device.as_mut() {
+            let device = inner.device.as_mut().ok_or(AgentError::Unenrolled)?;
+            let enrolment = device.enrolment;
+            let vault = Vault::open(&self.home.store_dir(), &opened.vault_key, enrolment)?;
+            {
                 device.policy = granted.policy.clone();
                 device.confirmed = true;
                 device.heard(moment().now);
@@ -259,8 +267,10 @@ impl Agent {
             }
             if let Some(offline) = offline {
                 self.store_offline(inner, offline, sent)?;
+                vault::grant::store(&self.home, &opened.vault_key, enrolment, &opened.grant_key, &mut rng())?;
             }
             self.install_vault(inner, vault);
+            self.take_grant(inner, Some(opened.grant_key.clone()));
         }
         let effects = inner.session.opened_online(sent, offline.map(|offline| &offline.lease));
         self.execute(inner, effects)
@@ -328,7 +338,9 @@ impl Agent {
     ) -> Result<(), AgentError> {
         if inner.session.state() == State::Unlocking {
             let vault = Vault::open(&self.home.store_dir(), vault_key, attempt.enrolment)?;
+            let grant = vault::grant::load(&self.home, vault_key, attempt.enrolment)?;
             self.install_vault(inner, vault);
+            self.take_grant(inner, grant);
         }
         let effects = inner.session.opened_offline(moment());
         self.execute(inner, effects)?;

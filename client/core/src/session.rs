@@ -234,6 +234,16 @@ impl Session {
         by_unlock.max(self.lease.as_ref().map(RunningLease::ends))
     }
 
+    /// Whether anybody may still prove the session grant of the last unlock: while the vault is open, and while a lease runs
+    /// within which it can be opened again. Then it ends, here and at the server.
+    pub fn needs_grant(&self, boot: BootTime) -> bool {
+        match self.state {
+            State::Open | State::Unlocking => true,
+            State::Locked => self.lease(boot).is_some(),
+            _ => false,
+        }
+    }
+
     /// The same as a civil time, while the vault is open.
     pub fn open_until_at(&self, moment: Moment) -> Option<Timestamp> {
         let until = self.open_until().filter(|_| self.state == State::Open)?;

@@ -22,8 +22,15 @@ pub enum KeysRemain {
 }
 
 /// The files that hold, or help to derive, the vault key.
-fn key_files(home: &Home) -> [PathBuf; 5] {
-    [home.device_secret(), home.online_slot(), home.lease_secret(), home.offline_slot(), home.lease()]
+fn key_files(home: &Home) -> [PathBuf; 6] {
+    [
+        home.device_secret(),
+        home.online_slot(),
+        home.lease_secret(),
+        home.offline_slot(),
+        home.grant(),
+        home.lease(),
+    ]
 }
 
 /// What an interrupted erase for `command` has left.

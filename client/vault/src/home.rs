@@ -55,6 +55,8 @@ paths! {
     lease = "vault/slots/lease";
     /// The secret of a durable lease.
     lease_secret = "vault/slots/lease-secret";
+    /// The key of the session grant, sealed under the vault key, while a lease runs.
+    grant = "vault/slots/grant";
     /// Folder of the device's own files.
     device_dir = "device";
     /// The device secret.

@@ -11,6 +11,7 @@
 //! | `vault/mark` | the number of a commit that was on the disk |
 //! | `vault/slots/online`, `offline` | the vault key, wrapped |
 //! | `vault/slots/lease`, `lease-secret` | a durable lease, while one runs |
+//! | `vault/slots/grant` | the key of the session grant, sealed under the vault key, while a lease runs |
 //! | `device/secret`, `key`, `state`, `receipt` | device secret, device key (PKCS#8), enrolment state, signed receipt |
 //! | `device/preferences` | language, colours, size of text; not sealed |
 //! | `wipe-intent` | zeros, or the signed wipe that is being obeyed |
@@ -23,6 +24,7 @@ pub mod erase;
 mod error;
 pub mod files;
 mod format;
+pub mod grant;
 mod home;
 mod index;
 pub mod intent;

@@ -293,6 +293,7 @@ impl DurableLease {
     pub fn drop_offline(home: &Home) -> Result<(), FileError> {
         files::destroy(&home.lease_secret())?;
         files::destroy(&home.offline_slot())?;
+        crate::grant::destroy(home)?;
         files::destroy(&home.lease())
     }
 }

@@ -179,6 +179,9 @@ fn issue_as(
 
     device.value.last_command = order;
     device.value.state = state;
+    if action != Action::Unblock {
+        device.value.grant = None;
+    }
     let subject = Subject { command: Some(id), ..Subject::device(&device.value) };
     let mut changes = Changeset::default();
     changes.insert(Record::Command(CommandRecord {

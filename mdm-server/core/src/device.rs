@@ -7,6 +7,8 @@ use shared::ids::{AccountId, CommandId, EnrolmentId};
 use shared::signed::Order;
 use shared::wire::DeviceDescription;
 
+use crate::grant::SessionGrant;
+
 /// Where an enrolment stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +77,9 @@ pub struct Device {
     /// later with the PIN, whatever the server destroys.
     #[serde(default)]
     pub copy_may_open: bool,
+    /// What content needs beside the certificate; absent before the first unlock and after its end.
+    #[serde(default)]
+    pub grant: Option<SessionGrant>,
     /// End of the certificate last issued.
     pub certificate_until: Timestamp,
     /// The order of the newest command.

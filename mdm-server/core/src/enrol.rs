@@ -136,6 +136,7 @@ fn begin(
         vault_epoch: 0,
         may_be_open_until: None,
         copy_may_open: false,
+        grant: None,
         certificate_until: registration.certificate_until,
         last_command: shared::signed::Order::default(),
         last_applied: None,

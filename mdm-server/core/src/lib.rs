@@ -12,6 +12,7 @@ pub mod code;
 pub mod command;
 pub mod device;
 pub mod enrol;
+pub mod grant;
 pub mod hello;
 pub mod license;
 pub mod operator;

@@ -88,6 +88,7 @@ pub(crate) fn device(account: &Account, key: PublicKey, state: DeviceState) -> D
         vault_epoch: 0,
         may_be_open_until: None,
         copy_may_open: false,
+        grant: None,
         certificate_until: crate::hello::certificate_until(noon()),
         last_command: Order::default(),
         last_applied: None,

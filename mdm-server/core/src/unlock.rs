@@ -2,6 +2,7 @@
 //! not here; the shell charges one, durably, between [`admit`] and KE2.
 
 use jiff::{SignedDuration, Timestamp};
+use rand::{CryptoRng, RngCore};
 use shared::opaque::VerifiedLogin;
 use shared::policy::{LeaseMode, Policy};
 use shared::signed::Lease;
@@ -12,9 +13,10 @@ use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::code::{CodeRecord, CodeState};
 use crate::device::{Device, DeviceState};
+use crate::grant::GrantSeal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 fn after(now: Timestamp, seconds: u32) -> Timestamp {
     now.saturating_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(Timestamp::MAX)
@@ -77,14 +79,17 @@ pub struct Unlocking {
     pub vault_epoch: u64,
 }
 
-/// KE3 was right. The first time, the account becomes active and the code that enrolled the device is used up.
+/// KE3 was right: the session grant of this login replaces the one before. The first time, the account becomes active
+/// and the code that enrolled the device is used up.
 ///
 /// Refused if the enrolment was blocked or wiped since [`admit`].
 pub fn grant(
     verified: &VerifiedLogin,
     unlocking: Unlocking,
     policy: &Policy,
+    seal: &GrantSeal,
     now: Timestamp,
+    rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Granted, RefusalReason> {
     let Unlocking { mut device, account, codes, vault_epoch } = unlocking;
     if verified.enrolment() != device.value.enrolment {
@@ -103,6 +108,7 @@ pub fn grant(
     device.value.may_be_open_until = Some(may_be_open_until);
     device.value.copy_may_open |=
         policy.lease_mode == LeaseMode::Durable && device.value.description.key_level == KeyLevel::Software;
+    device.value.grant = Some(seal.make(verified.grant_key(), enrolment, now, open_until, rng));
     device.value.last_unlock = Some(now);
     device.value.last_contact = Some(now);
     device.value.vault_epoch = vault_epoch.saturating_add(1);

@@ -1,10 +1,11 @@
 //! Connections of registered devices: hello, unlock, receipt, renew from the device; commands to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mdm_core::change::Stored;
 use mdm_core::command;
 use mdm_core::device::Device;
+use mdm_core::grant::ProvenGrant;
 use mdm_core::hello;
 use quinn::Connection;
 use rustls::pki_types::CertificateDer;
@@ -19,7 +20,7 @@ use shared::wire::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
-use super::{close, unlock};
+use super::{close, grant, unlock};
 use crate::service::Service;
 use crate::tls::certificate_key;
 use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
@@ -28,6 +29,8 @@ use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
 pub(super) struct Caller {
     pub(super) enrolment: EnrolmentId,
     connection: Connection,
+    /// The session grant that was proved over this connection. Whether it still holds is asked of the store each time.
+    proven: Mutex<Option<ProvenGrant>>,
 }
 
 impl Caller {
@@ -39,6 +42,27 @@ impl Caller {
             Some(_) => Err(ExchangeError::Gone),
         }
     }
+
+    /// What this connection has proved, be it worth anything or not.
+    pub(super) fn proven(&self) -> Option<ProvenGrant> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn mark(&self, proven: ProvenGrant) {
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(proven);
+    }
+
+    /// 32 bytes that this connection alone has (RFC 8446 section 7.5).
+    pub(super) fn exporter(&self, label: &[u8]) -> Result<[u8; 32], ExchangeError> {
+        exporter(&self.connection, label)
+    }
+}
+
+/// 32 bytes that a connection alone has (RFC 8446 section 7.5).
+pub(super) fn exporter(connection: &Connection, label: &[u8]) -> Result<[u8; 32], ExchangeError> {
+    let mut exporter = [0; 32];
+    let exported = connection.export_keying_material(&mut exporter, label, b"");
+    exported.map(|()| exporter).map_err(|_| ExchangeError::Gone)
 }
 
 fn peer_key(connection: &Connection) -> Option<PublicKey> {
@@ -60,7 +84,7 @@ pub(super) async fn serve(service: Arc<Service>, connection: Connection) {
             return connection.close(close::DONE, b"try again later");
         }
     };
-    let caller = Arc::new(Caller { enrolment, connection: connection.clone() });
+    let caller = Arc::new(Caller { enrolment, connection: connection.clone(), proven: Mutex::default() });
     let registered = service.live.register(enrolment, &connection);
     let _place = registered.place;
     let mut commands = registered.commands;
@@ -123,6 +147,8 @@ async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -
         Kind::UnlockStart => unlock::run(service, caller, frame.decode()?, exchange).await,
         Kind::Receipt => receipt(service, caller, frame.decode()?, exchange).await,
         Kind::Renew => renew(service, caller, exchange).await,
+        Kind::GrantProof => grant::prove(service, caller, frame.decode()?, exchange).await,
+        Kind::GrantEnd => grant::end(service, caller, frame.decode()?, exchange).await,
         Kind::CommandResult => note_applied(service, caller.enrolment, frame.decode()?).await,
         other => Err(shared::wire::DecodeError::Unexpected(other).into()),
     }
@@ -138,13 +164,18 @@ pub(super) async fn answer_wipe(
     device: &Device,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
+    exchange.send(&CommandMessage { command: wipe_of(service, device).await? }).await
+}
+
+/// The signed wipe of a wiped enrolment.
+pub(super) async fn wipe_of(service: &Service, device: &Device) -> Result<Vec<u8>, ExchangeError> {
     let wipe = device.wipe().ok_or(RefusalReason::DeviceUnknown)?;
     let record = service
         .store
         .command(wipe.command)
         .await?
         .ok_or_else(|| UseCaseError::from(Missing::Command(wipe.command)))?;
-    exchange.send(&CommandMessage { command: record.value.signed }).await
+    Ok(record.value.signed)
 }
 
 async fn greet(

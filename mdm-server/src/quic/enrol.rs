@@ -17,6 +17,7 @@ use shared::wire::{
 };
 use tokio::time::timeout;
 
+use super::device::exporter;
 use super::exchange::{Exchange, ExchangeError};
 use super::limits::Limits;
 use super::{PATIENCE, close};
@@ -41,7 +42,7 @@ async fn run(
     connection: &Connection,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
-    let exporter = exporter(connection)?;
+    let exporter = exporter(connection, EXPORTER_LABEL_ENROL)?;
     let start: EnrolStart = exchange.receive().await?;
     let index = service.keyring.codes.index(&start.lookup);
     let code = charge(service, index).await?;
@@ -54,14 +55,6 @@ async fn run(
     let enrolment = register_key(service, index, &register).await?;
     exchange.send(&grant(service, enrolment, &register)?).await?;
     register_pin(service, index, enrolment, exchange).await
-}
-
-fn exporter(connection: &Connection) -> Result<[u8; 32], ExchangeError> {
-    let mut exporter = [0; 32];
-    connection
-        .export_keying_material(&mut exporter, EXPORTER_LABEL_ENROL, b"")
-        .map_err(|_| ExchangeError::Gone)?;
-    Ok(exporter)
 }
 
 async fn load_code(

@@ -3,7 +3,7 @@
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use quinn::{RecvStream, SendStream};
 use shared::wire::{
-    DecodeError, Frame, Message, PREFIX_LEN, RefusalReason, Refused, Unsupported, body_length,
+    CommandMessage, DecodeError, Frame, Message, PREFIX_LEN, RefusalReason, Refused, Unsupported, body_length,
 };
 use tokio::time::timeout;
 
@@ -22,6 +22,9 @@ pub(super) enum ExchangeError {
     /// The rules say no.
     #[error("refused: {0}")]
     Refused(RefusalReason),
+    /// The enrolment is wiped: answered with this signed command and nothing else.
+    #[error("the enrolment is wiped")]
+    Wiped(Vec<u8>),
     /// The server cannot do its part.
     #[error(transparent)]
     Server(#[from] UseCaseError),
@@ -55,7 +58,7 @@ impl ExchangeError {
     /// What the peer is told, if anybody is there to hear it. Inner errors stay in the log.
     fn reason(&self) -> Option<RefusalReason> {
         match self {
-            Self::Gone => None,
+            Self::Gone | Self::Wiped(_) => None,
             Self::Decode(_) => Some(RefusalReason::Malformed),
             Self::Refused(reason) => Some(*reason),
             Self::Server(_) => Some(RefusalReason::Unavailable),
@@ -111,7 +114,10 @@ impl Exchange {
                 ExchangeError::Server(cause) => tracing::error!(%cause, "exchange failed"),
                 other => tracing::debug!(error = %other, "exchange ended"),
             }
-            if let Some(reason) = error.reason() {
+            if let ExchangeError::Wiped(command) = error {
+                // The same bytes at every question until the receipt comes; one that is not heard costs nothing.
+                let _ = self.send(&CommandMessage { command }).await;
+            } else if let Some(reason) = error.reason() {
                 // A peer that is gone by now needs no answer.
                 let _ = self.send(&Refused { reason }).await;
             }

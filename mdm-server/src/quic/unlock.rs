@@ -42,7 +42,8 @@ pub(super) async fn run(
             Ok(unlocking) => unlocking,
             Err(reason) => return Ok(Err(reason)),
         };
-        match unlock::grant(&verified, unlocking, &policy, service.clock.now()) {
+        let now = service.clock.now();
+        match unlock::grant(&verified, unlocking, &policy, &service.keyring.grants, now, &mut OsRng) {
             Ok(mut granted) => {
                 service.commit(std::mem::take(&mut granted.changes)).await?;
                 Ok(Ok(granted))

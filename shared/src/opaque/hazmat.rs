@@ -6,7 +6,7 @@
 use argon2::Argon2;
 use rand::{CryptoRng, RngCore};
 
-use super::{ExportKey, LoginStart, OpaqueError, RegistrationStart};
+use super::{ExportKey, FinishedLogin, LoginStart, OpaqueError, RegistrationStart};
 use crate::ids::EnrolmentId;
 
 /// [`RegistrationStart::finish`] with this Argon2, however cheap.
@@ -27,6 +27,6 @@ pub fn finish_login(
     enrolment: EnrolmentId,
     argon2: &Argon2<'static>,
     rng: &mut (impl RngCore + CryptoRng),
-) -> Result<(Vec<u8>, ExportKey), OpaqueError> {
+) -> Result<FinishedLogin, OpaqueError> {
     start.finish_with(ke2, enrolment, argon2, rng)
 }

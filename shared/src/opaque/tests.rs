@@ -12,6 +12,7 @@ struct Registered {
     enrolment: EnrolmentId,
     device_secret: Secret<32>,
     export_key: ExportKey,
+    grant_keys: Vec<GrantKey>,
     rng: StdRng,
 }
 
@@ -26,7 +27,16 @@ fn register(pin: &str) -> Registered {
     let response = setup.registration_response(&request, &credential).unwrap();
     let (upload, export_key) = client.finish(&response, enrolment, Stretching::default(), &mut rng).unwrap();
     let record = record_from_upload(&upload).unwrap();
-    Registered { setup, credential, record, enrolment, device_secret, export_key, rng }
+    Registered {
+        setup,
+        credential,
+        record,
+        enrolment,
+        device_secret,
+        export_key,
+        grant_keys: Vec::new(),
+        rng,
+    }
 }
 
 impl Registered {
@@ -35,9 +45,12 @@ impl Registered {
         let (client, ke1) = LoginStart::make(input, &mut self.rng)?;
         let (pending, ke2) =
             self.setup.login(&self.record, &self.credential, self.enrolment, &ke1, &mut self.rng)?;
-        let (ke3, export_key) = client.finish(&ke2, self.enrolment, Stretching::default(), &mut self.rng)?;
-        assert_eq!(pending.finish(&ke3)?.enrolment(), self.enrolment);
-        Ok(export_key)
+        let finished = client.finish(&ke2, self.enrolment, Stretching::default(), &mut self.rng)?;
+        let verified = pending.finish(&finished.ke3)?;
+        assert_eq!(verified.enrolment(), self.enrolment);
+        assert_eq!(verified.grant_key().expose(), finished.grant_key.expose(), "both ends have one key");
+        self.grant_keys.push(finished.grant_key);
+        Ok(finished.export_key)
     }
 }
 
@@ -46,6 +59,16 @@ fn the_same_pin_and_phone_give_the_same_export_key() {
     let mut registered = register("482915");
     let secret = registered.device_secret.clone();
     assert!(registered.log_in("482915", &secret).unwrap() == registered.export_key);
+}
+
+#[test]
+fn each_login_gives_another_grant_key() {
+    let mut registered = register("482915");
+    let secret = registered.device_secret.clone();
+    registered.log_in("482915", &secret).unwrap();
+    registered.log_in("482915", &secret).unwrap();
+    let [first, second] = registered.grant_keys.as_slice() else { panic!("two logins") };
+    assert_ne!(first.expose(), second.expose());
 }
 
 #[test]

@@ -115,6 +115,14 @@ kinds! {
     Renew = 50, at most 64;
     /// Server: the new certificate.
     Renewed = 51, at most 4096;
+    /// Client: that it holds the grant of the last unlock.
+    GrantProof = 60, at most 64;
+    /// Server: this connection may carry content.
+    GrantAccepted = 61, at most 64;
+    /// Client: nobody needs the grant any more.
+    GrantEnd = 62, at most 64;
+    /// Server: it has ended.
+    GrantEnded = 63, at most 16;
     /// Client: asks what it may read.
     ManifestRequest = 70, at most 128;
     /// Server: what the client has is what there is.

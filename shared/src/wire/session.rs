@@ -196,6 +196,8 @@ reasons! {
     AttemptsExhausted = 23;
     /// The PIN was wrong.
     PinWrong = 24;
+    /// The connection has proved no session grant, or the grant has ended.
+    NoGrant = 30;
 }
 
 impl fmt::Display for RefusalReason {
@@ -219,6 +221,7 @@ impl fmt::Display for RefusalReason {
             Self::Blocked => "this device is blocked; ask the helpdesk",
             Self::AttemptsExhausted => "no attempts are left; ask the helpdesk",
             Self::PinWrong => "the PIN is wrong",
+            Self::NoGrant => "the session has ended; unlock again",
             Self::Other(number) => return write!(f, "refused for reason {number}"),
         };
         f.write_str(text)

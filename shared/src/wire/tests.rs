@@ -121,6 +121,10 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
         entry(DocumentRequest { id: document().id, version: 3, offset: 15 * 1024 }),
         entry(DocumentChunk { offset: 15 * 1024, bytes: vec![1, 2, 3] }),
         entry(DocumentGone {}),
+        entry(GrantProof { tag: [7; 32] }),
+        entry(GrantAccepted { until: noon() }),
+        entry(GrantEnd { tag: [7; 32] }),
+        entry(GrantEnded {}),
         entry(Refused { reason: RefusalReason::CodeExpired }),
         entry(Unsupported { kind: 4711 }),
     ])

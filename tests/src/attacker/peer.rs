@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use quinn::{Connection, Endpoint};
 use rand::rngs::OsRng;
 use shared::crypto::Secret;
+use shared::grant::GrantKey;
 use shared::ids::EnrolmentId;
-use shared::opaque::{ExportKey, LoginStart, OpaqueError, Stretching, client_input};
+use shared::opaque::{ExportKey, FinishedLogin, LoginStart, OpaqueError, Stretching, client_input};
 use shared::wire::{ALPN_DEVICE, Hello, Kind, Message, UnlockChallenge, UnlockFinish, UnlockStart};
 
 use super::identity::Identity;
@@ -22,6 +23,8 @@ pub struct Challenged {
     pub ke3: Vec<u8>,
     /// What the slot was sealed with.
     pub export_key: ExportKey,
+    /// What proves the session grant, once KE3 was sent.
+    pub grant_key: GrantKey,
 }
 
 /// Connects from a socket of its own. The endpoint must live as long as the connection.
@@ -117,7 +120,9 @@ impl RawDevice {
         }
         let challenge: UnlockChallenge = answer.message()?;
         match login.finish(&challenge.ke2, enrolment, stretching, &mut OsRng) {
-            Ok((ke3, export_key)) => Ok(Challenged { stream, ke3, export_key }),
+            Ok(FinishedLogin { ke3, export_key, grant_key }) => {
+                Ok(Challenged { stream, ke3, export_key, grant_key })
+            }
             Err(OpaqueError::NotVerified) => Err(Unopened::WrongPin),
             Err(other) => Err(Unopened::Broken(other.into())),
         }

@@ -240,6 +240,7 @@ impl Stopped {
             vault_epoch: 1,
             may_be_open_until: Some(self.now + SignedDuration::from_hours(8)),
             copy_may_open: false,
+            grant: None,
             certificate_until: self.now + SignedDuration::from_hours(365 * 24),
             last_command: Order::default(),
             last_applied: None,

@@ -16,6 +16,7 @@ use shared::activation_code::ActivationCode;
 use shared::cose::{self, PublicKey, Signer, SoftwareKey};
 use shared::crypto::Secret;
 use shared::crypto::hazmat::sha256;
+use shared::grant::GrantKey;
 use shared::ids::{CommandId, EnrolmentId};
 use shared::opaque::{CredentialId, Record, ServerSetup, record_from_upload};
 use shared::policy::{LeaseMode, Policy};
@@ -56,6 +57,10 @@ pub(crate) struct Shared {
     pub(crate) applied: Vec<Order>,
     pub(crate) pending: Vec<Vec<u8>>,
     pub(crate) wipe: Option<Vec<u8>>,
+    /// Of the last unlock.
+    pub(crate) grant: Option<GrantKey>,
+    /// How often it was proved.
+    pub(crate) proofs: usize,
     /// A device key that it knows from the enrolment of someone else.
     pub(crate) foreign_key: Option<PublicKey>,
     /// At this message it hangs up, so many times, because `waits` waits for the device.
@@ -157,6 +162,8 @@ impl Peer {
             applied: Vec::new(),
             pending: Vec::new(),
             wipe: None,
+            grant: None,
+            proofs: 0,
             foreign_key: None,
             hang_up_at: None,
             waits: None,
@@ -379,6 +386,8 @@ impl Peer {
             }
             (Kind::Hello, None) => self.greet(&frame, &mut exchange).await,
             (Kind::UnlockStart, None) => self.unlock(&frame, &mut exchange).await,
+            (Kind::GrantProof, None) => self.prove(&frame, &mut exchange, connection).await,
+            (Kind::GrantEnd, None) => self.end_grant(&frame, &mut exchange, connection).await,
             (Kind::CommandResult, None) => {
                 let result: CommandResult = self.hear(&frame)?;
                 self.shared.lock().unwrap().applied.push(result.last_applied);
@@ -423,12 +432,41 @@ impl Peer {
         };
         exchange.send(&UnlockChallenge { ke2, attempts_left: 9 }).await.ok()?;
         let finish: UnlockFinish = self.next(exchange).await?;
-        pending.finish(&finish.ke3).unwrap();
+        let verified = pending.finish(&finish.ke3).unwrap();
+        self.shared.lock().unwrap().grant = Some(verified.grant_key().clone());
         let policy = self.shared.lock().unwrap().policy.clone();
         let lease = Lease { mode: policy.lease_mode, granted_at: Timestamp::now(), seconds: 3600 };
         let signed = cose::sign(&lease, self.enrolment.as_bytes(), &self.lease).unwrap();
         let lease = (policy.lease_mode != LeaseMode::None).then(|| signed.into());
         exchange.send(&UnlockGranted { lease, policy, may_be_open_until: Timestamp::now() }).await.ok()
+    }
+
+    async fn prove(&self, frame: &Frame, exchange: &mut Exchange, connection: &Connection) -> Option<()> {
+        let proof: GrantProof = self.hear(frame)?;
+        if self.holds(connection, &proof.tag) {
+            self.shared.lock().unwrap().proofs += 1;
+            exchange.send(&GrantAccepted { until: Timestamp::now() }).await.ok()
+        } else {
+            exchange.send(&Refused { reason: RefusalReason::NoGrant }).await.ok()
+        }
+    }
+
+    async fn end_grant(&self, frame: &Frame, exchange: &mut Exchange, connection: &Connection) -> Option<()> {
+        let ended: GrantEnd = self.hear(frame)?;
+        if self.holds(connection, &ended.tag) {
+            self.shared.lock().unwrap().grant = None;
+            exchange.send(&GrantEnded {}).await.ok()
+        } else {
+            exchange.send(&Refused { reason: RefusalReason::NoGrant }).await.ok()
+        }
+    }
+
+    /// Whether this is the proof of the grant over this connection.
+    fn holds(&self, connection: &Connection, tag: &[u8; 32]) -> bool {
+        let mut exporter = [0; 32];
+        connection.export_keying_material(&mut exporter, EXPORTER_LABEL_GRANT, b"").unwrap();
+        let grant = self.shared.lock().unwrap().grant.clone();
+        grant.is_some_and(|key| key.verify(self.enrolment, &exporter, tag))
     }
 
     async fn acknowledge(&self, frame: &Frame, exchange: &mut Exchange) -> Option<()> {

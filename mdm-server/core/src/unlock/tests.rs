@@ -10,7 +10,7 @@ use shared::opaque::{
 };
 
 /// A real login: there is no other way to a [`VerifiedLogin`].
-fn verified(enrolment: EnrolmentId) -> VerifiedLogin {
+pub(crate) fn verified(enrolment: EnrolmentId) -> VerifiedLogin {
     let mut rng: StdRng = rng();
     let setup = ServerSetup::make(&mut rng);
     let credential = Secret::make(&mut rng);
@@ -21,12 +21,16 @@ fn verified(enrolment: EnrolmentId) -> VerifiedLogin {
     let record = record_from_upload(&upload).unwrap();
     let (client, ke1) = LoginStart::make(input, &mut rng).unwrap();
     let (pending, ke2) = setup.login(&record, &credential, enrolment, &ke1, &mut rng).unwrap();
-    let (ke3, _) = client.finish(&ke2, enrolment, Stretching::default(), &mut rng).unwrap();
-    pending.finish(&ke3).unwrap()
+    let finished = client.finish(&ke2, enrolment, Stretching::default(), &mut rng).unwrap();
+    pending.finish(&finished.ke3).unwrap()
 }
 
 fn unlocking(device: Device) -> Unlocking {
     Unlocking { device: stored(device), account: stored(account()), codes: vec![], vault_epoch: 4 }
+}
+
+fn seal() -> GrantSeal {
+    GrantSeal::derive(&Secret::make(&mut rng()))
 }
 
 fn policy(lease_mode: LeaseMode) -> Policy {
@@ -70,7 +74,7 @@ fn the_first_unlock_activates_the_account_and_uses_the_code_up() {
     bound.state = CodeState::Bound(device.enrolment);
     let login = verified(device.enrolment);
     let unlocking = Unlocking { codes: vec![stored(bound)], ..unlocking(device.clone()) };
-    let granted = grant(&login, unlocking, &policy(LeaseMode::None), noon()).unwrap();
+    let granted = grant(&login, unlocking, &policy(LeaseMode::None), &seal(), noon(), &mut rng()).unwrap();
     let used = written_code(&granted.changes).unwrap();
     assert_eq!((used.state, used.sealed.len()), (CodeState::Used(device.enrolment), 0));
     let active = granted.changes.writes.iter().any(
@@ -84,11 +88,14 @@ fn the_first_unlock_activates_the_account_and_uses_the_code_up() {
 fn a_lease_is_recorded_before_it_is_granted() {
     let device = device(&account(), public_key(), DeviceState::Live);
     let login = verified(device.enrolment);
-    let granted = grant(&login, unlocking(device.clone()), &policy(LeaseMode::Volatile), noon()).unwrap();
+    let granted =
+        grant(&login, unlocking(device.clone()), &policy(LeaseMode::Volatile), &seal(), noon(), &mut rng())
+            .unwrap();
     assert_eq!(granted.lease.unwrap().seconds, 3600);
     assert_eq!(written_device(&granted.changes).may_be_open_until, Some(in_seconds(3600)));
 
-    let granted = grant(&login, unlocking(device), &policy(LeaseMode::None), noon()).unwrap();
+    let granted =
+        grant(&login, unlocking(device), &policy(LeaseMode::None), &seal(), noon(), &mut rng()).unwrap();
     assert_eq!((granted.lease, granted.may_be_open_until), (None, in_seconds(900)));
 }
 
@@ -97,7 +104,9 @@ fn a_durable_lease_on_a_software_key_is_remembered_for_ever() {
     let device = device(&account(), public_key(), DeviceState::Live);
     let login = verified(device.enrolment);
     let after = |device: Device, mode| {
-        written_device(&grant(&login, unlocking(device), &policy(mode), noon()).unwrap().changes)
+        written_device(
+            &grant(&login, unlocking(device), &policy(mode), &seal(), noon(), &mut rng()).unwrap().changes,
+        )
     };
     let volatile = after(device, LeaseMode::Volatile);
     assert!(!volatile.copy_may_open);
@@ -110,11 +119,12 @@ fn a_durable_lease_on_a_software_key_is_remembered_for_ever() {
 fn a_login_of_another_enrolment_or_after_a_block_grants_nothing() {
     let device = device(&account(), public_key(), DeviceState::Live);
     let elsewhere = verified(EnrolmentId::from_bytes([9; 16]));
-    let refused = grant(&elsewhere, unlocking(device.clone()), &Policy::default(), noon());
+    let refused =
+        grant(&elsewhere, unlocking(device.clone()), &Policy::default(), &seal(), noon(), &mut rng());
     assert_eq!(refused.err(), Some(RefusalReason::ProofFailed));
 
     let login = verified(device.enrolment);
     let blocked = Device { state: DeviceState::Blocked, ..device };
-    let refused = grant(&login, unlocking(blocked), &Policy::default(), noon());
+    let refused = grant(&login, unlocking(blocked), &Policy::default(), &seal(), noon(), &mut rng());
     assert_eq!(refused.err(), Some(RefusalReason::Blocked));
 }

@@ -98,8 +98,8 @@ fn verified_login(enrolment: EnrolmentId) -> VerifiedLogin {
     let record = record_from_upload(&upload).unwrap();
     let (client, ke1) = LoginStart::make(input(), &mut rng).unwrap();
     let (pending, ke2) = setup.login(&record, &credential, enrolment, &ke1, &mut rng).unwrap();
-    let (ke3, _) = client.finish(&ke2, enrolment, costs, &mut rng).unwrap();
-    pending.finish(&ke3).unwrap()
+    let finished = client.finish(&ke2, enrolment, costs, &mut rng).unwrap();
+    pending.finish(&finished.ke3).unwrap()
 }
 
 async fn happen(world: &World, step: &Step) {
@@ -171,7 +171,9 @@ async fn sign_in(world: &World) {
     let device = store.device(phone(0)).await.unwrap().unwrap();
     let codes = store.codes_of_account(account.value.id).await.unwrap();
     let unlocking = Unlocking { device, account, codes, vault_epoch: 0 };
-    let granted = unlock::grant(&PHONES.login, unlocking, &policy, now).unwrap();
+    let seal = &world.service.keyring.grants;
+    let granted =
+        unlock::grant(&PHONES.login, unlocking, &policy, seal, now, &mut rand::rngs::OsRng).unwrap();
     world.service.commit(granted.changes).await.unwrap();
 }
 

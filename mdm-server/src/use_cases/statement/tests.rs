@@ -47,6 +47,7 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
         vault_epoch: 0,
         may_be_open_until,
         copy_may_open: false,
+        grant: None,
         certificate_until: at("09:00"),
         last_command: Order::default(),
         last_applied: None,

@@ -105,6 +105,7 @@ pub(crate) fn device(number: u32, account: u32) -> Device {
         vault_epoch: 0,
         may_be_open_until: None,
         copy_may_open: false,
+        grant: None,
         certificate_until: at(1_000_000),
         last_command: Order::default(),
         last_applied: None,

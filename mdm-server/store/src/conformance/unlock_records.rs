@@ -50,8 +50,8 @@ fn verified_login(number: u32) -> VerifiedLogin {
     let record = record_from_upload(&upload).unwrap();
     let (client, ke1) = LoginStart::make(input(), &mut rng).unwrap();
     let (pending, ke2) = setup.login(&record, &credential, enrolment, &ke1, &mut rng).unwrap();
-    let (ke3, _) = client.finish(&ke2, enrolment, costs, &mut rng).unwrap();
-    pending.finish(&ke3).unwrap()
+    let finished = client.finish(&ke2, enrolment, costs, &mut rng).unwrap();
+    pending.finish(&finished.ke3).unwrap()
 }
 
 /// Whether any 16 bytes of a secret, at a multiple of 16, are among `bytes`.
