@@ -29,6 +29,7 @@ mod home;
 mod index;
 pub mod intent;
 mod keys;
+pub mod raw;
 mod records;
 mod salvage;
 mod slots;

@@ -115,7 +115,9 @@ impl Opened {
             chain = index::chain_delta(&chain, pieces.iter().map(AsRef::as_ref));
             writer.deltas.push((delta, u32::try_from(pieces.len()).unwrap_or(u32::MAX)));
         }
-        if chain != writer.root.chain {
+        // A root that was set back alone leaves a delta behind it.
+        let beyond = self.store.get(&Part::Delta.key(generation.saturating_add(1), 0))?;
+        if chain != writer.root.chain || beyond.is_some() {
             return Err(Damage::Index.into());
         }
         Ok((index, writer))

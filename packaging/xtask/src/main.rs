@@ -5,6 +5,7 @@
 //! demo, the roster generator) live in the crate `e2e`.
 
 mod axe;
+mod interop;
 mod run;
 mod screens;
 mod test;
@@ -63,7 +64,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Test => test::all(),
-        Task::Tools => tools::all().and_then(|()| axe::install()),
+        Task::Tools => tools::all().and_then(|()| axe::install()).and_then(|()| interop::install()),
         Task::Demo { exit, client } => demo(exit, client),
         Task::Bench { name, args } => bench(&name, &args),
         Task::Screens => screens::take_over(),

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::run::Cargo;
-use crate::{axe, tools};
+use crate::{axe, interop, tools};
 
 type Step = (&'static str, fn() -> Result<()>);
 
 /// In the order of cost, the tests last: what stands at the end of the output is cargo's own count of them.
-const STEPS: [Step; 8] = [
-    ("tools: compiler, strace, browser, X server, fonts, rustfmt, clippy", tools::all),
+const STEPS: [Step; 9] = [
+    ("tools: compiler, strace, browser, Python, X server, fonts, rustfmt, clippy", tools::all),
     ("axe-core, by npm", axe::install),
+    ("the second reader's packages, by pip", interop::install),
     ("fetch: every locked package", fetch),
     ("format", format),
     ("lints", lints),

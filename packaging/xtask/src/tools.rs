@@ -49,7 +49,7 @@ const APP: [Tool; 3] = [
 ];
 
 /// What the tests need besides.
-const TESTS: [Tool; 5] = [
+const TESTS: [Tool; 6] = [
     Tool {
         name: "strace",
         why: "tests watch with it that a commit is on disk before it is acknowledged",
@@ -79,6 +79,12 @@ const TESTS: [Tool; 5] = [
         why: "axe-core, which checks pages for accessibility, comes by it",
         package: "nodejs npm",
         works: probes::npm,
+    },
+    Tool {
+        name: "python3 with venv and pip",
+        why: "a second reader of the vault's format is written in Python",
+        package: "python3 python3-venv",
+        works: probes::python,
     },
 ];
 

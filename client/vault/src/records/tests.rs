@@ -249,6 +249,28 @@ fn every_piece_of_the_index_that_is_changed_removed_or_exchanged_is_found() {
 }
 
 #[test]
+fn a_root_set_back_is_found_with_and_without_the_deltas_since() {
+    let (mut world, vault) = world();
+    world.put(&vault, "a", b"1");
+    let root = stored(&vault, ROOT_KEY);
+    world.put(&vault, "a", b"2");
+    let delta = Part::Delta.key(vault.epoch(), 0);
+    let has = vault.epoch() - 1;
+    set(&vault, ROOT_KEY, Some(&root));
+    drop(vault);
+    assert_eq!(damage(world.open()), Some(Damage::Index));
+    let opened = Opened::open(&world.store_dir(), &world.key, world.enrolment).unwrap();
+    let mut batch = sled::Batch::default();
+    batch.remove(&delta);
+    opened.store.apply(batch).unwrap();
+    drop(opened);
+    assert_eq!(damage(world.open()), Some(Damage::LostCommits { has, acknowledged: has + 1 }));
+    std::fs::remove_file(world.path().join("mark")).unwrap();
+    let vault = world.open().unwrap();
+    assert_eq!(damage(note(&vault, "a")), Some(Damage::Version), "and without the mark by each record since");
+}
+
+#[test]
 fn a_delta_of_another_history_is_found() {
     let (mut world, vault) = world();
     world.put(&vault, "a", b"1");

@@ -17,6 +17,11 @@ pub(super) fn strace() -> bool {
     succeeds("strace", &["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "true"])
 }
 
+/// Debian has Python without what an environment of its own is made with.
+pub(super) fn python() -> bool {
+    succeeds("python3", &["-c", "import venv, ensurepip"])
+}
+
 /// The question that the build asks.
 pub(super) fn fontconfig() -> bool {
     succeeds("pkg-config", &["--exists", "fontconfig"])
