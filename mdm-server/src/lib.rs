@@ -11,6 +11,7 @@ pub mod console;
 pub mod directory;
 mod https;
 pub mod init;
+pub mod journal_file;
 pub mod keyring;
 pub mod quic;
 mod rights;

@@ -36,6 +36,11 @@ pub fn in_memory() -> Arc<dyn UnlockRecords> {
     Arc::new(worker.expect("empty memory opens"))
 }
 
+/// The same in memory, on the bytes of a file, for tests.
+pub fn in_memory_from(bytes: Vec<u8>) -> Result<Arc<dyn UnlockRecords>, OpenError> {
+    Ok(Arc::new(open_on(MemoryPaper::holding(bytes), Path::new("memory"))?))
+}
+
 fn open_on(paper: impl Paper, path: &Path) -> Result<Worker, OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
     let book = book::Book::open(paper).map_err(|error| match error {

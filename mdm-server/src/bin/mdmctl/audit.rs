@@ -2,20 +2,18 @@
 //!
 //! The file is JSON Lines: one [`EntryView`] a line in order, then one [`CheckpointView`].
 
-mod verify;
-
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use mdm_server::api::types::{CheckpointView, EntryView, Page};
+use mdm_server::journal_file::{self, Anchors, Verdict};
 use serde::Serialize;
 
 use crate::client::Client;
 use crate::commands::codes::new_private;
 use crate::failure::{self, Failure};
 use crate::output::{answer, fields, time};
-use verify::{Anchors, Verdict, verify as verify_lines};
 
 /// Writes the journal up to a checkpoint made now, and the checkpoint. A file of that name appears only when all of it is
 /// there.
@@ -44,7 +42,7 @@ pub(crate) fn export(client: &Client, path: &Path, json: bool) -> Result<(), Fai
             ("checkpoint of", time(checkpoint.at)),
             (
                 "signed by",
-                verify::fingerprint_of(checkpoint).unwrap_or_else(|| "an unreadable key".to_owned()),
+                journal_file::fingerprint_of(checkpoint).unwrap_or_else(|| "an unreadable key".to_owned()),
             ),
             ("verify with", format!("mdmctl audit verify {} --key FINGERPRINT", path.display())),
         ])
@@ -91,9 +89,9 @@ pub(crate) fn verify(
     at_least: Option<&str>,
     json: bool,
 ) -> Result<(), Failure> {
-    let anchors = Anchors::parse(key, at_least)?;
+    let anchors = Anchors::parse(key, at_least).map_err(|error| Failure::Usage(error.to_string()))?;
     let file = File::open(path).map_err(|error| failure::file(path, "read", &error))?;
-    let verdict = verify_lines(BufReader::new(file), &anchors)
+    let verdict = journal_file::verify(BufReader::new(file), &anchors)
         .map_err(|error| Failure::NotVerified(format!("{}: {error}", path.display())))?;
     answer(json, &verdict, human)
 }

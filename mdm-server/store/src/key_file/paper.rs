@@ -68,6 +68,12 @@ impl Paper for FilePaper {
 #[derive(Clone, Default)]
 pub(super) struct MemoryPaper(pub(super) Arc<Mutex<Zeroizing<Vec<u8>>>>);
 
+impl MemoryPaper {
+    pub(super) fn holding(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(Zeroizing::new(bytes))))
+    }
+}
+
 impl Paper for MemoryPaper {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).len() as u64)
