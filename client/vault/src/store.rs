@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::files::{self, FileError, at};
 
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Free disk that is left alone by whatever adds to the vault, in bytes: once a write of sled has failed it writes no more.
 const RESERVE: u64 = 8 * 1024 * 1024;
 /// What removing needs.
