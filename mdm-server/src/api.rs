@@ -8,6 +8,7 @@ mod batches;
 mod codes;
 mod csv;
 mod devices;
+mod documents;
 mod error;
 mod extract;
 mod health;
@@ -82,6 +83,13 @@ fn v1() -> Router<Api> {
         .route("/devices/{id}/block", post(devices::block))
         .route("/devices/{id}/unblock", post(devices::unblock))
         .route("/devices/{id}/wipe", post(devices::wipe))
+        .route("/documents", get(documents::list).post(documents::publish).layer(DefaultBodyLimit::disable()))
+        .route(
+            "/documents/{id}",
+            get(documents::show).put(documents::replace).layer(DefaultBodyLimit::disable()),
+        )
+        .route("/documents/{id}/unpublish", post(documents::unpublish))
+        .route("/documents/{id}/content", get(documents::content))
         .route("/operators", get(operators::list).post(operators::invite))
         .route("/operators/{operator}/invitation", post(operators::reinvite))
         .route("/operators/{operator}/role", axum::routing::put(operators::set_role))

@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
+use mdm_core::document::{Level, ReadingRules};
 use serde::{Deserialize, Serialize};
 use shared::policy::{ClipboardMode, LeaseMode, Policy};
+
+use crate::documents::Limits;
 
 /// The whole file, as TOML. Unknown keys are errors: a mistyped limit must not be silently absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,9 @@ pub struct Config {
     /// What devices are allowed.
     #[serde(default)]
     pub devices: Devices,
+    /// What documents are allowed.
+    #[serde(default)]
+    pub documents: Documents,
 }
 
 /// The two doors. They bind apart, so that the one for devices can stand in a DMZ and the other inside.
@@ -70,6 +77,45 @@ impl Default for Devices {
             durable_lease_on_software_keys: false,
             clipboard: ClipboardMode::Inside,
         }
+    }
+}
+
+/// Limits for documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Documents {
+    /// Most MiB of one document.
+    pub largest_mib: u32,
+    /// Most MiB of all documents together.
+    pub all_together_mib: u32,
+    /// Days for which somebody who has moved still reads the documents of the department they left.
+    pub handover_days: u16,
+    /// Lets documents of 機密性3 be published to phones.
+    pub level_3_on_phones: bool,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self { largest_mib: 200, all_together_mib: 20 * 1024, handover_days: 30, level_3_on_phones: false }
+    }
+}
+
+impl Documents {
+    /// The limits in bytes.
+    pub fn content_limits(&self) -> Limits {
+        let bytes = |mib: u32| u64::from(mib) * 1024 * 1024;
+        Limits { largest: bytes(self.largest_mib), together: bytes(self.all_together_mib) }
+    }
+
+    /// The highest level that goes to phones.
+    pub fn highest_level(&self) -> Level {
+        if self.level_3_on_phones { Level::Three } else { Level::Two }
+    }
+
+    /// Who may read what.
+    pub fn reading_rules(&self) -> ReadingRules {
+        let handover = SignedDuration::from_hours(24 * i64::from(self.handover_days));
+        ReadingRules { handover, highest: self.highest_level() }
     }
 }
 
@@ -134,6 +180,16 @@ impl Config {
         }
         if devices.clipboard == ClipboardMode::Unknown {
             return Some("devices.clipboard is blocked, inside or inside_in");
+        }
+        let documents = &self.documents;
+        if !(1..=500).contains(&documents.largest_mib) {
+            return Some("documents.largest_mib is 1 to 500, the most that a phone takes");
+        }
+        if documents.all_together_mib < documents.largest_mib {
+            return Some("documents.all_together_mib is at least documents.largest_mib");
+        }
+        if documents.handover_days > 366 {
+            return Some("documents.handover_days is 0 to 366");
         }
         if self.secrets.starts_with(&self.data) {
             return Some(

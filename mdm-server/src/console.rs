@@ -15,6 +15,7 @@ mod choice;
 mod codes;
 mod dashboard;
 mod devices;
+mod documents;
 mod download;
 mod failure;
 mod invitation;
@@ -111,6 +112,23 @@ fn routes(console: Console) -> Router {
         .route("/batches/{id}", get(batches::plan::show))
         .route("/batches/{id}/rejected.csv", get(batches::rejected::download))
         .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))
+        .route("/documents", get(documents::list))
+        .route(
+            "/documents/new",
+            get(documents::edit::new_form).post(documents::edit::publish).layer(DefaultBodyLimit::disable()),
+        )
+        .route("/documents/{id}", get(documents::show::show))
+        .route(
+            "/documents/{id}/replace",
+            get(documents::edit::replace_form)
+                .post(documents::edit::replace)
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .route(
+            "/documents/{id}/unpublish",
+            get(documents::show::unpublish_form).post(documents::show::unpublish),
+        )
+        .route("/documents/{id}/content", get(documents::show::content))
         .route("/licenses", get(licenses::show))
         .route("/licenses/pool", get(licenses::pool::form).post(licenses::pool::set))
         .route("/licenses/unused", get(licenses::unused::list))

@@ -2,7 +2,7 @@
 //! counts. Nothing is decided by it; who changes something loads it from the store.
 //!
 //! [`current`] compares the journal's head with the one the snapshot in hand was made from. If it moved, the entries since
-//! then say which accounts, devices and batches to load again, for every change of them has its event; after a personnel
+//! then say which accounts, devices, batches and documents to load again, for every change of them has its event; after a personnel
 //! batch all is loaded. So no writer has to tell the directory anything, and it is right when others write as well.
 //!
 //! What a device says without an event (its last contact, the app's version) is not here: [`standings`] loads it for the
@@ -12,6 +12,7 @@
 
 mod codes;
 mod devices;
+mod documents;
 mod load;
 mod named;
 mod people;
@@ -26,14 +27,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use mdm_core::account::{AccountState, SourceName};
 use mdm_core::batch::{Batch, BatchState, Mode, PlanSummary};
+use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::seats::{self, Rule};
 use mdm_store::ReadError;
-use shared::ids::{AccountId, BatchId, EnrolmentId};
+use shared::ids::{AccountId, BatchId, DocumentId, EnrolmentId};
 use shared::signed::JournalHead;
 
 pub use codes::{CodeInTrouble, CodeProblem};
 pub use devices::{DeviceFilter, DeviceRow, KnownDevice, Standing};
+pub use documents::AudienceDepartment;
 pub(crate) use named::unheard;
 pub use people::{Person, PersonRow};
 pub use search::{Found, Search, SeatFilter};
@@ -111,6 +114,7 @@ pub struct Snapshot {
     /// Places in the waiting list, from 1.
     places: HashMap<AccountId, usize>,
     batches: BTreeMap<BatchId, Arc<BatchHead>>,
+    documents: BTreeMap<DocumentId, Arc<Document>>,
     /// Of those who hold a seat and have not signed in.
     codes: BTreeMap<AccountId, codes::NewestCode>,
 }

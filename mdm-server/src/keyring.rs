@@ -97,6 +97,8 @@ pub struct Keyring {
     pub codes: CodeKeys,
     /// Seals the keys of session grants.
     pub grants: GrantSeal,
+    /// The key from which those of documents' contents are derived.
+    pub documents: Secret<32>,
     /// The key over what operators' authenticators compute codes from.
     pub totp: SealingKey,
 }
@@ -145,6 +147,7 @@ impl Keyring {
             opaque: ServerSetup::from_bytes(&secrets.opaque)?,
             codes: CodeKeys::derive(master),
             grants: GrantSeal::derive(master),
+            documents: Purpose::DocumentContents.derive_bytes(&[master.expose()], b""),
             totp: Purpose::OperatorTotp.derive_sealing_key(&[master.expose()], b""),
             secrets,
         })

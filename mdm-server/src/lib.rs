@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod directory;
+pub mod documents;
 mod https;
 pub mod init;
 pub mod journal_file;

@@ -17,7 +17,7 @@ use crate::keyring::{Keyring, KeyringError, read_master_key};
 use crate::quic::{self, QuicError};
 use crate::service::Service;
 use crate::tls::{self, CertificateAuthority, TlsError};
-use crate::use_cases::{UseCaseError, devices};
+use crate::use_cases::{UseCaseError, devices, documents};
 use crate::{api, console, https};
 
 /// Folder of the database in the data folder.
@@ -120,6 +120,7 @@ async fn resume(service: &Service) -> Result<(), UseCaseError> {
         let Some(last) = page.last() else { break };
         after = Some(last.value.enrolment);
     }
+    documents::tidy(service).await?;
     let mut changes = Changeset::default();
     let now = service.clock.now();
     changes.note(

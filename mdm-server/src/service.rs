@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{self, Directory};
+use crate::documents::Contents;
 use crate::keyring::Keyring;
 use crate::quic::LiveConnections;
 use crate::rights::Refusals;
@@ -42,6 +43,8 @@ pub struct Service {
     pub ca: CertificateAuthority,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// The contents of documents.
+    pub contents: Contents,
     /// Devices that are connected now.
     pub live: LiveConnections,
     /// What is known of people and devices without asking the store; see [`crate::directory::current`].
@@ -65,7 +68,10 @@ impl Service {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let changes = Changes::default();
+        let contents =
+            Contents::new(&config.data, keyring.documents.clone(), config.documents.content_limits());
         Self {
+            contents,
             config,
             store,
             unlock_records,

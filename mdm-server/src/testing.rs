@@ -18,7 +18,7 @@ use shared::wire::{DeviceDescription, KeyLevel};
 use totp_rs::Totp;
 
 use crate::clock::Clock;
-use crate::config::{Config, Devices, Listen};
+use crate::config::{Config, Devices, Documents, Listen};
 use crate::keyring::Keyring;
 use crate::service::Service;
 use crate::tls::CertificateAuthority;
@@ -65,6 +65,8 @@ impl ReadyOperator {
 pub(crate) struct World {
     pub(crate) service: Arc<Service>,
     pub(crate) clock: Arc<TestClock>,
+    /// The data folder, which goes with the world.
+    _data: tempfile::TempDir,
 }
 
 /// The beginning of April 2027 in Japan.
@@ -84,6 +86,7 @@ pub(crate) fn config() -> Config {
             https_names: vec!["localhost".to_owned()],
         },
         devices: Devices::default(),
+        documents: Documents::default(),
     }
 }
 
@@ -95,8 +98,9 @@ impl World {
         let clock = Arc::new(TestClock(Mutex::new(april())));
         let store = mdm_store::memory::open();
         let unlock_records = mdm_store::key_file::in_memory();
-        let service = Service::new(config(), store, unlock_records, keyring, ca, clock.clone());
-        Self { service: Arc::new(service), clock }
+        let config = Config { data: folder.path().to_owned(), ..config() };
+        let service = Service::new(config, store, unlock_records, keyring, ca, clock.clone());
+        Self { service: Arc::new(service), clock, _data: folder }
     }
 
     /// Adds an operator who is named like their role, as `init` adds the first owner: with a token, invited, not signed

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod batches;
 pub mod codes;
 pub mod devices;
+pub mod documents;
 mod error;
 pub mod journal;
 pub mod licenses;

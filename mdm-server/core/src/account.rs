@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use shared::ids::AccountId;
 
+/// A text of bounded length without control characters, as a type of its own.
 macro_rules! word {
     ($(#[$doc:meta])* $name:ident, at most $max:literal characters, else $error:ident $message:literal) => {
         $(#[$doc])*
@@ -56,6 +57,8 @@ macro_rules! word {
         }
     };
 }
+
+pub(crate) use word;
 
 word!(
     /// 職員番号: how the personnel authority names a person. Letters and digits as they were written.
@@ -149,6 +152,9 @@ pub struct Account {
     pub seat: Option<Seat>,
     /// When the account was made.
     pub created_at: Timestamp,
+    /// When the account last came back after it had left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_at: Option<Timestamp>,
     /// First successful online unlock since the account was made or last returned, if there was one.
     pub signed_in_at: Option<Timestamp>,
     /// When a code was last issued.

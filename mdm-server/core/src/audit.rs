@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use shared::crypto::hazmat::sha256;
-use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
 
 /// Who did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,10 @@ pub enum Happening {
     SignInFailed,
     SignedOut,
     SecondFactorConfirmed,
+    DocumentPublished,
+    DocumentReplaced,
+    DocumentUnpublished,
+    DocumentOpened,
 }
 
 /// A value about a person, kept beside the chain.
@@ -125,6 +129,9 @@ pub struct Subject {
     /// The batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
+    /// The document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentId>,
 }
 
 impl Subject {
@@ -141,6 +148,11 @@ impl Subject {
     /// About a batch.
     pub fn batch(batch: BatchId) -> Self {
         Self { batch: Some(batch), ..Self::default() }
+    }
+
+    /// About a document.
+    pub fn document(document: DocumentId) -> Self {
+        Self { document: Some(document), ..Self::default() }
     }
 }
 

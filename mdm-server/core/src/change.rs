@@ -1,7 +1,7 @@
 //! The one door for writes: what a rule wants stored, with the versions it saw.
 
 use serde::{Deserialize, Serialize};
-use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
 
 use crate::account::{Account, Roster, SourceName};
 use crate::audit::AuditEvent;
@@ -9,6 +9,7 @@ use crate::batch::{Batch, PlanChunk};
 use crate::code::{CodeIndex, CodeRecord};
 use crate::command::CommandRecord;
 use crate::device::Device;
+use crate::document::Document;
 use crate::license::{Pool, WaitingEntry};
 use crate::operator::Operator;
 
@@ -48,6 +49,8 @@ pub enum Key {
     PlanChunk(BatchId, u32),
     /// [`Operator`].
     Operator(OperatorId),
+    /// [`Document`].
+    Document(DocumentId),
 }
 
 /// A record to store.
@@ -64,6 +67,7 @@ pub enum Record {
     Batch(Batch),
     PlanChunk(PlanChunk),
     Operator(Operator),
+    Document(Document),
 }
 
 impl Record {
@@ -80,6 +84,7 @@ impl Record {
             Self::Batch(batch) => Key::Batch(batch.id),
             Self::PlanChunk(chunk) => Key::PlanChunk(chunk.batch, chunk.number),
             Self::Operator(operator) => Key::Operator(operator.id),
+            Self::Document(document) => Key::Document(document.id),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod change;
 pub mod code;
 pub mod command;
 pub mod device;
+pub mod document;
 pub mod enrol;
 pub mod grant;
 pub mod hello;

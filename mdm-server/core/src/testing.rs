@@ -56,6 +56,7 @@ pub(crate) fn account() -> Account {
         wishes_seat: true,
         seat: Some(Seat { assigned_at: noon() }),
         created_at: noon(),
+        returned_at: None,
         signed_in_at: None,
         code_issued_at: None,
     }

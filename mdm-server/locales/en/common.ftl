@@ -8,6 +8,7 @@ common-nav-lost = Lost phone
 common-nav-accounts = Accounts
 common-nav-devices = Devices
 common-nav-batches = Personnel batches
+common-nav-documents = Documents
 common-nav-licenses = Licenses
 common-nav-audit = Audit journal
 common-nav-operators = Operators

@@ -8,6 +8,7 @@ common-nav-lost = 紛失対応
 common-nav-accounts = アカウント
 common-nav-devices = 端末
 common-nav-batches = 異動一括処理
+common-nav-documents = 文書
 common-nav-licenses = ライセンス
 common-nav-audit = 監査記録
 common-nav-operators = 管理者

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use mdm_store::CommitError;
 
 use super::types::{ErrorBody, ErrorInfo};
+use crate::documents::ContentError;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::batches::UploadError;
 
@@ -62,6 +63,18 @@ impl ApiError {
         )
     }
 
+    fn contents(error: ContentError) -> Self {
+        let (status, code) = match &error {
+            ContentError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            ContentError::TooMuch { .. } => (StatusCode::INSUFFICIENT_STORAGE, "too-much"),
+            ContentError::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
+            ContentError::Missing | ContentError::Damaged | ContentError::Io(_) => {
+                return Self::internal(&error.into());
+            }
+        };
+        Self::new(status, code, error.to_string())
+    }
+
     /// Of our own fault: the cause is for the log.
     fn internal(error: &UseCaseError) -> Self {
         tracing::error!(%error, "a request failed");
@@ -89,6 +102,7 @@ impl From<UseCaseError> for ApiError {
                 "closing",
                 "the server is stopping: repeat when it is back",
             ),
+            UseCaseError::Contents(error) => Self::contents(error),
             error => Self::internal(&error),
         }
     }

@@ -9,6 +9,7 @@ mod audit;
 mod batches;
 mod codes;
 mod devices;
+mod documents;
 mod licenses;
 mod operators;
 
@@ -20,6 +21,7 @@ pub use batches::{
 };
 pub use codes::{CodeRow, ExportFormat, ExportQuery, Reissued};
 pub use devices::{DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};
+pub use documents::{AudienceWord, DOCUMENT_PART, DepartmentWord, DocumentRequest, DocumentView, FILE_PART};
 pub use licenses::{
     LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, WaitingAdded, WaitingRequest,
     WaitingView,

@@ -2,6 +2,7 @@
 
 mod batches;
 mod devices;
+mod documents;
 mod operators;
 
 use data_encoding::{BASE64, HEXLOWER};

@@ -106,6 +106,7 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
         secrets: absolute(arguments.secrets)?,
         listen: Listen { quic: arguments.quic, https: arguments.https, https_names: arguments.https_names },
         devices: Devices::default(),
+        documents: mdm_server::config::Documents::default(),
     };
     let made =
         init::init(&config, &arguments.config, &arguments.owner, Timestamp::now(), &mut rand::rngs::OsRng)

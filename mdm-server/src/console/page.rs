@@ -20,6 +20,8 @@ pub(super) enum Nav {
     Batches,
     /// アカウント.
     Accounts,
+    /// 文書.
+    Documents,
     /// ライセンス.
     Licenses,
     /// 端末.
@@ -45,12 +47,13 @@ pub(super) struct NavEntry {
     act: Act,
 }
 
-const NAVIGATION: [NavEntry; 8] = [
+const NAVIGATION: [NavEntry; 9] = [
     NavEntry { nav: Nav::Home, href: "/", key: "common-nav-home", act: Act::Read },
     NavEntry { nav: Nav::Lost, href: "/lost", key: "common-nav-lost", act: Act::Read },
     NavEntry { nav: Nav::Accounts, href: "/accounts", key: "common-nav-accounts", act: Act::Read },
     NavEntry { nav: Nav::Devices, href: "/devices", key: "common-nav-devices", act: Act::Read },
     NavEntry { nav: Nav::Batches, href: "/batches", key: "common-nav-batches", act: Act::Read },
+    NavEntry { nav: Nav::Documents, href: "/documents", key: "common-nav-documents", act: Act::Read },
     NavEntry { nav: Nav::Licenses, href: "/licenses", key: "common-nav-licenses", act: Act::Read },
     NavEntry { nav: Nav::Audit, href: "/audit", key: "common-nav-audit", act: Act::Audit },
     NavEntry { nav: Nav::Operators, href: "/operators", key: "common-nav-operators", act: Act::Operators },

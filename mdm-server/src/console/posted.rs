@@ -18,7 +18,7 @@ use super::viewer::Visit;
 const FIELDS: usize = 20;
 const FIELD_MAX: usize = 1_000;
 /// The form's field with the session's token.
-const TOKEN: &str = "csrf";
+pub(super) const TOKEN: &str = "csrf";
 
 /// A form of a signed-in viewer: its token is that of their session.
 pub(super) struct Posted<T>(pub(super) T);
@@ -40,14 +40,15 @@ impl<T: DeserializeOwned> FromRequest<Console> for Posted<T> {
     }
 }
 
-async fn visit(request: Request) -> (Request, Visit) {
+/// Who sent it, and the request as it was.
+pub(super) async fn visit(request: Request) -> (Request, Visit) {
     let (parts, body) = request.into_parts();
     let visit = Visit::of(&parts);
     (Request::from_parts(parts, body), visit)
 }
 
 /// Whether a token is that of the visitor's session.
-fn check(token: &str, visit: &Visit, console: &Console) -> Result<(), Failure> {
+pub(super) fn check(token: &str, visit: &Visit, console: &Console) -> Result<(), Failure> {
     let session = visit.key.and_then(|key| console.sessions.find(key, true, console.service.clock.now()));
     let session = session.ok_or_else(|| Failure::SignedOut { by_hand: true, back: "/".to_owned() })?;
     if bool::from(session.csrf.as_bytes().ct_eq(token.as_bytes())) {

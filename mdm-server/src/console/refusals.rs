@@ -4,6 +4,7 @@
 use mdm_core::account::{InvalidStaffNumber, SourceName};
 use mdm_core::apply::ApplyError;
 use mdm_core::command::CommandError;
+use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
@@ -11,6 +12,7 @@ use shared::cose::SignError;
 
 use super::page::{grouped, time_in_text};
 use super::words::{FluentValue, Language};
+use crate::documents::ContentError;
 use crate::use_cases::statement::office_zone;
 use crate::use_cases::{Missing, Refusal, UseCaseError};
 
@@ -41,6 +43,7 @@ pub(super) fn text(language: Language, error: &UseCaseError) -> String {
         UseCaseError::Read(error) => read(error),
         UseCaseError::Commit(error) => commit(error),
         UseCaseError::UnlockRecords { done, cause } => return key_file(language, done, cause),
+        UseCaseError::Contents(error) => contents(error),
         UseCaseError::Sign(error) => sign(error),
     };
     language.say(said.key, &said.values)
@@ -57,6 +60,8 @@ fn not_found(missing: &Missing) -> Said {
         Missing::Batch(_) => "refusals-batch".into(),
         Missing::PlanPart { .. } => "refusals-plan-part".into(),
         Missing::Operator(name) => Said::from("refusals-operator").with("name", name.clone()),
+        Missing::Document(_) => "refusals-document".into(),
+        Missing::Department(name) => Said::from("refusals-department").with("name", name.clone()),
         Missing::Command(_) => "refusals-wipe-command".into(),
     }
 }
@@ -78,6 +83,11 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::Operator(error) => operator(error),
         Refusal::AuthenticatorDoesNotOpen(name) => {
             Said::from("refusals-authenticator-does-not-open").with("name", name.to_string())
+        }
+        Refusal::Document(error) => document(error),
+        Refusal::LevelNotForPhones => "refusals-level-not-for-phones".into(),
+        Refusal::SeveralDepartments(name) => {
+            Said::from("refusals-several-departments").with("name", name.clone())
         }
         Refusal::Busy => "refusals-busy".into(),
         Refusal::ShuttingDown => "refusals-shutting-down".into(),
@@ -101,6 +111,33 @@ fn command(error: &CommandError) -> Said {
         CommandError::AccountMayNotWork => "refusals-device-of-left".into(),
         CommandError::Reason => "refusals-reason".into(),
         CommandError::Sign(error) => sign(error),
+    }
+}
+
+fn document(error: &DocumentError) -> Said {
+    let most = |key: &'static str, most: usize| Said::from(key).with("most", grouped(most as u64));
+    match error {
+        DocumentError::Unpublished(_) => "refusals-document-unpublished".into(),
+        DocumentError::TooMany => most("refusals-documents-too-many", MAX_PUBLISHED),
+        DocumentError::Audience(AudienceError::Nobody) => "refusals-audience-nobody".into(),
+        DocumentError::Audience(AudienceError::TooManyDepartments) => {
+            most("refusals-audience-departments", MAX_DEPARTMENTS)
+        }
+        DocumentError::Audience(AudienceError::TooManyPersons) => {
+            most("refusals-audience-persons", MAX_PERSONS)
+        }
+    }
+}
+
+fn contents(error: &ContentError) -> Said {
+    let mib = |key: &'static str, bytes: u64| Said::from(key).with("most", grouped(bytes / (1024 * 1024)));
+    match error {
+        ContentError::TooLarge { largest } => mib("refusals-contents-too-large", *largest),
+        ContentError::TooMuch { together } => mib("refusals-contents-too-much", *together),
+        ContentError::DiskFull => "refusals-contents-disk-full".into(),
+        ContentError::Missing => "refusals-contents-missing".into(),
+        ContentError::Damaged => "refusals-contents-damaged".into(),
+        ContentError::Io(_) => "refusals-contents-io".into(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mdm_core::account::Account;
 use mdm_core::batch::Batch;
 use mdm_core::device::Device;
+use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_store::{IoProblem, MAX_PAGE, ReadError};
 use shared::signed::JournalHead;
@@ -64,6 +65,11 @@ async fn follow(service: &Service, known: &Known, head: &JournalHead) -> Result<
             snapshot.put_batch(batch.value);
         }
     }
+    for document in named.documents {
+        if let Some(document) = service.store.document(document).await? {
+            snapshot.put_document(document.value);
+        }
+    }
     for account in named.codes {
         let person =
             snapshot.people.get(&account).filter(|person| codes::may_have_code(&person.account)).cloned();
@@ -110,10 +116,15 @@ async fn all(service: &Service) -> Result<Known, ReadError> {
     let accounts = accounts(service).await?;
     let devices = devices(service).await?;
     let batches = batches(service).await?;
+    let documents = documents(service).await?;
     let pool = service.store.pool().await?.value;
     let waiting = waiting(service).await?;
     let codes = codes::all(service, &accounts).await?;
-    let build = move || Snapshot { codes, ..Snapshot::new(accounts, devices, batches, pool, waiting) };
+    let build = move || {
+        let mut snapshot = Snapshot { codes, ..Snapshot::new(accounts, devices, batches, pool, waiting) };
+        documents.into_iter().for_each(|document| snapshot.put_document(document));
+        snapshot
+    };
     // Folding the names of 10,000 people would hold up whatever else runs on this thread.
     let snapshot = match tokio::task::spawn_blocking(build).await {
         Ok(snapshot) => snapshot,
@@ -151,6 +162,17 @@ async fn batches(service: &Service) -> Result<Vec<Batch>, ReadError> {
     let mut all: Vec<Batch> = Vec::new();
     loop {
         let page = service.store.batches(all.last().map(|last| last.id), MAX_PAGE).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.into_iter().map(|stored| stored.value));
+    }
+}
+
+async fn documents(service: &Service) -> Result<Vec<Document>, ReadError> {
+    let mut all: Vec<Document> = Vec::new();
+    loop {
+        let page = service.store.documents(all.last().map(|last| last.id), MAX_PAGE).await?;
         if page.is_empty() {
             return Ok(all);
         }

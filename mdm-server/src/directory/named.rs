@@ -6,7 +6,7 @@ use mdm_core::audit::{Happening, Subject};
 use mdm_core::change::{Changeset, Key, Record, Write};
 use mdm_core::device::Device;
 use mdm_store::Store;
-use shared::ids::{AccountId, BatchId, EnrolmentId};
+use shared::ids::{AccountId, BatchId, DocumentId, EnrolmentId};
 
 use super::devices::KnownDevice;
 
@@ -16,6 +16,7 @@ pub(super) struct Named {
     pub(super) accounts: BTreeSet<AccountId>,
     pub(super) devices: BTreeSet<EnrolmentId>,
     pub(super) batches: BTreeSet<BatchId>,
+    pub(super) documents: BTreeSet<DocumentId>,
     /// Whose activation code may be another.
     pub(super) codes: BTreeSet<AccountId>,
     /// Whether the pool or the waiting list may be another.
@@ -25,6 +26,7 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn add(&mut self, what: Happening, subject: &Subject) {
         self.devices.extend(subject.device);
+        self.documents.extend(subject.document);
         self.codes.extend(subject.account.filter(|_| may_change_code(what)));
         match subject.account {
             // An event of an account during a batch names the batch as well.
@@ -42,6 +44,7 @@ impl Named {
             Key::Account(account) => self.accounts.contains(account),
             Key::Device(enrolment) => self.devices.contains(enrolment),
             Key::Batch(batch) => self.batches.contains(batch),
+            Key::Document(document) => self.documents.contains(document),
             Key::Pool | Key::Waiting(_) => self.seats,
             Key::Roster(_) | Key::Code(_) | Key::Command(_) | Key::PlanChunk(..) | Key::Operator(_) => true,
         }
@@ -96,7 +99,11 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::SignedIn
         | Happening::SignInFailed
         | Happening::SignedOut
-        | Happening::SecondFactorConfirmed => false,
+        | Happening::SecondFactorConfirmed
+        | Happening::DocumentPublished
+        | Happening::DocumentReplaced
+        | Happening::DocumentUnpublished
+        | Happening::DocumentOpened => false,
     }
 }
 

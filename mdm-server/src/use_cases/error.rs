@@ -4,10 +4,13 @@
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
 use mdm_core::apply::ApplyError;
 use mdm_core::command::CommandError;
+use mdm_core::document::DocumentError;
 use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
-use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId};
+
+use crate::documents::ContentError;
 
 /// Why a use case was not carried out. Its text may be shown to the person who asked.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,9 @@ pub enum UseCaseError {
         /// What failed.
         cause: UnlockRecordsError,
     },
+    /// The contents of a document are not stored, or not there.
+    #[error(transparent)]
+    Contents(#[from] ContentError),
     /// A key did not sign.
     #[error(transparent)]
     Sign(#[from] shared::cose::SignError),
@@ -71,6 +77,12 @@ pub enum Missing {
     /// No operator has this name or id.
     #[error("there is no operator {0}")]
     Operator(String),
+    /// No document has this id.
+    #[error("there is no document {0}")]
+    Document(DocumentId),
+    /// Nobody belongs to a department of this name.
+    #[error("nobody belongs to a department {0}: write it as the staff file does")]
+    Department(String),
     /// A wiped device without the command that wiped it.
     #[error("the command {0} of a wiped device is missing")]
     Command(CommandId),
@@ -122,6 +134,17 @@ pub enum Refusal {
         "the authenticator's secret of {0} does not open under this server's master key: invite them anew"
     )]
     AuthenticatorDoesNotOpen(OperatorName),
+    /// Documents stay as they are.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The level of a document is above what goes to phones.
+    #[error(
+        "documents of this level do not go to phones: publish them elsewhere, or set documents.level_3_on_phones"
+    )]
+    LevelNotForPhones,
+    /// The department's name occurs in several sources.
+    #[error("several sources have a department {0}: name the source as well")]
+    SeveralDepartments(String),
     /// Too much is being done at once.
     #[error("the server is busy: try again in a few seconds")]
     Busy,
@@ -164,7 +187,7 @@ macro_rules! refused {
     };
 }
 
-refused!(InvalidStaffNumber, InvalidOperatorName, SeatError, ApplyError, ReissueError);
+refused!(DocumentError, InvalidStaffNumber, InvalidOperatorName, SeatError, ApplyError, ReissueError);
 
 impl From<NotLoaded> for UseCaseError {
     fn from(error: NotLoaded) -> Self {

@@ -89,6 +89,7 @@ macro_rules! store_suite {
                 usable_codes_are_in_order_of_expiry,
                 commands_are_in_their_order,
                 batches_come_newest_first,
+                documents_are_in_the_order_they_were_published,
             },
             large::{
                 a_large_change_is_seen_as_a_whole,

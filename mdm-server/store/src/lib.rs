@@ -21,8 +21,8 @@ mod traits;
 pub use error::{CommitError, Conflict, IoProblem, OpenError, ReadError, Unique};
 pub use traits::{
     Accounts, Attempts, Audit, Batches, BoxFuture, Charge, Charged, Codes, Commands, Committed, Devices,
-    LargeChange, Licenses, Operators, Read, Rosters, Store, UnlockRecords, UnlockRecordsError, UsableAfter,
-    WaitingAfter,
+    Documents, LargeChange, Licenses, Operators, Read, Rosters, Store, UnlockRecords, UnlockRecordsError,
+    UsableAfter, WaitingAfter,
 };
 
 /// The most rows that a page of a scan holds, whatever was asked for.

@@ -124,6 +124,7 @@ impl Site {
                 https_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             },
             devices: mdm_server::config::Devices::default(),
+            documents: mdm_server::config::Documents::default(),
         }
     }
 

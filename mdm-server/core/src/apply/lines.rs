@@ -57,6 +57,7 @@ fn joined(
         wishes_seat,
         seat: None,
         created_at: acting.now,
+        returned_at: None,
         signed_in_at: None,
         code_issued_at: None,
     }
@@ -68,6 +69,7 @@ fn come_back(kind: PlanKind, account: &mut Account, acting: Acting<'_>) {
         account.wishes_seat = wishes_seat;
         account.state = AccountState::Provisional;
         account.state_since = acting.now;
+        account.returned_at = Some(acting.now);
         account.signed_in_at = None;
     }
 }

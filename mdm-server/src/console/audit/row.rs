@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use mdm_core::audit::Actor;
-use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId};
 
 use super::words;
 use crate::console::actors::Actors;
@@ -30,6 +30,7 @@ pub(super) struct Said {
     pub(super) device: Option<EnrolmentId>,
     pub(super) batch: Option<BatchId>,
     pub(super) command: Option<CommandId>,
+    pub(super) document: Option<DocumentId>,
     pub(super) details: Vec<Detail>,
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Detail {
 impl Said {
     /// Whether there is nothing to name: the cell is left out on a phone.
     pub(super) fn is_about_nothing(&self) -> bool {
-        self.account.is_none() && self.device.is_none() && self.batch.is_none()
+        self.account.is_none() && self.device.is_none() && self.batch.is_none() && self.document.is_none()
     }
 }
 
@@ -83,6 +84,7 @@ impl Row {
                 device: body.subject.device,
                 batch: body.subject.batch,
                 command: body.subject.command,
+                document: body.subject.document,
                 details: personal.chain(facts).collect(),
             }
         });

@@ -53,6 +53,11 @@ happenings! {
         DeviceErased "audit-what-device-erased",
         ReceiptAgain "audit-what-receipt-again",
         CertificateRenewed "audit-what-certificate-renewed";
+    "audit-group-documents":
+        DocumentPublished "audit-what-document-published",
+        DocumentReplaced "audit-what-document-replaced",
+        DocumentUnpublished "audit-what-document-unpublished",
+        DocumentOpened "audit-what-document-opened";
     "audit-group-operators":
         SignedIn "audit-what-signed-in",
         SignInFailed "audit-what-sign-in-failed",
@@ -83,8 +88,10 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "act" => "audit-fact-act",
         "after" => "audit-fact-after",
         "again" => "audit-fact-again",
+        "audience" => "audit-fact-audience",
         "attempts_not_listed" => "audit-fact-attempts-not-listed",
         "before" => "audit-fact-before",
+        "bytes" => "audit-fact-bytes",
         "change" => "audit-fact-change",
         "codes" => "audit-fact-codes",
         "countersigned" => "audit-fact-countersigned",
@@ -99,7 +106,9 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "kind" => "audit-fact-kind",
         "leave" => "audit-fact-leave",
         "may-be-open-until" => "audit-fact-may-be-open-until",
+        "level" => "audit-fact-level",
         "move" => "audit-fact-move",
+        "named" => "audit-fact-named",
         "operator" => "audit-fact-operator",
         "order" => "audit-fact-order",
         "reason" => "audit-fact-reason",
@@ -134,6 +143,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
 pub(super) fn personal(language: Language, field: &str) -> String {
     let key = match field {
         "name" => "audit-personal-name",
+        "title" => "audit-personal-title",
         "reason" => "audit-personal-reason",
         "file-name" => "audit-personal-file-name",
         "source" => "audit-personal-source",
@@ -152,6 +162,9 @@ pub(super) fn value(language: Language, name: &str, value: &str) -> String {
         ("form", "csv") => "audit-value-csv",
         ("kind", "move") => "audit-fact-move",
         ("kind", "change") => "audit-fact-change",
+        ("audience", "organisation") => "audit-value-organisation",
+        ("audience", "departments") => "audit-value-departments",
+        ("audience", "persons") => "audit-value-persons",
         ("why", "left") => "audit-value-left",
         ("why", "never-signed-in") => "audit-value-never-signed-in",
         ("why", "wish-withdrawn") => "audit-value-wish-withdrawn",

@@ -42,18 +42,19 @@ impl By {
     }
 }
 
-/// An account, a device, a command or a batch: ids never meet, so none needs to be told which.
+/// An account, a device, a command, a batch or a document: ids never meet, so none needs to be told which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About(pub [u8; 16]);
 
 impl About {
     fn is(self, subject: &Subject) -> bool {
-        let Subject { account, device, command, batch } = subject;
+        let Subject { account, device, command, batch, document } = subject;
         [
             account.as_ref().map(|id| id.as_bytes()),
             device.as_ref().map(|id| id.as_bytes()),
             command.as_ref().map(|id| id.as_bytes()),
             batch.as_ref().map(|id| id.as_bytes()),
+            document.as_ref().map(|id| id.as_bytes()),
         ]
         .contains(&Some(&self.0))
     }

@@ -8,6 +8,10 @@ use mdm_core::change::{Changeset, Record};
 use mdm_core::code::{CodeIndex, CodeRecord, CodeState};
 use mdm_core::command::CommandRecord;
 use mdm_core::device::{Device, DeviceState};
+use mdm_core::document::{
+    Audience, Content, ContentId, DepartmentName, Document, Folder, Label, Level, MAX_DEPARTMENTS, MediaType,
+    Title,
+};
 use mdm_core::license::WaitingEntry;
 use mdm_core::operator::{
     Credentials, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role, SealedTotpSecret,
@@ -16,7 +20,7 @@ use mdm_core::operator::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
-use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
 use shared::signed::{Action, Order};
 use shared::wire::{DeviceDescription, KeyLevel};
 
@@ -60,6 +64,7 @@ pub(crate) fn account(number: u32) -> Account {
         wishes_seat: true,
         seat: None,
         created_at: at(0),
+        returned_at: None,
         signed_in_at: None,
         code_issued_at: None,
     }
@@ -196,6 +201,29 @@ pub(crate) fn invited(number: u32) -> Operator {
         totp_secret: SealedTotpSecret(vec![5; 48]),
     };
     Operator { token: None, sign_in: SignIn::Invited(invitation), ..operator(number) }
+}
+
+/// With as large an audience as there may be.
+pub(crate) fn document(number: u32) -> Document {
+    let department = |number: usize| DepartmentName {
+        source: source(&"区".repeat(64)),
+        name: format!("{number:03}{}", "課".repeat(197)),
+    };
+    Document {
+        id: DocumentId::from_bytes(bytes(number)),
+        version: 2,
+        label: Label {
+            title: Title::new("避難所運営マニュアル").unwrap(),
+            folder: Folder::new("防災/手引き").unwrap(),
+            media_type: MediaType::unknown(),
+            level: Level::Two,
+            audience: Audience::Departments((0..MAX_DEPARTMENTS).map(department).collect()),
+        },
+        content: Content { id: ContentId(bytes(number)), size: number.into(), hash: [6; 32] },
+        published_at: at(0),
+        published_by: Actor::Server,
+        unpublished_at: None,
+    }
 }
 
 pub(crate) fn roster(name: &str, version: u64) -> Roster {

@@ -157,3 +157,16 @@ pub(crate) async fn batches_come_newest_first(place: &impl Place) {
     assert_eq!(ids, [3, 2, 1].map(samples::batch_id));
     assert_eq!(store.batch(samples::batch_id(2)).await.unwrap().unwrap().value.id, samples::batch_id(2));
 }
+
+pub(crate) async fn documents_are_in_the_order_they_were_published(place: &impl Place) {
+    let store = place.open();
+    let records = [3, 1, 2].map(|number| Record::Document(samples::document(number)));
+    store.commit(samples::inserts(records)).await.unwrap();
+    let first = store.documents(None, 2).await.unwrap();
+    let rest = store.documents(Some(first[1].value.id), 2).await.unwrap();
+    let documents: Vec<_> = first.into_iter().chain(rest).map(|stored| stored.value).collect();
+    assert_eq!(documents, [1, 2, 3].map(samples::document));
+    let found = store.document(samples::document(2).id).await.unwrap().unwrap();
+    assert_eq!(found.value, samples::document(2));
+    assert_eq!(store.document(samples::document(4).id).await.unwrap(), None);
+}

@@ -42,6 +42,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::Batch(value) => into_writer(value, &mut bytes),
         Record::PlanChunk(value) => into_writer(value, &mut bytes),
         Record::Operator(value) => into_writer(value, &mut bytes),
+        Record::Document(value) => into_writer(value, &mut bytes),
     }
     .expect("a record in memory encodes into a vector");
     bytes
@@ -73,6 +74,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::Batch(_) => from_reader(cbor).map(Record::Batch),
         Key::PlanChunk(..) => from_reader(cbor).map(Record::PlanChunk),
         Key::Operator(_) => from_reader(cbor).map(Record::Operator),
+        Key::Document(_) => from_reader(cbor).map(Record::Document),
     }
     .map_err(|_| damaged(name))
 }
@@ -121,6 +123,10 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
             }));
             entries
         }
-        Record::Roster(_) | Record::Pool(_) | Record::Batch(_) | Record::PlanChunk(_) => Vec::new(),
+        Record::Document(_)
+        | Record::Roster(_)
+        | Record::Pool(_)
+        | Record::Batch(_)
+        | Record::PlanChunk(_) => Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ pub(super) const META_LARGE: &[u8] = b"xl";
 pub(super) const ACCOUNT: u8 = b'a';
 pub(super) const BATCH: u8 = b'b';
 pub(super) const DEVICE: u8 = b'd';
+pub(super) const DOCUMENT: u8 = b'f';
 pub(super) const OPERATOR: u8 = b'o';
 pub(super) const ROSTER: u8 = b'r';
 const CODE: u8 = b'c';
@@ -74,6 +75,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::Batch(id) => key(BATCH, &[id.as_bytes()]),
         Key::PlanChunk(batch, number) => plan_chunk(*batch, *number),
         Key::Operator(id) => key(OPERATOR, &[id.as_bytes()]),
+        Key::Document(id) => key(DOCUMENT, &[id.as_bytes()]),
     }
 }
 

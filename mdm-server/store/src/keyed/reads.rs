@@ -10,11 +10,12 @@ use mdm_core::change::{Key, Stored, Version};
 use mdm_core::code::{CodeIndex, CodeRecord};
 use mdm_core::command::CommandRecord;
 use mdm_core::device::Device;
+use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
 use serde::de::DeserializeOwned;
 use shared::cose::PublicKey;
-use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
 use shared::signed::JournalHead;
 
 use super::engine::{Engine, EngineError, Range};
@@ -22,8 +23,8 @@ use super::{KeyedStore, Shared, encode, layers, layout};
 use crate::MAX_PAGE;
 use crate::error::{IoProblem, ReadError};
 use crate::traits::{
-    Accounts, Audit, Batches, Codes, Commands, Devices, Licenses, Operators, Read, Rosters, UsableAfter,
-    WaitingAfter,
+    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Operators, Read, Rosters,
+    UsableAfter, WaitingAfter,
 };
 
 /// Where the rows of a page come from.
@@ -187,6 +188,18 @@ impl<E: Engine> Devices for KeyedStore<E> {
         let after = after.map(|id| layout::record(&Key::Device(id)));
         let range = layout::within_after(vec![layout::DEVICE], after);
         self.page("device", Rows::Records(range), limit.min(MAX_PAGE))
+    }
+}
+
+impl<E: Engine> Documents for KeyedStore<E> {
+    fn document(&self, id: DocumentId) -> Read<'_, Option<Stored<Document>>> {
+        self.one("document", Key::Document(id))
+    }
+
+    fn documents(&self, after: Option<DocumentId>, limit: usize) -> Read<'_, Vec<Stored<Document>>> {
+        let after = after.map(|id| layout::record(&Key::Document(id)));
+        let range = layout::within_after(vec![layout::DOCUMENT], after);
+        self.page("document", Rows::Records(range), limit.min(MAX_PAGE))
     }
 }
 

@@ -4,7 +4,9 @@ use mdm_core::change::{Changeset, Key};
 use shared::ids::BatchId;
 use shared::signed::JournalHead;
 
-use super::{Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Licenses, Operators, Rosters};
+use super::{
+    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Licenses, Operators, Rosters,
+};
 use crate::error::CommitError;
 
 /// A change is durable.
@@ -45,7 +47,7 @@ impl LargeChange {
 
 /// Everything the server stores besides unlock records.
 pub trait Store:
-    Accounts + Audit + Batches + Codes + Commands + Devices + Licenses + Operators + Rosters
+    Accounts + Audit + Batches + Codes + Commands + Devices + Documents + Licenses + Operators + Rosters
 {
     /// Stores all of a change or nothing.
     ///
