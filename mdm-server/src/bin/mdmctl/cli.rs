@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use shared::ids::{BatchId, EnrolmentId};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use shared::ids::{BatchId, DocumentId, EnrolmentId};
 
 /// Manages a Tamatebako MDM server.
 #[derive(Debug, Parser)]
@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Devices: block, unblock, wipe.
     #[command(subcommand)]
     Devices(Devices),
+    /// Documents for staff to read: publish, unpublish, list.
+    #[command(subcommand)]
+    Documents(Documents),
     /// Operators: who may use console and API.
     #[command(subcommand)]
     Operators(Operators),
@@ -200,6 +203,54 @@ pub(crate) enum Devices {
     Wipe(Order),
 }
 
+/// A document that comes in.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("audience").required(true).args(["organisation", "department", "person"])))]
+pub(crate) struct Publish {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Its title; the file's name without its ending if absent.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
+    /// Where it stands: names with / between them.
+    #[arg(long, value_name = "PATH", default_value = "")]
+    pub(crate) folder: String,
+    /// 機密性: 1, 2 or 3.
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub(crate) level: u8,
+    /// What it is, like application/pdf; found by the file's ending if absent.
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) media_type: Option<String>,
+    /// For everybody.
+    #[arg(long)]
+    pub(crate) organisation: bool,
+    /// For a department and what is below it, as the staff file writes it; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) department: Vec<String>,
+    /// For a person: staff number or account id; may be given several times.
+    #[arg(long, value_name = "PERSON")]
+    pub(crate) person: Vec<String>,
+    /// The source of departments or staff numbers, where several have them.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Publish it as a newer version of this document.
+    #[arg(long, value_name = "DOCUMENT")]
+    pub(crate) replace: Option<DocumentId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Documents {
+    /// List what is published.
+    List,
+    /// Publish a file.
+    Publish(Publish),
+    /// Take a document back; its contents are removed from the server.
+    Unpublish {
+        /// The document.
+        id: DocumentId,
+    },
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RoleArgument {
     /// Everything.
@@ -312,5 +363,18 @@ mod tests {
         assert!(Cli::try_parse_from(["mdmctl", "devices", "wipe", id]).is_err());
         assert!(Cli::try_parse_from(["mdmctl", "devices", "wipe", id, "--reason", "lost"]).is_ok());
         assert!(Cli::try_parse_from(["mdmctl", "devices", "wipe", "phone", "--reason", "lost"]).is_err());
+    }
+
+    #[test]
+    fn a_document_is_for_somebody_and_in_one_way() {
+        let parse = |more: &[&str]| {
+            let all = [&["mdmctl", "documents", "publish", "a.pdf", "--level", "2"], more].concat();
+            Cli::try_parse_from(all)
+        };
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--organisation"]).is_ok());
+        assert!(parse(&["--department", "税務課", "--department", "福祉課"]).is_ok());
+        assert!(parse(&["--department", "税務課", "--person", "001"]).is_err());
+        assert!(parse(&["--organisation", "--level", "4"]).is_err());
     }
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdm_server::api::types::ErrorBody;
+use mdm_server::api::types::{DOCUMENT_PART, ErrorBody, FILE_PART};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use crate::cli::Connection;
@@ -108,6 +108,31 @@ impl Client {
         let request = request.header("authorization", self.authorisation.as_str());
         let request = request.header("expect", "100-continue").content_type("application/octet-stream");
         read(request.send(bytes))
+    }
+
+    /// Sends a document as `multipart/form-data` (RFC 7578): what is said of it, then its contents as they are read.
+    pub(crate) fn upload_document<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        replaces: bool,
+        said: &impl Serialize,
+        contents: impl Read,
+    ) -> Result<T, Failure> {
+        let said = serde_json::to_string(said)
+            .map_err(|error| Failure::Here(format!("cannot write the request as JSON: {error}")))?;
+        let boundary = format!("{:032x}", rand::random::<u128>());
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{DOCUMENT_PART}\"\r\n\r\n{said}\r\n--{boundary}\r\n\
+             Content-Disposition: form-data; name=\"{FILE_PART}\"; filename=\"file\"\r\n\r\n"
+        );
+        let tail = format!("\r\n--{boundary}--\r\n");
+        let mut body = head.as_bytes().chain(contents).chain(tail.as_bytes());
+        let address = self.address(path);
+        let request = if replaces { self.agent.put(address) } else { self.agent.post(address) };
+        let request = request.header("authorization", self.authorisation.as_str());
+        let request = request.header("expect", "100-continue");
+        let request = request.content_type(format!("multipart/form-data; boundary={boundary}"));
+        read(request.send(SendBody::from_reader(&mut body)))
     }
 
     /// The answer's bytes as they are.

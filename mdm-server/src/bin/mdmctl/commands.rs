@@ -4,6 +4,7 @@ mod accounts;
 mod batch;
 pub(crate) mod codes;
 mod devices;
+mod documents;
 mod licenses;
 mod operators;
 mod waitlist;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Licenses(command) => licenses::run(&client, command, cli.json),
         Command::Waitlist(command) => waitlist::run(&client, command, cli.json),
         Command::Devices(command) => devices::run(&client, command, cli.json),
+        Command::Documents(command) => documents::run(&client, command, cli.json),
         Command::Operators(command) => operators::run(&client, command, cli.json),
         Command::Audit(Audit::Export { file }) => audit::export(&client, file, cli.json),
         Command::Audit(Audit::Verify { .. }) => Ok(()),
