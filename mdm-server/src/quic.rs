@@ -1,5 +1,6 @@
 //! The door for devices: one UDP socket, two protocols told apart by ALPN, everything bounded before it is known who calls.
 
+mod content;
 mod device;
 mod enrol;
 mod exchange;

@@ -20,7 +20,7 @@ use shared::wire::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
-use super::{close, grant, unlock};
+use super::{close, content, grant, unlock};
 use crate::service::Service;
 use crate::tls::certificate_key;
 use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
@@ -149,6 +149,8 @@ async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -
         Kind::Renew => renew(service, caller, exchange).await,
         Kind::GrantProof => grant::prove(service, caller, frame.decode()?, exchange).await,
         Kind::GrantEnd => grant::end(service, caller, frame.decode()?, exchange).await,
+        Kind::ManifestRequest => content::manifest(service, caller, frame.decode()?, exchange).await,
+        Kind::DocumentRequest => content::document(service, caller, frame.decode()?, exchange).await,
         Kind::CommandResult => note_applied(service, caller.enrolment, frame.decode()?).await,
         other => Err(shared::wire::DecodeError::Unexpected(other).into()),
     }

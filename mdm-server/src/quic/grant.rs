@@ -15,7 +15,6 @@ impl Caller {
     /// Whether this connection may carry content now: enrolment and account may be helped, and the grant that this
     /// connection has proved is still the one that holds. An exchange that goes on asks again on its way: a block, a
     /// newer unlock or the end of the grant stops it there. The error answers a wiped enrolment with its wipe.
-    #[expect(dead_code, reason = "the exchanges of documents are the first to ask")]
     pub(super) async fn content(&self, service: &Service) -> Result<ContentAccess, ExchangeError> {
         let (device, account) = self.standing(service).await?;
         let proven = self.proven();
