@@ -113,7 +113,7 @@ fn of_refusal(reason: RefusalReason) -> Problem {
         R::AttemptsExhausted => Problem::NoAttempts,
         R::PinWrong => Problem::WrongPin,
         R::CodeNotYetValid => Problem::CodeNotYetValid,
-        R::Blocked | R::DeviceUnknown | R::NotEnrolled | R::Unavailable | R::TooManyTries => {
+        R::Blocked | R::DeviceUnknown | R::NotEnrolled | R::Unavailable | R::TooManyTries | R::Quarantine => {
             Problem::NotAllowed
         }
         R::Malformed | R::Other(_) => Problem::Unknown,

@@ -14,6 +14,7 @@ mod extract;
 mod health;
 mod licenses;
 mod operators;
+mod server;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -96,6 +97,7 @@ fn v1() -> Router<Api> {
         .route("/operators/{operator}/disable", post(operators::disable))
         .route("/operators/{operator}/enable", post(operators::enable))
         .route("/operators/{operator}/token", post(operators::make_token).delete(operators::revoke_token))
+        .route("/server", get(server::show))
         .route("/audit/entries", get(audit::entries))
         .route("/audit/checkpoint", get(audit::checkpoint))
         .fallback(async || ApiError::no_such_route())

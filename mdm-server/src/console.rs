@@ -27,6 +27,7 @@ mod operators;
 mod page;
 mod pager;
 mod posted;
+mod quarantine;
 mod refusals;
 mod render;
 mod session;
@@ -135,6 +136,7 @@ fn routes(console: Console) -> Router {
         .route("/licenses/waiting", get(licenses::waiting::list).post(licenses::waiting::add))
         .route("/licenses/reclaim", get(licenses::reclaim::preview).post(licenses::reclaim::reclaim))
         .route("/codes", get(codes::form).post(codes::export))
+        .route("/quarantine", get(quarantine::show).post(quarantine::confirm))
         .route("/audit", get(audit::search::show))
         .route("/audit/journal.jsonl", get(audit::export::journal))
         .route("/audit/entries.csv", get(audit::export::table))

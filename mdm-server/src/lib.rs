@@ -5,6 +5,7 @@
 //! [`api`] are the two doors to it.
 
 pub mod api;
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod console;
@@ -14,6 +15,7 @@ mod https;
 pub mod init;
 pub mod journal_file;
 pub mod keyring;
+pub mod quarantine;
 pub mod quic;
 mod rights;
 pub mod scheduler;

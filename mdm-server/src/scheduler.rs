@@ -41,7 +41,10 @@ pub async fn run(service: Arc<Service>, mut shutdown: watch::Receiver<bool>) {
 pub async fn tick(service: &Service) {
     report("expire codes", expire_codes(service).await);
     report("look after devices", look_after_devices(service).await);
-    report("close accounts that left", close_leavers(service).await);
+    // A wipe cannot be taken back, and who came back after a backup was made is forgotten while a server is in quarantine.
+    if service.quarantine().is_none() {
+        report("close accounts that left", close_leavers(service).await);
+    }
     sign_in::note_unlisted(service);
 }
 

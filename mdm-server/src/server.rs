@@ -1,7 +1,7 @@
 //! A running server: opens what it stores, finishes what a crash left undone, then opens its doors.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use mdm_store::{Store, UnlockRecords, key_file, sled};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::backup::{UNFINISHED_FILE, control};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keyring::{Keyring, KeyringError, read_master_key};
@@ -18,7 +19,7 @@ use crate::quic::{self, QuicError};
 use crate::service::Service;
 use crate::tls::{self, CertificateAuthority, TlsError};
 use crate::use_cases::{UseCaseError, devices, documents};
-use crate::{api, console, https};
+use crate::{api, console, https, quarantine};
 
 /// Folder of the database in the data folder.
 const DATABASE: &str = "db";
@@ -53,16 +54,32 @@ pub enum StartError {
     /// What a crash left undone cannot be finished.
     #[error("cannot finish what was begun before: {0}")]
     Resume(#[from] UseCaseError),
+    /// A restore was cut off.
+    #[error(
+        "a restore into {0} was cut off before its end, so that what is there is incomplete: remove what is in that folder \
+         and run `mdm-server restore` again"
+    )]
+    RestoreUnfinished(PathBuf),
+}
+
+/// The database's folder in a data folder.
+pub(crate) fn database_path(data: &Path) -> PathBuf {
+    data.join(DATABASE)
+}
+
+/// The key file in a data folder.
+pub(crate) fn key_file_path(data: &Path) -> PathBuf {
+    data.join(KEY_FILE)
 }
 
 /// Opens the embedded database of a data folder.
 pub fn open_store(data: &Path) -> Result<Arc<dyn Store>, mdm_store::OpenError> {
-    sled::open(&data.join(DATABASE), sled::Options::default())
+    sled::open(&database_path(data), sled::Options::default())
 }
 
 /// Opens the key file of a data folder.
 pub fn open_unlock_records(data: &Path) -> Result<Arc<dyn UnlockRecords>, mdm_store::OpenError> {
-    key_file::open(&data.join(KEY_FILE))
+    key_file::open(&key_file_path(data))
 }
 
 /// A server that serves.
@@ -78,18 +95,33 @@ pub struct RunningServer {
     tasks: JoinSet<()>,
 }
 
-/// Starts a server with the embedded store. When this answers, both doors are open.
-pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServer, StartError> {
+/// Opens what a server stands on, without its doors: for work on a stopped server.
+pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Service, StartError> {
+    if config.data.join(UNFINISHED_FILE).exists() {
+        return Err(StartError::RestoreUnfinished(config.data));
+    }
+    open_unfinished(config, clock).await
+}
+
+/// The same while a restore is under way.
+pub(crate) async fn open_unfinished(config: Config, clock: Arc<dyn Clock>) -> Result<Service, StartError> {
     let keyring = Keyring::open(&config.data, &read_master_key(&config.secrets)?)?;
     let ca = CertificateAuthority::new(&keyring)?;
     let store = open_store(&config.data)?;
     let unlock_records = open_unlock_records(&config.data)?;
-    let now = clock.now();
-    let names = config.listen.https_names.clone();
-    let quic_tls = tls::quic_config(&keyring, &ca, &names, now)?;
-    let https_tls = tls::https_config(&keyring, &ca, &names, now)?;
+    let service = Service::new(config, store, unlock_records, keyring, ca, clock);
+    quarantine::load(&service).await.map_err(UseCaseError::from)?;
+    Ok(service)
+}
+
+/// Starts a server with the embedded store. When this answers, both doors are open.
+pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServer, StartError> {
     let listen = config.listen.clone();
-    let service = Arc::new(Service::new(config, store, unlock_records, keyring, ca, clock));
+    let service = Arc::new(open(config, clock).await?);
+    let now = service.clock.now();
+    let names = listen.https_names.clone();
+    let quic_tls = tls::quic_config(&service.keyring, &service.ca, &names, now)?;
+    let https_tls = tls::https_config(&service.keyring, &service.ca, &names, now)?;
     resume(&service).await?;
 
     let endpoint = quic::bind(quic_tls, listen.quic)?;
@@ -103,7 +135,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServe
     let https_handle = axum_server::Handle::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(quic::serve(service.clone(), endpoint, watcher.clone()));
-    tasks.spawn(crate::scheduler::run(service.clone(), watcher));
+    tasks.spawn(crate::scheduler::run(service.clone(), watcher.clone()));
+    if let Some(listener) = control::listen(&service.config.data) {
+        tasks.spawn(control::serve(service.clone(), listener, watcher));
+    }
     let app = api::router(service.clone()).merge(console::router(service.clone()));
     tasks.spawn(https::serve(app, listener, https_tls, https_handle.clone(), https::PATIENCE));
     Ok(RunningServer { service, quic, https, shutdown, https_handle, tasks })

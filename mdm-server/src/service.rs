@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::directory::{self, Directory};
 use crate::documents::Contents;
 use crate::keyring::Keyring;
+use crate::quarantine::Standing;
 use crate::quic::LiveConnections;
 use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
@@ -53,6 +54,8 @@ pub struct Service {
     pub(crate) sign_ins: SignIns,
     /// Acts that were refused lately.
     pub(crate) refusals: Refusals,
+    /// Whether the server is in quarantine, and the epoch of commands.
+    pub(crate) standing: Standing,
     changes: Changes,
     locks: EnrolmentLocks,
 }
@@ -82,6 +85,7 @@ impl Service {
             directory: Directory::default(),
             sign_ins: SignIns::default(),
             refusals: Refusals::default(),
+            standing: Standing::default(),
             changes,
             locks: EnrolmentLocks::default(),
         }

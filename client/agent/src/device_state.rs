@@ -53,6 +53,9 @@ pub struct DeviceState {
     pub vault_epoch: u64,
     /// The newest checkpoint of the audit journal seen.
     pub checkpoint: Option<JournalHead>,
+    /// The same as the server signed it, to be shown at each hello.
+    #[serde(default)]
+    pub signed_checkpoint: Option<serde_bytes::ByteBuf>,
     /// When the server was last heard, by the device's clock; milliseconds since 1970.
     last_contact: Option<i64>,
 }
@@ -72,6 +75,7 @@ impl DeviceState {
             progress: Progress::default(),
             vault_epoch: 0,
             checkpoint: None,
+            signed_checkpoint: None,
             last_contact: None,
         }
     }

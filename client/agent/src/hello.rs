@@ -113,6 +113,7 @@ impl Agent {
             last_applied: device.and_then(|device| device.progress.last_applied),
             vault_epoch: device.map_or(0, |device| device.vault_epoch),
             checkpoint: device.and_then(|device| device.checkpoint.clone()),
+            signed_checkpoint: device.and_then(|device| device.signed_checkpoint.clone()),
             not_enforced: device.map(|device| device.not_enforced()).unwrap_or_default(),
         }
     }
@@ -146,6 +147,7 @@ impl Agent {
             let newest = device.checkpoint.as_ref().map_or(0, |head| head.sequence);
             if checkpoint.head.sequence > newest {
                 device.checkpoint = Some(checkpoint.head);
+                device.signed_checkpoint = Some(signed.clone());
             }
         }
         Ok(device.store(&self.home)?)

@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::document::Document;
 use crate::license::{Pool, WaitingEntry};
 use crate::operator::Operator;
+use crate::quarantine::ServerState;
 
 /// Rises with each write of a record, also over its deletion, by any step; 0 = not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,6 +52,8 @@ pub enum Key {
     Operator(OperatorId),
     /// [`Document`].
     Document(DocumentId),
+    /// [`ServerState`]; there is one.
+    Server,
 }
 
 /// A record to store.
@@ -68,6 +71,7 @@ pub enum Record {
     PlanChunk(PlanChunk),
     Operator(Operator),
     Document(Document),
+    Server(ServerState),
 }
 
 impl Record {
@@ -85,6 +89,7 @@ impl Record {
             Self::PlanChunk(chunk) => Key::PlanChunk(chunk.batch, chunk.number),
             Self::Operator(operator) => Key::Operator(operator.id),
             Self::Document(document) => Key::Document(document.id),
+            Self::Server(_) => Key::Server,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::code::{CodeRecord, CodeState};
 use crate::device::{Device, DeviceState, StoredReceipt, Wipe};
+use crate::quarantine::replay::Tombstone;
 
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,8 @@ pub struct Instruction<'a> {
     pub reason: &'a str,
     /// When.
     pub now: Timestamp,
+    /// The server's: [`crate::quarantine::ServerState::epoch`].
+    pub epoch: u32,
 }
 
 /// A command that is to be committed, then sent.
@@ -125,19 +128,44 @@ pub fn wipe(
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
+    let given = Given::new(&device.value, instruction, rng);
+    wipe_as(given, device, codes, instruction, signer, rng)
+}
+
+/// A wipe that was ordered and forgotten, ordered again: the same command at the same place, so that the receipt of a
+/// device that has obeyed it already is understood.
+pub fn wipe_again(
+    device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
+    tombstone: &Tombstone,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    let given = Given { id: tombstone.command, order: tombstone.order, issued_at: tombstone.at };
+    wipe_as(given, device, codes, instruction, signer, rng)
+}
+
+fn wipe_as(
+    given: Given,
+    device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
     if device.value.wipe().is_some() {
         return Err(CommandError::AlreadyWiped);
     }
-    let id = CommandId::make(instruction.now, rng);
     let enrolment = device.value.enrolment;
     let tombstone = DeviceState::Wiped(Wipe {
-        command: id,
-        ordered_at: instruction.now,
+        command: given.id,
+        ordered_at: given.issued_at,
         sealed_at: None,
         receipt: None,
         further_receipts: 0,
     });
-    let mut issued = issue_as(id, device, Action::Wipe, tombstone, instruction, signer, rng)?;
+    let mut issued = issue_as(given, device, Action::Wipe, tombstone, instruction, signer, rng)?;
     for mut code in codes {
         if code.value.is_usable() && code.value.state == CodeState::Bound(enrolment) {
             code.value.end(CodeState::Replaced);
@@ -145,6 +173,26 @@ pub fn wipe(
         }
     }
     Ok(issued)
+}
+
+/// What names a command.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    id: CommandId,
+    order: Order,
+    issued_at: Timestamp,
+}
+
+impl Given {
+    /// The next to a device.
+    fn new(device: &Device, instruction: &Instruction<'_>, rng: &mut (impl RngCore + CryptoRng)) -> Self {
+        let last = device.last_command;
+        let order = match last.epoch < instruction.epoch {
+            true => Order { epoch: instruction.epoch, counter: 1 },
+            false => Order { epoch: last.epoch, counter: last.counter + 1 },
+        };
+        Self { id: CommandId::make(instruction.now, rng), order, issued_at: instruction.now }
+    }
 }
 
 fn issue(
@@ -155,11 +203,12 @@ fn issue(
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
-    issue_as(CommandId::make(instruction.now, rng), device, action, state, instruction, signer, rng)
+    let given = Given::new(&device.value, instruction, rng);
+    issue_as(given, device, action, state, instruction, signer, rng)
 }
 
 fn issue_as(
-    id: CommandId,
+    given: Given,
     mut device: Stored<Device>,
     action: Action,
     state: DeviceState,
@@ -171,13 +220,12 @@ fn issue_as(
     if reason.is_empty() || reason.chars().count() > 500 {
         return Err(CommandError::Reason);
     }
-    let last = device.value.last_command;
-    let order = Order { epoch: last.epoch, counter: last.counter + 1 };
-    let command = Command { id, order, action, issued_at: instruction.now };
+    let Given { id, order, issued_at } = given;
+    let command = Command { id, order, action, issued_at };
     let enrolment = device.value.enrolment;
     let signed = cose::sign(&command, enrolment.as_bytes(), signer)?;
 
-    device.value.last_command = order;
+    device.value.last_command = device.value.last_command.max(order);
     device.value.state = state;
     if action != Action::Unblock {
         device.value.grant = None;
@@ -189,7 +237,7 @@ fn issue_as(
         enrolment,
         order,
         action,
-        issued_at: instruction.now,
+        issued_at,
         signed: signed.clone(),
     }));
     changes.update(device.version, Record::Device(device.value));

@@ -18,6 +18,7 @@ pub mod hello;
 pub mod license;
 pub mod operator;
 pub mod plan;
+pub mod quarantine;
 pub mod seats;
 pub mod sheet;
 pub mod unlock;

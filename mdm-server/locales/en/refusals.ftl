@@ -65,3 +65,6 @@ refusals-contents-disk-full = The server’s disk is full. Nothing was published
 refusals-contents-missing = The contents of this document are not on the server’s disk. Other documents are not affected. Restore the documents folder from its backup, or replace the document.
 refusals-contents-damaged = The contents of this document are damaged. Other documents are not affected. Restore the documents folder from its backup, or replace the document.
 refusals-contents-io = The documents folder could not be read or written. Check the server’s disk and log, then try again.
+refusals-quarantine = The server is in quarantine since it may have forgotten wipes. It opens no vault, enrols nobody and applies nothing; wiping and blocking go on. Load a newer journal, or confirm on the page “Quarantine” which devices were wiped.
+refusals-not-quarantined = The server is not in quarantine. Nothing was changed.
+refusals-journal-too-old = The journal ends before what a device has seen. The quarantine goes on. Load a newer journal, or confirm on the page “Quarantine” which devices were wiped.

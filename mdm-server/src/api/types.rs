@@ -12,6 +12,7 @@ mod devices;
 mod documents;
 mod licenses;
 mod operators;
+mod server;
 
 pub use accounts::{AccountDetail, AccountQuery, AccountView, CodeStanding, CodeWord};
 pub use audit::{CheckpointView, EntryView, PersonalView};
@@ -27,6 +28,7 @@ pub use licenses::{
     WaitingView,
 };
 pub use operators::{InvitationView, InviteRequest, OperatorView, OperatorWord, RoleRequest, TokenMade};
+pub use server::{QuarantineView, ServerView};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! The server's binary: `init` once, `serve` from then on.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,8 +9,10 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use mdm_core::operator::OperatorName;
+use mdm_server::backup::{control, make, restore};
 use mdm_server::clock::SystemClock;
 use mdm_server::config::{Config, Devices, Listen};
+use mdm_server::quarantine::replay;
 use mdm_server::{init, server};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,11 +39,60 @@ enum Command {
         #[arg(long, default_value = "owner")]
         owner: String,
     },
+    /// Make a backup of a server, whether it is running or not: database, key file and tombstones, apart from each other.
+    Backup {
+        /// The configuration that `init` wrote.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The folder of all backups; the backup becomes a folder in it.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// The folder of the key file's backups, best on another disk; by default `key-files` in the folder of all backups.
+        #[arg(long, value_name = "FOLDER")]
+        key_files_to: Option<PathBuf>,
+        /// How many hours a backup of the key file is kept: a key that a wipe destroyed must not stay in one.
+        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        keep_key_files: u32,
+    },
+    /// Make a data folder of a backup. The server is then in quarantine; see `quarantine load`.
+    Restore {
+        /// The configuration; its data folder must be empty or not there.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The folder of one backup.
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+        /// The newest backup of the key file.
+        #[arg(long, value_name = "FILE", required_unless_present = "without_key_file")]
+        key_file: Option<PathBuf>,
+        /// There is no backup of the key file any more: everybody has to enrol again.
+        #[arg(long, conflicts_with = "key_file")]
+        without_key_file: bool,
+        /// The newest tombstones: wipes that the backup is too old to know.
+        #[arg(long, value_name = "FILE")]
+        tombstones: Option<PathBuf>,
+    },
+    /// The way out of the quarantine after a restore. The server must not be running.
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// Serve devices and the API until SIGTERM or Ctrl+C.
     Serve {
         /// The configuration that `init` wrote.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Quarantine {
+    /// Order again what a journal that was kept elsewhere says was ordered, and end the quarantine.
+    Load {
+        /// The configuration that `init` wrote.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// What `mdmctl audit export` wrote, the newest there is.
+        #[arg(long, value_name = "FILE")]
+        journal: PathBuf,
     },
 }
 
@@ -93,6 +144,20 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Init(arguments) => run_init(*arguments).await,
         Command::InviteOwner { config, owner } => invite_owner(&config, &owner).await,
+        Command::Backup { config, to, key_files_to, keep_key_files } => {
+            let absolute =
+                |path: PathBuf| std::path::absolute(&path).with_context(|| path.display().to_string());
+            let order = make::Order {
+                to: absolute(to)?,
+                key_files_to: key_files_to.map(absolute).transpose()?,
+                keep_key_files_hours: keep_key_files,
+            };
+            backup(&config, order).await
+        }
+        Command::Restore { config, from, key_file, tombstones, .. } => {
+            restore(&config, &restore::Source { from, key_file, tombstones }).await
+        }
+        Command::Quarantine(Quarantine::Load { config, journal }) => load(&config, &journal).await,
         Command::Serve { config } => serve(config).await,
     }
 }
@@ -130,6 +195,66 @@ async fn invite_owner(path: &std::path::Path, owner: &str) -> anyhow::Result<()>
     let file = init::invite_owner(&config, &owner, Timestamp::now(), &mut rand::rngs::OsRng).await?;
     println!("invitation     {}  a link to the console, good once and for 24 hours", file.display());
     println!("Start the server, open the link, and delete the file.");
+    Ok(())
+}
+
+async fn backup(path: &Path, order: make::Order) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let made = match control::ask(&config.data, order.clone()).await {
+        Some(answer) => answer?,
+        None => make::make(&server::open(config, Arc::new(SystemClock)).await?, &order).await?,
+    };
+    println!(
+        "backup         {}  {} rows, journal to entry {}",
+        made.folder.display(),
+        made.rows,
+        made.journal_sequence
+    );
+    println!("key file       {}  keep it apart from the backup", made.key_file.display());
+    println!("tombstones     {}  keep the newest for ever", made.tombstones.display());
+    if made.key_files_destroyed > 0 {
+        println!("destroyed      {} older backups of the key file", made.key_files_destroyed);
+    }
+    println!("not in it      master key, offline keys, configuration: keep them elsewhere");
+    Ok(())
+}
+
+async fn restore(path: &Path, source: &restore::Source) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let restored = restore::restore(&config, source, Arc::new(SystemClock)).await?;
+    println!("restored       {}  as of {}", config.data.display(), restored.made_at);
+    match restored.key_file_made_at {
+        Some(made_at) => println!("key file       as of {made_at}"),
+        None => println!("key file       none: everybody has to enrol again"),
+    }
+    if !restored.again.wiped.is_empty() {
+        println!("wiped again    {} devices that the tombstones name", restored.again.wiped.len());
+    }
+    println!(
+        "The server is in quarantine: it opens no vault and enrols nobody, since it has forgotten what was ordered"
+    );
+    println!("after {}. To end it, either", restored.made_at);
+    println!("  mdm-server quarantine load --config {} --journal FILE", path.display());
+    println!(
+        "with the newest journal that `mdmctl audit export` wrote, or start the server and have an owner confirm in"
+    );
+    println!("the console which devices were wiped since then.");
+    Ok(())
+}
+
+async fn load(path: &Path, journal: &Path) -> anyhow::Result<()> {
+    let service = server::open(Config::load(path)?, Arc::new(SystemClock)).await?;
+    let loaded = replay::load(&service, journal).await?;
+    println!("journal        {} entries, signed at {}", loaded.entries, loaded.until);
+    println!("wiped again    {}", loaded.again.wiped.len());
+    println!("blocked again  {}", loaded.again.blocked.len());
+    println!("disabled again {} operators", loaded.again.disabled);
+    println!(
+        "not known here {} devices: enrolled later, nothing here opens them",
+        loaded.again.unknown.len()
+    );
+    println!("codes ended    {}  reissue those that are still needed", loaded.again.codes_ended);
+    println!("The quarantine is over. If a device has seen anything later, it begins again by itself.");
     Ok(())
 }
 

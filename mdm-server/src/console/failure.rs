@@ -90,6 +90,7 @@ impl IntoResponse for Failure {
             place: "/".to_owned(),
             organisation: String::new(),
             language: said.language,
+            quarantined: false,
             now: jiff::Timestamp::UNIX_EPOCH,
         };
         render_with(said.status, &FailurePage { page, title: said.title, text: said.text })

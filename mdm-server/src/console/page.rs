@@ -84,6 +84,8 @@ pub(super) struct Page {
     pub(super) organisation: String,
     /// The language.
     pub(super) language: Language,
+    /// Whether the server is in quarantine: every page says so.
+    pub(super) quarantined: bool,
     /// Now.
     pub(super) now: Timestamp,
 }

@@ -6,6 +6,7 @@ use mdm_core::apply::ApplyError;
 use mdm_core::command::CommandError;
 use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
+use mdm_core::quarantine::LeaveError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use shared::cose::SignError;
@@ -91,6 +92,9 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         }
         Refusal::Busy => "refusals-busy".into(),
         Refusal::ShuttingDown => "refusals-shutting-down".into(),
+        Refusal::Quarantine => "refusals-quarantine".into(),
+        Refusal::Leave(LeaveError::NotQuarantined) => "refusals-not-quarantined".into(),
+        Refusal::Leave(LeaveError::JournalTooOld { .. }) => "refusals-journal-too-old".into(),
     }
 }
 

@@ -71,6 +71,7 @@ impl Visit {
             place: self.place.clone(),
             organisation: console.service.config.organisation.clone(),
             language: self.language,
+            quarantined: console.service.quarantine().is_some(),
             now: console.service.clock.now(),
         }
     }

@@ -26,12 +26,12 @@ macro_rules! files {
 }
 
 /// Each file of Japanese words.
-pub(super) const JAPANESE: [(&str, &str); 11] = files!(
-    "ja": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "audit", "operators", "refusals"
+pub(super) const JAPANESE: [(&str, &str); 12] = files!(
+    "ja": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "audit", "operators", "quarantine", "refusals"
 );
 /// Each file of English words: the same files.
-pub(super) const ENGLISH: [(&str, &str); 11] = files!(
-    "en": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "audit", "operators", "refusals"
+pub(super) const ENGLISH: [(&str, &str); 12] = files!(
+    "en": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "audit", "operators", "quarantine", "refusals"
 );
 
 static WORDS: LazyLock<[Words; 2]> =

@@ -46,7 +46,12 @@ impl Named {
             Key::Batch(batch) => self.batches.contains(batch),
             Key::Document(document) => self.documents.contains(document),
             Key::Pool | Key::Waiting(_) => self.seats,
-            Key::Roster(_) | Key::Code(_) | Key::Command(_) | Key::PlanChunk(..) | Key::Operator(_) => true,
+            Key::Roster(_)
+            | Key::Code(_)
+            | Key::Command(_)
+            | Key::PlanChunk(..)
+            | Key::Operator(_)
+            | Key::Server => true,
         }
     }
 }
@@ -89,6 +94,10 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::ReceiptAgain
         | Happening::CertificateRenewed
         | Happening::JournalExported
+        | Happening::BackupMade
+        | Happening::QuarantineEntered
+        | Happening::QuarantineEnded
+        | Happening::CopySuspected
         | Happening::OperatorInvited
         | Happening::OperatorReady
         | Happening::OperatorChanged

@@ -21,6 +21,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
 use super::{close, content, grant, unlock};
+use crate::quarantine;
 use crate::service::Service;
 use crate::tls::certificate_key;
 use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
@@ -142,6 +143,9 @@ async fn answer(service: &Service, caller: &Caller, mut exchange: Exchange) {
 
 async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -> Result<(), ExchangeError> {
     let frame = exchange.frame().await?;
+    if !matches!(frame.kind(), Kind::Hello | Kind::Receipt | Kind::CommandResult) {
+        in_service(service)?;
+    }
     match frame.kind() {
         Kind::Hello => greet(service, caller, frame.decode()?, exchange).await,
         Kind::UnlockStart => unlock::run(service, caller, frame.decode()?, exchange).await,
@@ -154,6 +158,11 @@ async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -
         Kind::CommandResult => note_applied(service, caller.enrolment, frame.decode()?).await,
         other => Err(shared::wire::DecodeError::Unexpected(other).into()),
     }
+}
+
+/// What a server in quarantine does not do: everything but hello, commands and receipts.
+pub(super) fn in_service(service: &Service) -> Result<(), RefusalReason> {
+    service.outside_quarantine().map_err(|_| RefusalReason::Quarantine)
 }
 
 async fn load(service: &Service, caller: &Caller) -> Result<Stored<Device>, ExchangeError> {
@@ -186,6 +195,9 @@ async fn greet(
     hello: Hello,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
+    if let Some(signed) = &hello.signed_checkpoint {
+        quarantine::shown(service, caller.enrolment, signed).await?;
+    }
     let _held = caller.turn(service).await?;
     let device = load(service, caller).await?;
     if device.value.wipe().is_some() {

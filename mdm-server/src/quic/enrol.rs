@@ -17,7 +17,7 @@ use shared::wire::{
 };
 use tokio::time::timeout;
 
-use super::device::exporter;
+use super::device::{exporter, in_service};
 use super::exchange::{Exchange, ExchangeError};
 use super::limits::Limits;
 use super::{PATIENCE, close};
@@ -42,6 +42,7 @@ async fn run(
     connection: &Connection,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
+    in_service(service)?;
     let exporter = exporter(connection, EXPORTER_LABEL_ENROL)?;
     let start: EnrolStart = exchange.receive().await?;
     let index = service.keyring.codes.index(&start.lookup);

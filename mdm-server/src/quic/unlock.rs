@@ -10,7 +10,7 @@ use shared::ids::EnrolmentId;
 use shared::opaque::PendingLogin;
 use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
 
-use super::device::{Caller, answer_wipe};
+use super::device::{Caller, answer_wipe, in_service};
 use super::exchange::{Exchange, ExchangeError};
 use crate::service::Service;
 use crate::use_cases::{UseCaseError, retry_on_conflict};
@@ -27,6 +27,7 @@ pub(super) async fn run(
     let login = pending.finish(&finish.ke3);
 
     let _held = caller.turn(service).await?;
+    in_service(service)?;
     let device = load(service, caller.enrolment).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
@@ -71,6 +72,7 @@ async fn challenge(
     exchange: &mut Exchange,
 ) -> Result<Option<PendingLogin>, ExchangeError> {
     let _held = caller.turn(service).await?;
+    in_service(service)?;
     let enrolment = caller.enrolment;
     let device = load(service, enrolment).await?;
     if device.value.wipe().is_some() {

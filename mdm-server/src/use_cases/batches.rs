@@ -173,6 +173,7 @@ pub struct InForce {
 
 /// Applies a plan, whole or not at all; then blocks the devices of those who left.
 pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<InForce, UseCaseError> {
+    service.outside_quarantine()?;
     let applied = retry_on_conflict(|| async {
         let input = input(service, id).await?;
         let working = service.clone();

@@ -27,6 +27,7 @@ pub struct OpenedCode {
 /// Opens all codes that a device could still be enrolled with, by main post and staff number. The journal notes it before
 /// they are given out.
 pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, UseCaseError> {
+    service.outside_quarantine()?;
     let now = service.clock.now();
     let mut opened = Vec::new();
     for record in all_usable(service).await? {
@@ -79,6 +80,7 @@ fn open(service: &Service, account: Account, record: CodeRecord) -> Result<Opene
 
 /// Issues another code; those issued before are dead. Giving it out is noted as an export of one.
 pub async fn reissue(service: &Service, who: &Who, actor: Actor) -> Result<OpenedCode, UseCaseError> {
+    service.outside_quarantine()?;
     let id = accounts::find(service, who).await?.value.id;
     retry_on_conflict(|| async {
         let account = accounts::find(service, &Who::Id(id)).await?;

@@ -4,6 +4,7 @@ use mdm_core::audit::Actor;
 use mdm_core::change::Stored;
 use mdm_core::command::{self, Instruction, Issued};
 use mdm_core::device::Device;
+use mdm_core::quarantine::replay::Tombstone;
 use rand::rngs::OsRng;
 use shared::ids::EnrolmentId;
 
@@ -21,7 +22,12 @@ pub struct Order<'a> {
 
 impl<'a> Order<'a> {
     fn instruction(self, service: &Service) -> Instruction<'a> {
-        Instruction { actor: self.actor, reason: self.reason, now: service.clock.now() }
+        Instruction {
+            actor: self.actor,
+            reason: self.reason,
+            now: service.clock.now(),
+            epoch: service.epoch(),
+        }
     }
 }
 
@@ -59,6 +65,7 @@ pub async fn unblock(
     enrolment: EnrolmentId,
     order: Order<'_>,
 ) -> Result<Device, UseCaseError> {
+    service.outside_quarantine()?;
     let _held = service.lock_for_command(enrolment).await;
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
@@ -92,6 +99,23 @@ pub async fn wipe(
     service.live.push(enrolment, &signed);
     destroy(service, enrolment).await?;
     show(service, enrolment).await
+}
+
+/// Orders a wipe again that a restored server has forgotten: the same command.
+pub(crate) async fn wipe_again(service: &Service, tombstone: &Tombstone) -> Result<(), UseCaseError> {
+    let enrolment = tombstone.enrolment;
+    let _held = service.lock_for_wipe(enrolment).await;
+    retry_on_conflict(|| async {
+        let device = load(service, enrolment).await?;
+        let codes = service.store.codes_of_account(device.value.account).await?;
+        let order = Order { actor: Actor::Server, reason: "wiped before the server was restored" };
+        let instruction = order.instruction(service);
+        let key = &service.keyring.command;
+        let issued = command::wipe_again(device, codes, tombstone, &instruction, key, &mut OsRng)?;
+        commit(service, issued).await
+    })
+    .await?;
+    destroy(service, enrolment).await
 }
 
 async fn commit(service: &Service, issued: Issued) -> Result<Vec<u8>, UseCaseError> {

@@ -148,6 +148,16 @@ pub enum Refusal {
     /// Too much is being done at once.
     #[error("the server is busy: try again in a few seconds")]
     Busy,
+    /// The server has forgotten something and does only what cannot do harm.
+    #[error(
+        "the server is in quarantine: it was restored, or a device has seen more than its journal holds. It answers hellos, \
+         wipes and receipts and nothing else until a newer journal is loaded (`mdm-server quarantine load`) or an owner \
+         confirms in the console which devices were wiped"
+    )]
+    Quarantine,
+    /// The quarantine goes on.
+    #[error(transparent)]
+    Leave(#[from] mdm_core::quarantine::LeaveError),
     /// The server ends before it could begin.
     #[error("the server is shutting down: try again later")]
     ShuttingDown,
@@ -187,7 +197,15 @@ macro_rules! refused {
     };
 }
 
-refused!(DocumentError, InvalidStaffNumber, InvalidOperatorName, SeatError, ApplyError, ReissueError);
+refused!(
+    DocumentError,
+    mdm_core::quarantine::LeaveError,
+    InvalidStaffNumber,
+    InvalidOperatorName,
+    SeatError,
+    ApplyError,
+    ReissueError
+);
 
 impl From<NotLoaded> for UseCaseError {
     fn from(error: NotLoaded) -> Self {

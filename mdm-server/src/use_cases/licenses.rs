@@ -50,6 +50,7 @@ pub struct Moved {
 
 /// Sets the size of the pool; seats that become free by it go to the waiting list.
 pub async fn set_pool(service: &Service, size: u32, actor: Actor) -> Result<Moved, UseCaseError> {
+    service.outside_quarantine()?;
     let change = retry_on_conflict(|| async {
         let holdings = holdings(service, Vec::new(), &[]).await?;
         let change = seats::set_pool(holdings, size, acting(service, actor), &mut OsRng)?;
@@ -61,6 +62,7 @@ pub async fn set_pool(service: &Service, size: u32, actor: Actor) -> Result<Move
 
 /// 利用希望: asks for a seat for one account.
 pub async fn wait(service: &Service, who: &Who, actor: Actor) -> Result<(AccountId, Moved), UseCaseError> {
+    service.outside_quarantine()?;
     let id = accounts::find(service, who).await?.value.id;
     let change = retry_on_conflict(|| async {
         let account = accounts::find(service, &Who::Id(id)).await?;
@@ -80,6 +82,7 @@ pub async fn reclaim(
     dry_run: bool,
     actor: Actor,
 ) -> Result<Moved, UseCaseError> {
+    service.outside_quarantine()?;
     if dry_run {
         let directory = directory::current(service).await?;
         let (freed, given) = directory.would_reclaim(rule, service.clock.now());
@@ -127,6 +130,7 @@ pub async fn reclaim_as_seen(
     seen: &str,
     actor: Actor,
 ) -> Result<AsSeen, UseCaseError> {
+    service.outside_quarantine()?;
     let (change, differs) = retry_on_conflict(|| async {
         let change = would_reclaim(service, rule, actor).await?;
         let differs = fingerprint(&change.freed, &change.given) != seen;

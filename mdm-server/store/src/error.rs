@@ -136,6 +136,20 @@ impl CommitError {
     }
 }
 
+/// Why rows were not exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Whoever takes the rows cannot.
+    #[error("{0}")]
+    Sink(std::io::Error),
+    /// The store is closing.
+    #[error("the store is closed: restart the server")]
+    Closed,
+}
+
 /// Why a folder or file could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

@@ -7,6 +7,7 @@
 
 mod encode;
 pub(crate) mod engine;
+pub(crate) mod export;
 mod large;
 mod layers;
 mod layout;

@@ -18,11 +18,11 @@ pub mod memory;
 pub mod sled;
 mod traits;
 
-pub use error::{CommitError, Conflict, IoProblem, OpenError, ReadError, Unique};
+pub use error::{CommitError, Conflict, ExportError, IoProblem, OpenError, ReadError, Unique};
 pub use traits::{
     Accounts, Attempts, Audit, Batches, BoxFuture, Charge, Charged, Codes, Commands, Committed, Devices,
-    Documents, LargeChange, Licenses, Operators, Read, Rosters, Store, UnlockRecords, UnlockRecordsError,
-    UsableAfter, WaitingAfter,
+    Documents, Export, LargeChange, Licenses, Operators, Read, Rosters, Server, Sink, Store, UnlockRecords,
+    UnlockRecordsError, UsableAfter, WaitingAfter,
 };
 
 /// The most rows that a page of a scan holds, whatever was asked for.

@@ -39,6 +39,17 @@ pub fn open(folder: &Path, options: Options) -> Result<Arc<dyn Store>, OpenError
     Ok(Arc::new(store))
 }
 
+/// Makes a store in `folder`, which must be empty or not there, of rows that [`crate::Export::export`] gave. The first row
+/// that is an error ends it. What a failure leaves behind is no store.
+pub fn import<R>(
+    folder: &Path,
+    options: Options,
+    rows: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), R>>,
+) -> Result<Result<(), R>, OpenError> {
+    let engine = SledEngine::open(folder, options)?;
+    crate::keyed::export::import(&engine, rows).map_err(|error| open_error(folder, error))
+}
+
 fn open_error(folder: &Path, error: EngineError) -> OpenError {
     let path = folder.to_owned();
     match error {

@@ -11,9 +11,11 @@ mod codes;
 mod commands;
 mod devices;
 mod documents;
+mod export;
 mod licenses;
 mod operators;
 mod rosters;
+mod server;
 mod store;
 mod unlock_records;
 
@@ -24,9 +26,11 @@ pub use codes::{Codes, UsableAfter};
 pub use commands::Commands;
 pub use devices::Devices;
 pub use documents::Documents;
+pub use export::{Export, Sink};
 pub use licenses::{Licenses, WaitingAfter};
 pub use operators::Operators;
 pub use rosters::Rosters;
+pub use server::Server;
 pub use store::{Committed, LargeChange, Store};
 pub use unlock_records::{Attempts, Charge, Charged, UnlockRecords, UnlockRecordsError};
 

@@ -193,7 +193,7 @@ impl Frame {
             return Err(DecodeError::FrameTooLong(bytes.len()));
         }
         let (version, number, body): (u8, u16, serde_bytes::ByteBuf) =
-            ciborium::from_reader(bytes).map_err(|_| DecodeError::NotAFrame)?;
+            whole(bytes).ok_or(DecodeError::NotAFrame)?;
         if version != VERSION {
             return Err(DecodeError::Version(version));
         }
@@ -215,11 +215,16 @@ impl Frame {
         if self.kind != M::KIND {
             return Err(DecodeError::Unexpected(self.kind));
         }
-        let critical: CriticalKeys =
-            ciborium::from_reader(self.body.as_slice()).map_err(|_| DecodeError::Body(self.kind))?;
+        let critical: CriticalKeys = whole(&self.body).ok_or(DecodeError::Body(self.kind))?;
         if let Some(key) = critical.critical.into_keys().next() {
             return Err(DecodeError::Critical { kind: self.kind, key });
         }
-        ciborium::from_reader(self.body.as_slice()).map_err(|_| DecodeError::Body(self.kind))
+        whole(&self.body).ok_or(DecodeError::Body(self.kind))
     }
+}
+
+/// One item and nothing behind it: what a signature, a digest or another reader takes for the message is all of it.
+fn whole<T: DeserializeOwned>(mut bytes: &[u8]) -> Option<T> {
+    let item = ciborium::from_reader(&mut bytes).ok()?;
+    bytes.is_empty().then_some(item)
 }

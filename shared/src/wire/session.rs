@@ -21,6 +21,10 @@ pub struct Hello {
     pub vault_epoch: u64,
     /// The newest checkpoint of the audit journal this device has seen.
     pub checkpoint: Option<JournalHead>,
+    /// The same as it was signed ([`crate::signed::Checkpoint`]): a server that is shown one that is not in its journal
+    /// knows that it has forgotten something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_checkpoint: Option<serde_bytes::ByteBuf>,
     /// Policy keys that this device does not know.
     #[serde(default)]
     pub not_enforced: Vec<String>,
@@ -196,6 +200,9 @@ reasons! {
     AttemptsExhausted = 23;
     /// The PIN was wrong.
     PinWrong = 24;
+    /// The server was restored, or has forgotten something otherwise, and does not help until its operators have accounted
+    /// for it.
+    Quarantine = 25;
     /// The connection has proved no session grant, or the grant has ended.
     NoGrant = 30;
 }
@@ -221,6 +228,10 @@ impl fmt::Display for RefusalReason {
             Self::Blocked => "this device is blocked; ask the helpdesk",
             Self::AttemptsExhausted => "no attempts are left; ask the helpdesk",
             Self::PinWrong => "the PIN is wrong",
+            Self::Quarantine => {
+                "the server was restored from a backup and opens no vault until its operators have confirmed which devices \
+                 were wiped meanwhile; nothing on this device is lost; ask the helpdesk"
+            }
             Self::NoGrant => "the session has ended; unlock again",
             Self::Other(number) => return write!(f, "refused for reason {number}"),
         };

@@ -86,6 +86,7 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
             last_applied: Some(Order { epoch: 0, counter: 3 }),
             vault_epoch: 12,
             checkpoint: Some(head()),
+            signed_checkpoint: Some(serde_bytes::ByteBuf::from(vec![0x84])),
             not_enforced: vec!["watermark".to_owned()],
         }),
         entry(HelloReply {
@@ -201,6 +202,14 @@ fn the_kind_is_judged_before_the_body() {
         Frame::parse(&long),
         Err(DecodeError::BodyTooLong { kind: Kind::Renew, length: 65, limit: 64 })
     );
+}
+
+#[test]
+fn nothing_stands_behind_a_frame_or_a_body() {
+    let longer = [frame(1, Kind::Renew.number(), &map(&[])), vec![0xa0]].concat();
+    assert_eq!(Frame::parse(&longer), Err(DecodeError::NotAFrame));
+    let longer = frame(1, Kind::Renew.number(), &[map(&[]), vec![0xf6]].concat());
+    assert_eq!(Frame::parse(&longer).unwrap().decode::<Renew>(), Err(DecodeError::Body(Kind::Renew)));
 }
 
 #[test]

@@ -30,8 +30,14 @@ pub(crate) fn wire_frame(bytes: &[u8]) {
     }
     if let Ok(frame) = Frame::parse(rest) {
         assert!(rest.len() <= MAX_FRAME);
+        assert_eq!(Frame::parse(&[rest, &[0xf6]].concat()), Err(behind(rest)), "bytes behind a frame");
         decode_as_every_kind(&frame);
     }
+}
+
+/// What is said of a frame with one byte more.
+fn behind(frame: &[u8]) -> DecodeError {
+    if frame.len() < MAX_FRAME { DecodeError::NotAFrame } else { DecodeError::FrameTooLong(frame.len() + 1) }
 }
 
 /// A body under the kind that the first byte names. A body over the limit of its kind is refused.

@@ -83,6 +83,7 @@ impl RawDevice {
             last_applied: None,
             vault_epoch: 0,
             checkpoint: None,
+            signed_checkpoint: None,
             not_enforced: Vec::new(),
         })
         .await

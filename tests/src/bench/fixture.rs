@@ -252,7 +252,7 @@ impl Stopped {
     }
 
     fn instruction(&self) -> Instruction<'static> {
-        Instruction { actor: Actor::Server, reason: "left in a taxi", now: self.now }
+        Instruction { actor: Actor::Server, reason: "left in a taxi", now: self.now, epoch: 0 }
     }
 
     async fn block(&self, enrolment: EnrolmentId) -> Result<()> {

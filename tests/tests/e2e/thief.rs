@@ -125,6 +125,7 @@ pub(crate) fn hello() -> Hello {
         last_applied: None,
         vault_epoch: 0,
         checkpoint: None,
+        signed_checkpoint: None,
         not_enforced: Vec::new(),
     }
 }

@@ -8,7 +8,7 @@ use shared::cose::SoftwareKey;
 use shared::signed::ErasureStep;
 
 fn instruction() -> Instruction<'static> {
-    Instruction { actor: Actor::Server, reason: "left in a taxi", now: noon() }
+    Instruction { actor: Actor::Server, reason: "left in a taxi", now: noon(), epoch: 0 }
 }
 
 fn live() -> Device {

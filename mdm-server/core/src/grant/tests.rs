@@ -103,7 +103,7 @@ fn block_and_wipe_end_it_in_their_own_commit() {
     let (device, key) = unlocked();
     let proven = proven(&device, &key, noon()).unwrap();
     let signer = SoftwareKey::from_pkcs8(&SoftwareKey::make_pkcs8().unwrap()).unwrap();
-    let instruction = Instruction { actor: Actor::Server, reason: "lost", now: at(1) };
+    let instruction = Instruction { actor: Actor::Server, reason: "lost", now: at(1), epoch: 0 };
 
     let blocked = command::block(stored(device.clone()), &instruction, &signer, &mut rng()).unwrap();
     let blocked = written_device(&blocked.changes);

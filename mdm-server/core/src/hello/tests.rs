@@ -10,6 +10,7 @@ fn hello(last_applied: Option<Order>) -> Hello {
         last_applied,
         vault_epoch: 0,
         checkpoint: None,
+        signed_checkpoint: None,
         not_enforced: vec![],
     }
 }

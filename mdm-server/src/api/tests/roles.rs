@@ -50,6 +50,7 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("POST", format!("operators/{ID}/enable"), owner()),
         ("POST", format!("operators/{ID}/token"), owner()),
         ("DELETE", format!("operators/{ID}/token"), owner()),
+        ("GET", "server".to_owned(), read()),
         ("GET", "audit/entries".to_owned(), audit()),
         ("GET", "audit/checkpoint".to_owned(), audit()),
     ]

@@ -61,6 +61,8 @@ pub(crate) enum Command {
     /// The audit journal.
     #[command(subcommand)]
     Audit(Audit),
+    /// The server itself: whether it is in quarantine, why, and the way out.
+    Server,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,6 +7,7 @@ mod devices;
 mod documents;
 mod licenses;
 mod operators;
+mod server;
 mod waitlist;
 
 use mdm_server::api::types::Page;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Devices(command) => devices::run(&client, command, cli.json),
         Command::Documents(command) => documents::run(&client, command, cli.json),
         Command::Operators(command) => operators::run(&client, command, cli.json),
+        Command::Server => server::run(&client, cli.json),
         Command::Audit(Audit::Export { file }) => audit::export(&client, file, cli.json),
         Command::Audit(Audit::Verify { .. }) => Ok(()),
     }

@@ -52,6 +52,7 @@ happenings! {
         DeviceSealed "audit-what-device-sealed",
         DeviceErased "audit-what-device-erased",
         ReceiptAgain "audit-what-receipt-again",
+        CopySuspected "audit-what-copy-suspected",
         CertificateRenewed "audit-what-certificate-renewed";
     "audit-group-documents":
         DocumentPublished "audit-what-document-published",
@@ -74,7 +75,10 @@ happenings! {
     "audit-group-server":
         ServerInitialised "audit-what-server-initialised",
         ServerStarted "audit-what-server-started",
-        JournalExported "audit-what-journal-exported";
+        JournalExported "audit-what-journal-exported",
+        BackupMade "audit-what-backup-made",
+        QuarantineEntered "audit-what-quarantine-entered",
+        QuarantineEnded "audit-what-quarantine-ended";
 }
 
 /// What happened.
@@ -85,6 +89,7 @@ pub(in crate::console) fn what(language: Language, what: Happening) -> String {
 /// What a detail is called. One that has no word here says its own name: it is of a newer server.
 pub(super) fn fact(language: Language, name: &str) -> String {
     let key = match name {
+        "accounted-until" => "audit-fact-accounted-until",
         "act" => "audit-fact-act",
         "after" => "audit-fact-after",
         "again" => "audit-fact-again",
@@ -95,15 +100,20 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "change" => "audit-fact-change",
         "codes" => "audit-fact-codes",
         "countersigned" => "audit-fact-countersigned",
+        "epoch" => "audit-fact-epoch",
         "entries" => "audit-fact-entries",
         "error" => "audit-fact-error",
         "expires-at" => "audit-fact-expires-at",
         "file-sha256" => "audit-fact-file-sha256",
         "filtered" => "audit-fact-filtered",
         "form" => "audit-fact-form",
+        "how" => "audit-fact-how",
         "join" => "audit-fact-join",
+        "key-files-destroyed" => "audit-fact-key-files-destroyed",
         "key-level" => "audit-fact-key-level",
         "kind" => "audit-fact-kind",
+        "known" => "audit-fact-known",
+        "known-until" => "audit-fact-known-until",
         "leave" => "audit-fact-leave",
         "may-be-open-until" => "audit-fact-may-be-open-until",
         "level" => "audit-fact-level",
@@ -124,6 +134,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "seats-assigned" => "audit-fact-seats-assigned",
         "seats-freed" => "audit-fact-seats-freed",
         "seats-kept" => "audit-fact-seats-kept",
+        "seen" => "audit-fact-seen",
         "size" => "audit-fact-size",
         "source" => "audit-fact-source",
         "tries" => "audit-fact-tries",
@@ -133,6 +144,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "waiting" => "audit-fact-waiting",
         "waits" => "audit-fact-waits",
         "why" => "audit-fact-why",
+        "wiped" => "audit-fact-wiped",
         "wrong" => "audit-fact-wrong",
         other => return other.to_owned(),
     };
@@ -157,6 +169,11 @@ pub(super) fn value(language: Language, name: &str, value: &str) -> String {
     let key = match (name, value) {
         ("filtered" | "again" | "rescue", "true") => "audit-value-yes",
         ("filtered" | "again" | "rescue", "false") => "audit-value-no",
+        ("why", "restored") => "audit-value-restored",
+        ("why", "checkpoint") => "audit-value-checkpoint",
+        ("why", "quarantine") => "audit-value-quarantine",
+        ("how", "journal") => "audit-value-journal",
+        ("how", "confirmed") => "audit-value-confirmed",
         ("form", "page") => "audit-value-page",
         ("form", "json-lines") => "audit-value-json-lines",
         ("form", "csv") => "audit-value-csv",

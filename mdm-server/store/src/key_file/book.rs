@@ -283,6 +283,23 @@ impl<P: Paper> Book<P> {
         used_up.map(|(enrolment, _)| *enrolment).collect()
     }
 
+    /// Every byte of the file.
+    pub(super) fn copy(&self) -> Result<Zeroizing<Vec<u8>>, UnlockRecordsError> {
+        let length = self.paper.len().map_err(|error| failed(&error))?;
+        let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).unwrap_or(usize::MAX)]);
+        self.paper.read(0, &mut bytes).map_err(|error| failed(&error))?;
+        Ok(bytes)
+    }
+
+    /// Leaves every record at most one attempt. Durable after [`Book::write_out`].
+    pub(super) fn leave_one_attempt(&mut self) {
+        for entry in self.entries.values_mut() {
+            let used = entry.attempts.used.max(entry.attempts.limit.saturating_sub(1));
+            entry.dirty |= used != entry.attempts.used;
+            entry.attempts.used = used;
+        }
+    }
+
     pub(super) fn list(&self) -> Vec<EnrolmentId> {
         self.entries.keys().copied().collect()
     }

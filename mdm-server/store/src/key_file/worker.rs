@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use shared::ids::EnrolmentId;
 use shared::opaque::{CredentialId, Record, VerifiedLogin};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::book::Book;
 use super::paper::Paper;
@@ -26,12 +27,14 @@ enum Order {
     Exhausted(Reply<Vec<EnrolmentId>>),
     Destroy(EnrolmentId, Reply<()>),
     List(Reply<Vec<EnrolmentId>>),
+    Copy(Reply<Zeroizing<Vec<u8>>>),
+    LeaveOneAttempt(Reply<()>),
 }
 
 /// An answer that waits for the sync.
 enum Pending {
     Charge(EnrolmentId, Answer<Charge>, Reply<Charge>),
-    Credit(Answer<()>, Reply<()>),
+    Done(Answer<()>, Reply<()>),
 }
 
 /// Speaks to the thread. Dropping it ends the thread after the orders that were already given.
@@ -92,7 +95,7 @@ fn run(mut book: Book<impl Paper>, queue: &Receiver<Order>) {
         for pending in pending {
             match pending {
                 Pending::Charge(_, charge, reply) => answer(reply, written.clone().and(charge)),
-                Pending::Credit(credit, reply) => answer(reply, written.clone().and(credit)),
+                Pending::Done(done, reply) => answer(reply, written.clone().and(done)),
             }
         }
     }
@@ -107,7 +110,7 @@ fn carry_out(book: &mut Book<impl Paper>, order: Order, pending: &mut Vec<Pendin
         Order::Charge(enrolment, reply) => {
             pending.push(Pending::Charge(enrolment, book.charge(enrolment), reply));
         }
-        Order::Credit(enrolment, reply) => pending.push(Pending::Credit(book.credit(enrolment), reply)),
+        Order::Credit(enrolment, reply) => pending.push(Pending::Done(book.credit(enrolment), reply)),
         Order::Attempts(enrolment, reply) => answer(reply, Ok(book.attempts(enrolment))),
         Order::Exhausted(reply) => answer(reply, Ok(book.exhausted())),
         Order::Destroy(enrolment, reply) => {
@@ -123,6 +126,11 @@ fn carry_out(book: &mut Book<impl Paper>, order: Order, pending: &mut Vec<Pendin
             answer(reply, destroyed);
         }
         Order::List(reply) => answer(reply, Ok(book.list())),
+        Order::Copy(reply) => answer(reply, book.copy()),
+        Order::LeaveOneAttempt(reply) => {
+            book.leave_one_attempt();
+            pending.push(Pending::Done(Ok(()), reply));
+        }
     }
 }
 
@@ -162,5 +170,13 @@ impl UnlockRecords for Worker {
 
     fn list(&self) -> BoxFuture<'_, Answer<Vec<EnrolmentId>>> {
         self.ask(Order::List)
+    }
+
+    fn copy(&self) -> BoxFuture<'_, Answer<Zeroizing<Vec<u8>>>> {
+        self.ask(Order::Copy)
+    }
+
+    fn leave_one_attempt(&self) -> BoxFuture<'_, Answer<()>> {
+        self.ask(Order::LeaveOneAttempt)
     }
 }

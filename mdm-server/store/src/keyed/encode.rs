@@ -43,6 +43,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::PlanChunk(value) => into_writer(value, &mut bytes),
         Record::Operator(value) => into_writer(value, &mut bytes),
         Record::Document(value) => into_writer(value, &mut bytes),
+        Record::Server(value) => into_writer(value, &mut bytes),
     }
     .expect("a record in memory encodes into a vector");
     bytes
@@ -75,6 +76,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::PlanChunk(..) => from_reader(cbor).map(Record::PlanChunk),
         Key::Operator(_) => from_reader(cbor).map(Record::Operator),
         Key::Document(_) => from_reader(cbor).map(Record::Document),
+        Key::Server => from_reader(cbor).map(Record::Server),
     }
     .map_err(|_| damaged(name))
 }
@@ -127,6 +129,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
         | Record::Roster(_)
         | Record::Pool(_)
         | Record::Batch(_)
-        | Record::PlanChunk(_) => Vec::new(),
+        | Record::PlanChunk(_)
+        | Record::Server(_) => Vec::new(),
     }
 }

@@ -65,6 +65,12 @@ impl EngineError {
     }
 }
 
+impl From<EngineError> for crate::error::ExportError {
+    fn from(error: EngineError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
 impl From<EngineError> for ReadError {
     fn from(error: EngineError) -> Self {
         match error {

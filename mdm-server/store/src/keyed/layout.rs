@@ -15,6 +15,9 @@ use super::engine::Range;
 /// Format of everything in this file and in [`super::encode`].
 pub(super) const FORMAT: u64 = 1;
 
+/// Behind every key of this file. An engine may keep keys of its own from here on.
+pub(super) const END: &[u8] = &[0xf0];
+
 /// CBOR of [`FORMAT`].
 pub(super) const META_FORMAT: &[u8] = b"xf";
 /// How many commits were applied, as 8 bytes: the version of what the next one writes is one more.
@@ -35,6 +38,7 @@ const CODE: u8 = b'c';
 const COMMAND: u8 = b'm';
 const PLAN_CHUNK: u8 = b'q';
 const POOL: u8 = b'p';
+const SERVER: u8 = b'v';
 const WAITING: u8 = b'w';
 
 /// Index entries, whose value is the key of the record.
@@ -76,6 +80,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::PlanChunk(batch, number) => plan_chunk(*batch, *number),
         Key::Operator(id) => key(OPERATOR, &[id.as_bytes()]),
         Key::Document(id) => key(DOCUMENT, &[id.as_bytes()]),
+        Key::Server => key(SERVER, &[]),
     }
 }
 

@@ -13,6 +13,7 @@ use mdm_core::device::Device;
 use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
+use mdm_core::quarantine::ServerState;
 use serde::de::DeserializeOwned;
 use shared::cose::PublicKey;
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
@@ -24,7 +25,7 @@ use crate::MAX_PAGE;
 use crate::error::{IoProblem, ReadError};
 use crate::traits::{
     Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Operators, Read, Rosters,
-    UsableAfter, WaitingAfter,
+    Server, UsableAfter, WaitingAfter,
 };
 
 /// Where the rows of a page come from.
@@ -279,6 +280,12 @@ impl<E: Engine> Rosters for KeyedStore<E> {
 
     fn rosters(&self) -> Read<'_, Vec<Stored<Roster>>> {
         self.page("roster", Rows::Records(layout::within(vec![layout::ROSTER])), usize::MAX)
+    }
+}
+
+impl<E: Engine> Server for KeyedStore<E> {
+    fn server_state(&self) -> Read<'_, Option<Stored<ServerState>>> {
+        self.one("state of the server", Key::Server)
     }
 }
 

@@ -14,9 +14,9 @@ use super::engine::{Engine, EngineError, Puts};
 use super::large::{Job, Queue};
 use super::planner::Planner;
 use super::recovery::{self, Recovered};
-use super::{Shared, encode, layers, layout};
+use super::{Shared, encode, export, layers, layout};
 use crate::error::CommitError;
-use crate::traits::{Committed, LargeChange};
+use crate::traits::{Committed, LargeChange, Sink};
 use crate::{MAX_BYTES, MAX_PUTS, MAX_VALUE};
 
 pub(super) type Answer = Result<Committed, CommitError>;
@@ -26,6 +26,7 @@ pub(super) type Reply = oneshot::Sender<Answer>;
 pub(super) enum Order {
     Commit(Changeset, Reply),
     Large(Box<LargeChange>, Reply),
+    Export(Sink, export::Reply),
 }
 
 /// Applied, not yet durable.
@@ -47,6 +48,8 @@ pub(super) struct Writer<E> {
     pub(super) superseded: HashSet<Vec<u8>>,
     pub(super) round: Vec<Applied>,
     pub(super) large: Queue,
+    /// Wait for a moment without a large change.
+    exports: Vec<(Sink, export::Reply)>,
     /// Set while the engine could not be opened again after a failure.
     broken: bool,
 }
@@ -61,6 +64,7 @@ impl<E: Engine> Writer<E> {
             superseded: HashSet::new(),
             round: Vec::new(),
             large: Queue::default(),
+            exports: Vec::new(),
             broken: false,
         }
     }
@@ -72,6 +76,7 @@ impl<E: Engine> Writer<E> {
             if let Err(error) = self.step_large().and_then(|()| self.make_durable()) {
                 self.fail(error);
             }
+            self.export();
             if closed {
                 return;
             }
@@ -83,7 +88,7 @@ impl<E: Engine> Writer<E> {
     fn gather(&mut self) -> bool {
         let mut puts = 0;
         while puts < MAX_PUTS {
-            let idle = self.round.is_empty() && self.large.is_idle();
+            let idle = self.round.is_empty() && self.large.is_idle() && self.exports.is_empty();
             let order = match idle {
                 true => self.queue.recv().map_err(|_| TryRecvError::Disconnected),
                 false => self.queue.try_recv(),
@@ -102,6 +107,7 @@ impl<E: Engine> Writer<E> {
                     }
                 },
                 Ok(Order::Large(change, reply)) => self.large.push(Job::new(*change, reply)),
+                Ok(Order::Export(sink, reply)) => self.exports.push((sink, reply)),
                 Err(TryRecvError::Empty) => return false,
                 Err(TryRecvError::Disconnected) => return true,
             }
@@ -196,6 +202,21 @@ impl<E: Engine> Writer<E> {
             applied.succeed();
         }
         Ok(())
+    }
+
+    /// Gives all records to whoever asked for them: everything that was applied is durable by now.
+    fn export(&mut self) {
+        if self.exports.is_empty() || !self.large.is_idle() {
+            return;
+        }
+        let ready = self.mend();
+        for (mut sink, reply) in std::mem::take(&mut self.exports) {
+            let exported = match &ready {
+                Ok(()) => export::records(&self.shared.engine, &mut sink),
+                Err(error) => Err(error.clone().into()),
+            };
+            drop(reply.send(exported.map(|()| (self.head.clone(), sink))));
+        }
     }
 
     /// The engine failed: opens it anew, finds out which commits are there, and answers each truthfully.

@@ -5,7 +5,8 @@ use shared::ids::BatchId;
 use shared::signed::JournalHead;
 
 use super::{
-    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Licenses, Operators, Rosters,
+    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Operators,
+    Rosters, Server,
 };
 use crate::error::CommitError;
 
@@ -47,7 +48,18 @@ impl LargeChange {
 
 /// Everything the server stores besides unlock records.
 pub trait Store:
-    Accounts + Audit + Batches + Codes + Commands + Devices + Documents + Licenses + Operators + Rosters
+    Accounts
+    + Audit
+    + Batches
+    + Codes
+    + Commands
+    + Devices
+    + Documents
+    + Export
+    + Licenses
+    + Operators
+    + Rosters
+    + Server
 {
     /// Stores all of a change or nothing.
     ///

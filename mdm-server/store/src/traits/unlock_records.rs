@@ -2,6 +2,7 @@
 
 use shared::ids::EnrolmentId;
 use shared::opaque::{CredentialId, Record, VerifiedLogin};
+use zeroize::Zeroizing;
 
 use super::BoxFuture;
 use crate::error::IoProblem;
@@ -103,6 +104,14 @@ pub trait UnlockRecords: Send + Sync {
 
     /// Overwrites the record, the credential id and the counter with zeros, durably. Idempotent: no record is no error.
     fn destroy(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// The whole file as it is on the disk, for a backup: what [`crate::key_file::open`] opens. What is charged at this
+    /// moment and not answered yet may not be in it.
+    fn copy(&self) -> BoxFuture<'_, Result<Zeroizing<Vec<u8>>, UnlockRecordsError>>;
+
+    /// Leaves every record at most one attempt, durably; a verified KE3 gives the others back. For records that came from a
+    /// backup: what was charged after it is forgotten, and somebody may have brought that about.
+    fn leave_one_attempt(&self) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
 
     /// All enrolments that have a record, in order.
     fn list(&self) -> BoxFuture<'_, Result<Vec<EnrolmentId>, UnlockRecordsError>>;
