@@ -379,3 +379,6 @@ impl<'a> Commit<'a> {
 fn count(pieces: &[Vec<u8>]) -> u32 {
     u32::try_from(pieces.len()).expect("an index has less than 2^32 pieces")
 }
+
+#[cfg(test)]
+mod tests;

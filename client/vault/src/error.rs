@@ -85,6 +85,9 @@ pub enum VaultError {
     /// Over [`crate::MAX_RECORDS`].
     #[error("the vault has 131,072 records, which is its limit: remove some first")]
     Full,
+    /// Where one was to be made.
+    #[error("there is a vault already: nothing was changed")]
+    Exists,
     /// Of a newer app.
     #[error(
         "the vault has format {found}, this app knows format 1: install the newer app again; nothing was changed"

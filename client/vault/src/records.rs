@@ -153,7 +153,7 @@ impl Opened {
 }
 
 impl Vault {
-    /// Makes an empty vault in the folder `store_dir`. One that an interrupted call has left is gone on with.
+    /// Makes an empty vault in the folder `store_dir`, where none is. What an interrupted call has left is gone on with.
     pub fn create(
         store_dir: &Path,
         key: &VaultKey,
@@ -161,6 +161,9 @@ impl Vault {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Self, VaultError> {
         let store = Store::open(store_dir)?;
+        if store.get(ROOT_KEY)?.is_some() {
+            return Err(VaultError::Exists);
+        }
         store.check_writable(0, true)?;
         let (header, contents) = (Header::make(rng), Folder::beside(store_dir)?);
         let keys = Keys::new(key, enrolment, header);

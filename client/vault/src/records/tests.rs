@@ -334,6 +334,17 @@ fn a_vault_of_another_format_says_so_and_is_not_touched() {
 }
 
 #[test]
+fn a_vault_is_never_made_over_another() {
+    let (mut world, vault) = world();
+    world.put(&vault, "a", b"smoke");
+    drop(vault);
+    let refused = Vault::create(&world.store_dir(), &world.key, world.enrolment, &mut world.rng);
+    assert!(matches!(refused, Err(VaultError::Exists)));
+    drop(refused);
+    assert_eq!(note(&world.open().unwrap(), "a").unwrap(), b"smoke");
+}
+
+#[test]
 fn the_store_keeps_no_unsynced_pages() {
     let (mut world, vault) = world();
     for n in 0..20 {

@@ -1,0 +1,93 @@
+//! A process that commits is killed again and again: what it said was done is there, and nothing is half done.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::world::*;
+use crate::{Batch, CHUNK_LEN, Vault, VaultError};
+
+const CHILD: &str = "batch::tests::commits_until_it_is_killed";
+const FOLDER: &str = "VAULT_TO_COMMIT_TO";
+/// Records of one batch.
+const TOGETHER: usize = 20;
+const BATCHES_KEPT: usize = 3;
+
+fn record(batch: usize, n: usize) -> String {
+    format!("{batch:06}/{n:02}")
+}
+
+/// Commits one batch after the other: each puts some records and removes those of an earlier one; each third puts a file besides, and
+/// writes a part of another.
+#[test]
+#[ignore = "run by what_was_acknowledged_is_there_after_every_kill, which kills it"]
+fn commits_until_it_is_killed() {
+    let folder = std::env::var_os(FOLDER).expect("run by another test");
+    let mut world = world_at(folder.into());
+    let (key, enrolment) = (world.key.clone(), world.enrolment);
+    let vault = match Vault::create(&world.store_dir(), &key, enrolment, &mut world.rng) {
+        Err(VaultError::Exists) => world.open().unwrap(),
+        made => made.unwrap(),
+    };
+    let begun = vault.list(NOTES).unwrap().last().map(|entry| entry.name[..6].parse::<usize>().unwrap());
+    for number in begun.map_or(0, |last| last + 1).. {
+        let mut batch = Batch::new();
+        for n in 0..TOGETHER {
+            batch.put(NOTES, &record(number, n), &content(number + n)).unwrap();
+            if let Some(old) = number.checked_sub(BATCHES_KEPT) {
+                batch.delete(NOTES, &record(old, n)).unwrap();
+            }
+        }
+        if number % 3 == 0 {
+            let mut file = vault.begin(FILES, "file", &mut world.rng).unwrap();
+            vault.write(&mut file, &content(2 * CHUNK_LEN + number)).unwrap();
+            batch.put_file(file);
+            let mut part = vault.begin_resumable(FILES, "part", b"source", NOW, &mut world.rng).unwrap();
+            vault.write(&mut part, &content(2 * CHUNK_LEN + 1)).unwrap();
+        }
+        vault.commit(batch, NOW, &mut world.rng).unwrap();
+        println!("done {number}");
+    }
+}
+
+/// Runs the child until it has acknowledged `count` batches; gives the last one it acknowledged before it died.
+fn kill_after(folder: &Path, count: usize) -> usize {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", CHILD, "--nocapture", "--ignored"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut done = lines.filter_map(|line| line.strip_prefix("done ")?.parse::<usize>().ok());
+    let mut last = done.by_ref().take(count).last().expect("the child commits");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    last = done.last().unwrap_or(last);
+    last
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_every_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 1..=8 {
+        let last = kill_after(folder.path(), 2 * round);
+        let mut world = world_at(folder.path().to_owned());
+        let vault = world.open().unwrap();
+        assert_eq!(vault.check().unwrap(), []);
+        let names: Vec<String> = vault.list(NOTES).unwrap().into_iter().map(|entry| entry.name).collect();
+        let newest: usize = names.last().unwrap()[..6].parse().unwrap();
+        assert!(newest == last || newest == last + 1, "{newest} after {last}: one may be done and not said");
+        let kept = (newest + 1).saturating_sub(BATCHES_KEPT)..=newest;
+        let expected: Vec<String> =
+            kept.flat_map(|number| (0..TOGETHER).map(move |n| record(number, n))).collect();
+        assert_eq!(names, expected, "batches are whole or not there");
+        assert_eq!(note(&vault, &record(newest, 7)).unwrap(), content(newest + 7));
+        let of_file = newest - newest % 3;
+        assert_eq!(load(&vault, "file").unwrap(), content(2 * CHUNK_LEN + of_file));
+        let part = vault.resume(FILES, "part", b"source", NOW, &mut world.rng).unwrap().unwrap();
+        assert!(part.position() <= 2 * CHUNK_LEN as u64);
+        drop(part);
+        drop(vault);
+    }
+}
