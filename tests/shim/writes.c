@@ -7,10 +7,15 @@
  *                  kill-after   SIGKILL right after call number WRITES_AT has returned
  *                  kill-before  SIGKILL right before call number WRITES_AT is made
  *                  no-sync      fsync, fdatasync and sync_file_range return 0 and do nothing; nothing is counted
+ *                  record       as count; what each call has changed is appended to WRITES_RECORD, with its bytes
  *   WRITES_FOLDER  absolute path without symbolic links
  *   WRITES_REPORT  file to which one line per counted call is appended: the number, the call, the path
  *   WRITES_ARM     counting begins when this file exists; without it, at once
  *   WRITES_AT      the number, from 1, for the two kill modes
+ *   WRITES_RECORD  file for the mode record. An entry, little-endian: kind (1), inode (8), place or size (8), mode (4), length
+ *                  of the path (4), of the second path (4), of the bytes (8); then path, second path, bytes. Kinds: C file
+ *                  made, M folder made, W bytes written, T size set, S synced, A all synced, R renamed, L linked, U file
+ *                  removed, D folder removed, X something else, which a reader has to refuse.
  *
  * Counted calls run one at a time, so that "after the k-th" is the same prefix of changes for all threads.
  */
@@ -22,16 +27,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum mode { COUNT, KILL_AFTER, KILL_BEFORE, NO_SYNC };
+enum mode { COUNT, KILL_AFTER, KILL_BEFORE, NO_SYNC, RECORD };
 
 static enum mode mode;
 static const char *folder;
@@ -39,6 +46,7 @@ static size_t folder_length;
 static const char *arm;
 static long at;
 static int report = -1;
+static int record = -1;
 static int armed;
 static long calls;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
@@ -88,13 +96,15 @@ __attribute__((constructor)) static void start(void)
         mode = KILL_AFTER;
     else if (strcmp(word, "kill-before") == 0)
         mode = KILL_BEFORE;
+    else if (strcmp(word, "record") == 0)
+        mode = RECORD;
     else
-        die("WRITES_MODE is count, kill-after, kill-before or no-sync");
+        die("WRITES_MODE is count, kill-after, kill-before, no-sync or record");
     folder = required("WRITES_FOLDER");
     folder_length = strlen(folder);
     if (folder[0] != '/' || folder[folder_length - 1] == '/')
         die("WRITES_FOLDER is an absolute path without a slash at its end");
-    if (mode != COUNT) {
+    if (mode == KILL_AFTER || mode == KILL_BEFORE) {
         char *end;
         at = strtol(required("WRITES_AT"), &end, 10);
         if (*end != '\0' || at < 1)
@@ -104,6 +114,11 @@ __attribute__((constructor)) static void start(void)
     report = open(required("WRITES_REPORT"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (report < 0)
         die("WRITES_REPORT cannot be opened");
+    if (mode == RECORD) {
+        record = open(required("WRITES_RECORD"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (record < 0)
+            die("WRITES_RECORD cannot be opened");
+    }
 }
 
 static int inside(const char *path)
@@ -120,6 +135,91 @@ static int path_of(int fd, char *path)
         return 0;
     path[length] = '\0';
     return 1;
+}
+
+/* A path as the kernel would take it, without resolving links: programs are given their folder resolved. */
+static int whole_path(int folder_fd, const char *name, char *whole)
+{
+    char path[PATH_MAX];
+    if (name[0] == '/')
+        snprintf(whole, 2 * PATH_MAX, "%s", name);
+    else if (folder_fd == AT_FDCWD ? getcwd(path, sizeof path) != NULL : path_of(folder_fd, path))
+        snprintf(whole, 2 * PATH_MAX, "%s/%s", path, name);
+    else
+        return 0;
+    size_t length = strlen(whole);
+    if (length > 2 && strcmp(whole + length - 2, "/.") == 0)
+        whole[length - 2] = '\0';
+    return 1;
+}
+
+static void append(const void *bytes, size_t n)
+{
+    const char *next = bytes;
+    while (n > 0) {
+        long done = syscall(SYS_write, record, next, n);
+        if (done <= 0)
+            die("WRITES_RECORD cannot be written");
+        next += done;
+        n -= (size_t)done;
+    }
+}
+
+static void entry(char kind, uint64_t inode, uint64_t number, uint32_t bits, const char *path, const char *other,
+                  uint64_t bytes)
+{
+    unsigned char head[37];
+    uint32_t lengths[2] = {path ? (uint32_t)strlen(path) : 0, other ? (uint32_t)strlen(other) : 0};
+    head[0] = (unsigned char)kind;
+    memcpy(head + 1, &inode, 8);
+    memcpy(head + 9, &number, 8);
+    memcpy(head + 17, &bits, 4);
+    memcpy(head + 21, &lengths[0], 4);
+    memcpy(head + 25, &lengths[1], 4);
+    memcpy(head + 29, &bytes, 8);
+    append(head, sizeof head);
+    append(path, lengths[0]);
+    append(other, lengths[1]);
+}
+
+/* What a call left in a file, read back: the turn is held, so nobody else has changed it since. */
+static void record_bytes(int fd, uint64_t place, uint64_t n)
+{
+    static char buffer[65536];
+    char link[64];
+    struct stat found;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int readable = (int)syscall(SYS_openat, AT_FDCWD, link, O_RDONLY | O_CLOEXEC);
+    if (readable < 0 || fstat(fd, &found) != 0)
+        die("what was written cannot be read back");
+    entry('W', found.st_ino, place, found.st_mode, NULL, NULL, n);
+    while (n > 0) {
+        ssize_t got = pread(readable, buffer, n < sizeof buffer ? n : sizeof buffer, (off_t)place);
+        if (got <= 0)
+            die("what was written is not there");
+        append(buffer, (size_t)got);
+        place += (uint64_t)got;
+        n -= (uint64_t)got;
+    }
+    close(readable);
+    if ((fcntl(fd, F_GETFL) & O_DSYNC) != 0)
+        entry('S', found.st_ino, 0, found.st_mode, NULL, NULL, 0);
+}
+
+static void record_fd(char kind, int fd, const char *path)
+{
+    struct stat found;
+    if (fstat(fd, &found) != 0)
+        die("a file that was changed cannot be looked at");
+    entry(kind, found.st_ino, (uint64_t)found.st_size, found.st_mode, path, NULL, 0);
+}
+
+static void record_path(char kind, const char *path)
+{
+    struct stat found;
+    if (lstat(path, &found) != 0)
+        die("a file that was changed cannot be looked at");
+    entry(kind, found.st_ino, (uint64_t)found.st_size, found.st_mode, path, NULL, 0);
 }
 
 static void end_here(void)
@@ -162,20 +262,11 @@ static int enter_fd(const char *call, int fd)
     return counts;
 }
 
-/* A path as the kernel would take it, without resolving links: the server is given its folder resolved. */
 static int enter_path(const char *call, int folder_fd, const char *name)
 {
-    char path[PATH_MAX], whole[2 * PATH_MAX];
+    char whole[2 * PATH_MAX];
     int kept = errno;
-    int counts = 0;
-    if (mode != NO_SYNC) {
-        if (name[0] == '/')
-            counts = enter(call, name);
-        else if (folder_fd == AT_FDCWD ? getcwd(path, sizeof path) != NULL : path_of(folder_fd, path)) {
-            snprintf(whole, sizeof whole, "%s/%s", path, name);
-            counts = enter(call, whole);
-        }
-    }
+    int counts = mode != NO_SYNC && whole_path(folder_fd, name, whole) && enter(call, whole);
     errno = kept;
     return counts;
 }
@@ -189,81 +280,153 @@ static void leave(int counted)
     pthread_mutex_unlock(&turn);
 }
 
-#define COUNTED(result_type, enter_call, real_call) \
+/* `note` runs under the turn, if the call counts, succeeded and is to be recorded; errno stays the call's. */
+#define COUNTED(result_type, enter_call, real_call, note) \
     do { \
         int counted = enter_call; \
         result_type result = real_call; \
+        if (counted && mode == RECORD && result >= 0) { \
+            int kept = errno; \
+            note; \
+            errno = kept; \
+        } \
         leave(counted); \
         return result; \
     } while (0)
 
-#define ON_FD(result_type, name, parameters, types, fd, arguments) \
+#define ON_FD(result_type, name, parameters, types, fd, arguments, note) \
     result_type name parameters \
     { \
         REAL(name, result_type(*) types); \
-        COUNTED(result_type, enter_fd(#name, fd), next_##name arguments); \
+        COUNTED(result_type, enter_fd(#name, fd), next_##name arguments, note); \
     }
 
-ON_FD(ssize_t, write, (int fd, const void *bytes, size_t n), (int, const void *, size_t), fd, (fd, bytes, n))
+#define WRITTEN_BEFORE(fd) record_bytes(fd, (uint64_t)(lseek(fd, 0, SEEK_CUR) - result), (uint64_t)result)
+#define WRITTEN_AT(fd, place) record_bytes(fd, (uint64_t)(place), (uint64_t)result)
+#define RESIZED(fd) record_fd('T', fd, NULL)
+/* Kept sizes and punched holes are not modelled. */
+#define ALLOCATED(fd, how) record_fd((how) == 0 ? 'T' : 'X', fd, NULL)
+
+ON_FD(ssize_t, write, (int fd, const void *bytes, size_t n), (int, const void *, size_t), fd, (fd, bytes, n),
+      WRITTEN_BEFORE(fd))
 ON_FD(ssize_t, pwrite, (int fd, const void *bytes, size_t n, off_t place), (int, const void *, size_t, off_t), fd,
-      (fd, bytes, n, place))
+      (fd, bytes, n, place), WRITTEN_AT(fd, place))
 ON_FD(ssize_t, pwrite64, (int fd, const void *bytes, size_t n, off64_t place), (int, const void *, size_t, off64_t), fd,
-      (fd, bytes, n, place))
-ON_FD(ssize_t, writev, (int fd, const struct iovec *v, int n), (int, const struct iovec *, int), fd, (fd, v, n))
+      (fd, bytes, n, place), WRITTEN_AT(fd, place))
+ON_FD(ssize_t, writev, (int fd, const struct iovec *v, int n), (int, const struct iovec *, int), fd, (fd, v, n),
+      WRITTEN_BEFORE(fd))
 ON_FD(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t place), (int, const struct iovec *, int, off_t), fd,
-      (fd, v, n, place))
+      (fd, v, n, place), WRITTEN_AT(fd, place))
 ON_FD(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t place),
-      (int, const struct iovec *, int, off64_t), fd, (fd, v, n, place))
-ON_FD(int, ftruncate, (int fd, off_t length), (int, off_t), fd, (fd, length))
-ON_FD(int, ftruncate64, (int fd, off64_t length), (int, off64_t), fd, (fd, length))
-ON_FD(int, fallocate, (int fd, int how, off_t place, off_t n), (int, int, off_t, off_t), fd, (fd, how, place, n))
+      (int, const struct iovec *, int, off64_t), fd, (fd, v, n, place), WRITTEN_AT(fd, place))
+ON_FD(ssize_t, sendfile, (int fd, int from, off_t *place, size_t n), (int, int, off_t *, size_t), fd,
+      (fd, from, place, n), WRITTEN_BEFORE(fd))
+ON_FD(ssize_t, sendfile64, (int fd, int from, off64_t *place, size_t n), (int, int, off64_t *, size_t), fd,
+      (fd, from, place, n), WRITTEN_BEFORE(fd))
+ON_FD(ssize_t, copy_file_range, (int from, off64_t *out, int fd, off64_t *place, size_t n, unsigned flags),
+      (int, off64_t *, int, off64_t *, size_t, unsigned), fd, (from, out, fd, place, n, flags),
+      record_bytes(fd, (uint64_t)((place ? *place : lseek(fd, 0, SEEK_CUR)) - result), (uint64_t)result))
+ON_FD(int, ftruncate, (int fd, off_t length), (int, off_t), fd, (fd, length), RESIZED(fd))
+ON_FD(int, ftruncate64, (int fd, off64_t length), (int, off64_t), fd, (fd, length), RESIZED(fd))
+ON_FD(int, fallocate, (int fd, int how, off_t place, off_t n), (int, int, off_t, off_t), fd, (fd, how, place, n),
+      ALLOCATED(fd, how))
 ON_FD(int, fallocate64, (int fd, int how, off64_t place, off64_t n), (int, int, off64_t, off64_t), fd,
-      (fd, how, place, n))
-ON_FD(int, posix_fallocate, (int fd, off_t place, off_t n), (int, off_t, off_t), fd, (fd, place, n))
-ON_FD(int, posix_fallocate64, (int fd, off64_t place, off64_t n), (int, off64_t, off64_t), fd, (fd, place, n))
+      (fd, how, place, n), ALLOCATED(fd, how))
+ON_FD(int, posix_fallocate, (int fd, off_t place, off_t n), (int, off_t, off_t), fd, (fd, place, n), RESIZED(fd))
+ON_FD(int, posix_fallocate64, (int fd, off64_t place, off64_t n), (int, off64_t, off64_t), fd, (fd, place, n),
+      RESIZED(fd))
 
 /* Syncs change what survives a power cut, and where a sync stands is where a server answers: they count as well. */
-#define SYNC(name, parameters, types, fd, arguments) \
+#define SYNC(name, parameters, types, fd, arguments, note) \
     int name parameters \
     { \
         REAL(name, int (*) types); \
         if (mode == NO_SYNC) \
             return 0; \
-        COUNTED(int, enter_fd(#name, fd), next_##name arguments); \
+        COUNTED(int, enter_fd(#name, fd), next_##name arguments, note); \
     }
 
-SYNC(fsync, (int fd), (int), fd, (fd))
-SYNC(fdatasync, (int fd), (int), fd, (fd))
+SYNC(fsync, (int fd), (int), fd, (fd), record_fd('S', fd, NULL))
+SYNC(fdatasync, (int fd), (int), fd, (fd), record_fd('S', fd, NULL))
+/* Neither waits for the disk's own cache nor writes a file's size: no promise, so nothing to record. */
 SYNC(sync_file_range, (int fd, off64_t place, off64_t n, unsigned flags), (int, off64_t, off64_t, unsigned), fd,
-     (fd, place, n, flags))
-SYNC(syncfs, (int fd), (int), fd, (fd))
+     (fd, place, n, flags), (void)0)
+SYNC(syncfs, (int fd), (int), fd, (fd), record_fd('A', fd, NULL))
 
-#define ON_PATH(name, parameters, types, folder_fd, path, arguments) \
+#define ON_PATH(name, parameters, types, folder_fd, path, arguments, note) \
     int name parameters \
     { \
         REAL(name, int (*) types); \
-        COUNTED(int, enter_path(#name, folder_fd, path), next_##name arguments); \
+        COUNTED(int, enter_path(#name, folder_fd, path), next_##name arguments, note); \
     }
 
-ON_PATH(unlink, (const char *path), (const char *), AT_FDCWD, path, (path))
-ON_PATH(unlinkat, (int at_fd, const char *path, int flags), (int, const char *, int), at_fd, path, (at_fd, path, flags))
-ON_PATH(rename, (const char *from, const char *to), (const char *, const char *), AT_FDCWD, to, (from, to))
-ON_PATH(renameat, (int from_fd, const char *from, int to_fd, const char *to), (int, const char *, int, const char *),
-        to_fd, to, (from_fd, from, to_fd, to))
-ON_PATH(link, (const char *from, const char *to), (const char *, const char *), AT_FDCWD, to, (from, to))
-ON_PATH(linkat, (int from_fd, const char *from, int to_fd, const char *to, int flags),
-        (int, const char *, int, const char *, int), to_fd, to, (from_fd, from, to_fd, to, flags))
-ON_PATH(mkdir, (const char *path, mode_t bits), (const char *, mode_t), AT_FDCWD, path, (path, bits))
-ON_PATH(rmdir, (const char *path), (const char *), AT_FDCWD, path, (path))
-ON_PATH(truncate, (const char *path, off_t length), (const char *, off_t), AT_FDCWD, path, (path, length))
-ON_PATH(truncate64, (const char *path, off64_t length), (const char *, off64_t), AT_FDCWD, path, (path, length))
-
-/* An open changes something if it makes or empties a file. */
-static int enter_open(const char *call, int at_fd, const char *path, int flags)
+static void record_name(char kind, int folder_fd, const char *name)
 {
-    if ((flags & O_TRUNC) == 0 && ((flags & O_CREAT) == 0 || faccessat(at_fd, path, F_OK, 0) == 0))
+    char path[2 * PATH_MAX];
+    if (!whole_path(folder_fd, name, path))
+        die("a path cannot be told");
+    if (kind == 'U' || kind == 'D' || kind == 'X')
+        entry(kind, 0, 0, 0, path, NULL, 0);
+    else
+        record_path(kind, path);
+}
+
+static void record_names(char kind, int from_fd, const char *from, int to_fd, const char *to)
+{
+    char first[2 * PATH_MAX], second[2 * PATH_MAX];
+    if (!whole_path(from_fd, from, first) || !whole_path(to_fd, to, second))
+        die("a path cannot be told");
+    entry(kind, 0, 0, 0, first, second, 0);
+}
+
+ON_PATH(unlink, (const char *path), (const char *), AT_FDCWD, path, (path), record_name('U', AT_FDCWD, path))
+ON_PATH(unlinkat, (int at_fd, const char *path, int flags), (int, const char *, int), at_fd, path, (at_fd, path, flags),
+        record_name((flags & AT_REMOVEDIR) != 0 ? 'D' : 'U', at_fd, path))
+ON_PATH(remove, (const char *path), (const char *), AT_FDCWD, path, (path), record_name('X', AT_FDCWD, path))
+ON_PATH(rename, (const char *from, const char *to), (const char *, const char *), AT_FDCWD, to, (from, to),
+        record_names('R', AT_FDCWD, from, AT_FDCWD, to))
+ON_PATH(renameat, (int from_fd, const char *from, int to_fd, const char *to), (int, const char *, int, const char *),
+        to_fd, to, (from_fd, from, to_fd, to), record_names('R', from_fd, from, to_fd, to))
+/* Without an exchange: that would be two names at once. */
+ON_PATH(renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
+        (int, const char *, int, const char *, unsigned), to_fd, to, (from_fd, from, to_fd, to, flags),
+        record_names((flags & RENAME_EXCHANGE) != 0 ? 'X' : 'R', from_fd, from, to_fd, to))
+ON_PATH(link, (const char *from, const char *to), (const char *, const char *), AT_FDCWD, to, (from, to),
+        record_names('L', AT_FDCWD, from, AT_FDCWD, to))
+ON_PATH(linkat, (int from_fd, const char *from, int to_fd, const char *to, int flags),
+        (int, const char *, int, const char *, int), to_fd, to, (from_fd, from, to_fd, to, flags),
+        record_names('L', from_fd, from, to_fd, to))
+ON_PATH(symlink, (const char *target, const char *path), (const char *, const char *), AT_FDCWD, path, (target, path),
+        record_name('X', AT_FDCWD, path))
+ON_PATH(symlinkat, (const char *target, int at_fd, const char *path), (const char *, int, const char *), at_fd, path,
+        (target, at_fd, path), record_name('X', at_fd, path))
+ON_PATH(mkdir, (const char *path, mode_t bits), (const char *, mode_t), AT_FDCWD, path, (path, bits),
+        record_name('M', AT_FDCWD, path))
+ON_PATH(mkdirat, (int at_fd, const char *path, mode_t bits), (int, const char *, mode_t), at_fd, path,
+        (at_fd, path, bits), record_name('M', at_fd, path))
+ON_PATH(rmdir, (const char *path), (const char *), AT_FDCWD, path, (path), record_name('D', AT_FDCWD, path))
+ON_PATH(truncate, (const char *path, off_t length), (const char *, off_t), AT_FDCWD, path, (path, length),
+        record_name('T', AT_FDCWD, path))
+ON_PATH(truncate64, (const char *path, off64_t length), (const char *, off64_t), AT_FDCWD, path, (path, length),
+        record_name('T', AT_FDCWD, path))
+
+/* An open changes something if it makes or empties a file. `made` says which. */
+static int enter_open(const char *call, int at_fd, const char *path, int flags, int *made)
+{
+    int kept = errno;
+    *made = (flags & O_CREAT) != 0 && faccessat(at_fd, path, F_OK, 0) != 0;
+    errno = kept;
+    if ((flags & O_TRUNC) == 0 && !*made)
         return 0;
     return enter_path(call, at_fd, path);
+}
+
+static void record_open(int made, int fd, int at_fd, const char *name)
+{
+    char path[2 * PATH_MAX];
+    if (!whole_path(at_fd, name, path))
+        die("a path cannot be told");
+    record_fd(made ? 'C' : 'T', fd, path);
 }
 
 #define BITS(flags) \
@@ -280,7 +443,9 @@ static int enter_open(const char *call, int at_fd, const char *path, int flags)
     { \
         BITS(flags); \
         REAL(name, int (*)(const char *, int, ...)); \
-        COUNTED(int, enter_open(#name, AT_FDCWD, path, flags), next_##name(path, flags, bits)); \
+        int made; \
+        COUNTED(int, enter_open(#name, AT_FDCWD, path, flags, &made), next_##name(path, flags, bits), \
+                record_open(made, result, AT_FDCWD, path)); \
     }
 
 #define OPENAT(name) \
@@ -288,7 +453,9 @@ static int enter_open(const char *call, int at_fd, const char *path, int flags)
     { \
         BITS(flags); \
         REAL(name, int (*)(int, const char *, int, ...)); \
-        COUNTED(int, enter_open(#name, at_fd, path, flags), next_##name(at_fd, path, flags, bits)); \
+        int made; \
+        COUNTED(int, enter_open(#name, at_fd, path, flags, &made), next_##name(at_fd, path, flags, bits), \
+                record_open(made, result, at_fd, path)); \
     }
 
 OPEN(open)

@@ -11,6 +11,7 @@ mod mdmctl;
 mod operators;
 mod phone;
 mod ports;
+pub mod powercut;
 mod process;
 mod server;
 pub mod shim;

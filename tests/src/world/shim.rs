@@ -1,5 +1,5 @@
-//! The C library in `tests/shim/writes.c`: compiled when first needed, loaded into a server under test, where it counts
-//! the calls that change the data folder, kills at one of them, or takes every sync out.
+//! The C library in `tests/shim/writes.c`: compiled when first needed, loaded into a program under test, where it counts
+//! the calls that change its folder, records them with their bytes, kills at one of them, or takes every sync out.
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
@@ -27,6 +27,8 @@ pub enum Mode {
     KillBefore(usize),
     /// Every fsync, fdatasync and sync_file_range does nothing and says it succeeded.
     NoSync,
+    /// Counts, and records what each call has changed.
+    Record,
 }
 
 /// The library as one server run gets it.
@@ -36,6 +38,7 @@ pub struct Shim {
     library: PathBuf,
     data: PathBuf,
     report: PathBuf,
+    record: PathBuf,
     marker: PathBuf,
 }
 
@@ -55,8 +58,33 @@ impl Shim {
             library: library()?,
             data: site.data(),
             report: folder.join("report"),
+            record: folder.join("record"),
             marker: folder.join("armed"),
         })
+    }
+
+    /// The same for a program that uses another folder than the server's.
+    ///
+    /// # Errors
+    /// As [`Shim::new`], or when the folder is not there.
+    pub fn over(site: &Site, folder: &Path, mode: Mode) -> Result<Self> {
+        Ok(Self { data: folder.canonicalize()?, ..Self::new(site, mode)? })
+    }
+
+    /// The bytes of the record up to now; none if nothing was recorded.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn record(&self) -> Result<Vec<u8>> {
+        match fs::read(&self.record) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => Ok(read?),
+        }
+    }
+
+    /// The folder that is watched.
+    pub fn folder(&self) -> &Path {
+        &self.data
     }
 
     /// The library's path, for LD_PRELOAD.
@@ -88,11 +116,13 @@ impl Shim {
             Mode::KillAfter(at) => ("kill-after", Some(at)),
             Mode::KillBefore(at) => ("kill-before", Some(at)),
             Mode::NoSync => ("no-sync", None),
+            Mode::Record => ("record", None),
         };
         let mut variables = vec![
             ("WRITES_MODE", mode.into()),
             ("WRITES_FOLDER", self.data.clone().into()),
             ("WRITES_REPORT", self.report.clone().into()),
+            ("WRITES_RECORD", self.record.clone().into()),
             ("WRITES_ARM", self.marker.clone().into()),
         ];
         variables.extend(at.map(|at| ("WRITES_AT", at.to_string().into())));

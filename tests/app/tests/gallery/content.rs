@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use client_ui::{
-    App, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow, NoteText,
+    App, Confinement, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow, NoteText,
     Notes, Problem, SaveState, Screen, Session,
 };
 use slint::{ComponentHandle, ModelRc, VecModel};
@@ -156,6 +156,7 @@ pub(super) fn leave(app: &App) {
     session.set_receipt_acknowledged(false);
     session.set_server("".into());
     session.set_version("0.1.0".into());
+    session.set_confinement(Confinement::Full);
     session.set_organisation(
         match other {
             _ if session.get_language() == "ja" => "玉手県",
