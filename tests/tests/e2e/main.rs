@@ -10,6 +10,7 @@ mod durability;
 mod enrol;
 mod interop;
 mod kill;
+mod powercut;
 mod prepared;
 mod restore;
 mod thief;
