@@ -10,6 +10,7 @@ pub mod command;
 pub mod erase;
 pub mod lease;
 pub mod session;
+pub mod sync;
 
 pub use backoff::Backoff;
 pub use clock::{BootTime, Moment};
