@@ -8,6 +8,7 @@ mod axe;
 mod interop;
 mod run;
 mod screens;
+mod simulate;
 mod test;
 mod tools;
 
@@ -50,6 +51,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Play histories of the simulated world, in release: --histories N --seed S --phones N
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// Given to the simulation as they are; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Take the pictures that the tests have made over into docs/screens
     Screens,
     /// Write a believable staff file: --seed N --rows N --year Y --encoding cp932|utf-8|utf-8-bom OUT
@@ -67,6 +75,7 @@ fn main() -> ExitCode {
         Task::Tools => tools::all().and_then(|()| axe::install()).and_then(|()| interop::install()),
         Task::Demo { exit, client } => demo(exit, client),
         Task::Bench { name, args } => bench(&name, &args),
+        Task::Simulate { args } => simulate::play(&args),
         Task::Screens => screens::take_over(),
         Task::Roster { args } => roster(&args),
     };

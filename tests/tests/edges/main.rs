@@ -2,6 +2,7 @@
 //! library, licenses, sources. The lists stand in `lists`, the checker in `check`; the tests here run it on the
 //! real workspace and on copies with a planted fault, each of which it must name.
 
+mod cheap;
 mod check;
 mod lists;
 mod plant;

@@ -1,0 +1,48 @@
+//! Mistakes that can be planted into the world's drivers, to see that the invariants catch them. None is in a shipped crate.
+
+/// One planted mistake.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// The drivers do what their counterparts do.
+    #[default]
+    None,
+    /// The phone signs its receipt before it destroys anything.
+    ReceiptBeforeErase,
+    /// The phone leaves the offline slot where it is when it is blocked.
+    OfflineSlotKeptAtBlock,
+    /// The server answers KE1 without charging an attempt.
+    AttemptNotCharged,
+    /// The server sends KE2, and charges the attempt then.
+    AnswerBeforeCharge,
+    /// The server destroys the record, and commits the wipe then.
+    SealBeforeCommit,
+    /// The phone writes the secret of a volatile lease to its disk.
+    VolatileLeaseStored,
+    /// The phone forgets which command it applied last.
+    ProgressForgotten,
+    /// The server answers KE1 before it has recorded how long the vault may be open.
+    AnswerBeforeRecorded,
+    /// The phone counts an unlock when it was granted, not before KE3 leaves.
+    UnlockCountedLate,
+    /// The phone does not wait until its receipt is acknowledged.
+    ReceiptNotAwaited,
+    /// The phone says that a note is kept before it is synced.
+    NoteNotSynced,
+}
+
+impl Fault {
+    /// Every mistake.
+    pub const PLANTED: [Self; 11] = [
+        Self::ReceiptBeforeErase,
+        Self::OfflineSlotKeptAtBlock,
+        Self::AttemptNotCharged,
+        Self::AnswerBeforeCharge,
+        Self::SealBeforeCommit,
+        Self::VolatileLeaseStored,
+        Self::ProgressForgotten,
+        Self::AnswerBeforeRecorded,
+        Self::UnlockCountedLate,
+        Self::ReceiptNotAwaited,
+        Self::NoteNotSynced,
+    ];
+}

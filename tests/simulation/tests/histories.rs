@@ -1,0 +1,79 @@
+//! Ten thousand histories in which nothing is planted: no invariant breaks, and every kind of event and fault came.
+
+use e2e_simulation::{Fault, Script, play, run};
+
+const HISTORIES: u64 = 10_000;
+
+/// What has to happen in ten thousand histories, or they say nothing about it.
+const COVERED: [&str; 48] = [
+    "act: batch",
+    "act: block",
+    "act: unblock",
+    "act: wipe",
+    "act: disk wears out",
+    "act: no letter to enrol with",
+    "act: start server",
+    "admin: batch applied",
+    "admin: block",
+    "admin: code issued again",
+    "admin: pool set",
+    "admin: refused",
+    "admin: seats reclaimed",
+    "admin: unblock",
+    "admin: wipe",
+    "command: pushed",
+    "command: reported",
+    "command: without effect",
+    "enrol: done",
+    "enrol: unconfirmed discarded",
+    "erase: end finished at start",
+    "erase: receipt sent",
+    "erase: resumed",
+    "erase: stuck, tried again later",
+    "fault: app killed",
+    "fault: asleep",
+    "fault: clock set",
+    "fault: disk refused",
+    "fault: no coverage",
+    "fault: power cut in a write",
+    "fault: server crash",
+    "fault: switched off",
+    "fault: thief",
+    "fault: weather turns",
+    "fault: write lost",
+    "fault: write torn",
+    "healed: vault opened",
+    "hello: certificate renewed",
+    "lease: durable goes on",
+    "network: connection broken",
+    "network: frame lost",
+    "network: frame repeated",
+    "phone: gone",
+    "phone: note kept",
+    "unlock: attempts exhausted",
+    "unlock: within a lease",
+    "wipe: receipt again",
+    "wipe: sealed",
+];
+
+#[test]
+fn no_invariant_breaks_in_ten_thousand_histories() {
+    let run = run(1, HISTORIES, None, Fault::None);
+    if let Some(failure) = run.failure {
+        panic!("{failure}");
+    }
+    assert_eq!(run.histories, HISTORIES);
+    assert!(run.checks > run.histories, "{} checks", run.checks);
+    let missing: Vec<_> = COVERED.iter().filter(|what| !run.counts.contains_key(**what)).collect();
+    assert!(missing.is_empty(), "never happened: {missing:?}; what did: {:#?}", run.counts);
+}
+
+#[test]
+fn a_seed_is_one_history() {
+    for seed in [3, 17, 46, 293] {
+        let script = Script::draw(seed, None);
+        let (first, second) = (play(&script, Fault::None, true), play(&script, Fault::None, true));
+        assert_eq!(first.log, second.log, "seed {seed}");
+        assert_eq!(first.events, second.events, "seed {seed}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Mistakes planted into the drivers: each is caught, by the invariant that it breaks. An invariant that cannot catch its
+//! mistake would hold of anything.
+
+use e2e_simulation::{Fault, Invariant, run};
+
+/// Histories within which a mistake has to be found.
+const ENOUGH: u64 = 2_000;
+
+fn caught_by(fault: Fault) -> Invariant {
+    let run = run(1, ENOUGH, None, fault);
+    let failure = run.failure.unwrap_or_else(|| panic!("{fault:?} was not caught in {ENOUGH} histories"));
+    println!(
+        "{fault:?}: {:?} after {} histories, {} acts\n{failure}\n",
+        failure.violation.invariant, run.histories, failure.acts.1
+    );
+    assert!(failure.to_string().contains(&format!("--seed {}", failure.seed)), "says how it is replayed");
+    failure.violation.invariant
+}
+
+#[test]
+fn a_receipt_before_the_erase_is_caught() {
+    assert_eq!(caught_by(Fault::ReceiptBeforeErase), Invariant::ReceiptAfterErase);
+}
+
+#[test]
+fn an_offline_slot_that_is_kept_at_a_block_is_caught() {
+    assert_eq!(caught_by(Fault::OfflineSlotKeptAtBlock), Invariant::BlockedHasNoOfflineSlot);
+}
+
+#[test]
+fn an_attempt_that_is_not_charged_is_caught() {
+    assert_eq!(caught_by(Fault::AttemptNotCharged), Invariant::AnswerIsPaid);
+}
+
+#[test]
+fn an_answer_before_its_charge_is_caught() {
+    assert_eq!(caught_by(Fault::AnswerBeforeCharge), Invariant::AnswerIsPaid);
+}
+
+#[test]
+fn a_record_destroyed_before_the_wipe_is_committed_is_caught() {
+    assert_eq!(caught_by(Fault::SealBeforeCommit), Invariant::SealAfterCommit);
+}
+
+#[test]
+fn a_volatile_lease_on_the_disk_is_caught() {
+    assert_eq!(caught_by(Fault::VolatileLeaseStored), Invariant::VolatileEndsWithProcess);
+}
+
+#[test]
+fn a_command_that_takes_effect_twice_is_caught() {
+    assert_eq!(caught_by(Fault::ProgressForgotten), Invariant::CommandAtMostOnce);
+}
+
+#[test]
+fn an_answer_before_its_time_is_recorded_is_caught() {
+    assert_eq!(caught_by(Fault::AnswerBeforeRecorded), Invariant::OpenOnlyWhileRecorded);
+}
+
+#[test]
+fn an_unlock_that_is_counted_late_is_caught() {
+    assert_eq!(caught_by(Fault::UnlockCountedLate), Invariant::PhoneNeverBehind);
+}
+
+#[test]
+fn a_receipt_that_is_not_awaited_is_caught() {
+    assert_eq!(caught_by(Fault::ReceiptNotAwaited), Invariant::EveryWipeEnds);
+}
+
+#[test]
+fn a_note_that_is_acknowledged_before_it_is_synced_is_caught() {
+    assert_eq!(caught_by(Fault::NoteNotSynced), Invariant::AcknowledgedStays);
+}
