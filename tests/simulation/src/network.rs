@@ -47,7 +47,7 @@ pub(crate) enum Close {
 }
 
 /// What the weather is like: one frame in so many; 0 = never.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Weather {
     pub(crate) breaks: u32,
     pub(crate) repeats: u32,

@@ -57,12 +57,6 @@ pub(crate) enum Act {
     Weather(Weather),
 }
 
-impl PartialEq for Weather {
-    fn eq(&self, other: &Self) -> bool {
-        (self.breaks, self.repeats, self.delay) == (other.breaks, other.repeats, other.delay)
-    }
-}
-
 /// A history to be played.
 #[derive(Debug, Clone)]
 pub struct Script {

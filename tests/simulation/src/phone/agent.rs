@@ -238,8 +238,6 @@ impl Agent {
                     self.notify(notice);
                     Ok(())
                 }
-                #[expect(unreachable_patterns, reason = "effects of later sessions are not modelled here")]
-                _ => Ok(()),
             };
             outcome = outcome.and(done);
         }
