@@ -5,6 +5,8 @@
 //! demo, the roster generator) live in the crate `e2e`.
 
 mod axe;
+mod bench;
+mod fuzz;
 mod interop;
 mod run;
 mod screens;
@@ -43,9 +45,10 @@ enum Task {
         #[arg(long, conflicts_with = "exit")]
         client: bool,
     },
-    /// Measure beside a peer, in release: `console` is every page for 10,000 people. Rows go to target/bench
+    /// Measure beside a peer, in release: `console` is every page for 10,000 people, `vault` the phone's store. Rows go to
+    /// target/bench
     Bench {
-        /// Which: `console`
+        /// Which: `console`, `vault`
         name: String,
         /// Given to the bench as they are; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -57,6 +60,17 @@ enum Task {
         /// Given to the simulation as they are; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
+    },
+    /// Look for inputs that a decoder of untrusted bytes does not bear, by libFuzzer. Without a target: lists them
+    Fuzz {
+        /// Which decoder
+        target: Option<String>,
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Add inputs that reach new code to the committed corpus
+        #[arg(long)]
+        keep: bool,
     },
     /// Take the pictures that the tests have made over into docs/screens
     Screens,
@@ -74,7 +88,8 @@ fn main() -> ExitCode {
         Task::Test => test::all(),
         Task::Tools => tools::all().and_then(|()| axe::install()).and_then(|()| interop::install()),
         Task::Demo { exit, client } => demo(exit, client),
-        Task::Bench { name, args } => bench(&name, &args),
+        Task::Bench { name, args } => bench::run(&name, &args),
+        Task::Fuzz { target, seconds, keep } => fuzz::target(target.as_deref(), seconds, keep),
         Task::Simulate { args } => simulate::play(&args),
         Task::Screens => screens::take_over(),
         Task::Roster { args } => roster(&args),
@@ -103,16 +118,6 @@ fn demo(exit: bool, client: bool) -> Result<()> {
     let flags = exit.then_some("--exit").into_iter().chain(client.then_some("--client"));
     Cargo::new(["run", "--quiet", "--locked", "--package", "e2e", "--bin", "demo", "--"])
         .args(flags)
-        .replace()
-}
-
-/// A bench measures the server that lies beside it.
-fn bench(name: &str, args: &[OsString]) -> Result<()> {
-    tools::compiler()?;
-    let programs = ["--package", "mdm-server", "--package", "e2e", "--bin", "mdm-server", "--bin", "bench"];
-    Cargo::new(["build", "--release", "--locked"]).args(programs).run()?;
-    Cargo::new(["run", "--release", "--quiet", "--locked", "--package", "e2e", "--bin", "bench", "--", name])
-        .args(args)
         .replace()
 }
 

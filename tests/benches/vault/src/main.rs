@@ -1,0 +1,73 @@
+//! The vault beside its peers: raw sled, which it stands on, SQLCipher, and AES-256-GCM alone. Same data, same durability: a
+//! commit is acknowledged when an `fdatasync` has returned. `cargo xtask bench vault` builds and runs it.
+//!
+//! Figures are medians of rounds in which every peer takes its turn, so that what else the machine does hits all of them.
+
+mod aes;
+mod data;
+mod figures;
+mod files;
+mod footprint;
+mod ours;
+mod raw_sled;
+mod rounds;
+mod rows;
+mod sqlcipher;
+mod store;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::rows::Rows;
+use crate::store::Peer;
+
+/// How the bench is called.
+#[derive(Parser)]
+struct Cli {
+    /// The folder to work in, on the disk that is to be measured; a temporary one by default
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Where the rows go
+    #[arg(long, default_value = "target/bench/vault.json")]
+    out: PathBuf,
+    /// Rounds a figure
+    #[arg(long, default_value_t = 31)]
+    rounds: usize,
+    /// Megabytes of the large file
+    #[arg(long, default_value_t = 100)]
+    megabytes: usize,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// Parts that run in a process of their own, for their memory to be measured alone.
+#[derive(Subcommand)]
+enum Part {
+    /// Opens a store, works in it, and prints what it takes
+    #[command(hide = true)]
+    Footprint {
+        /// Whose store
+        peer: Peer,
+        /// Where it is
+        folder: PathBuf,
+        /// How many records it has
+        records: usize,
+    },
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    if let Some(Part::Footprint { peer, folder, records }) = cli.part {
+        return footprint::child(peer, &folder, records);
+    }
+    let folder = match &cli.folder {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir()?,
+    };
+    let mut rows = Rows::default();
+    figures::measure(folder.path(), cli.rounds, &mut rows)?;
+    files::measure(folder.path(), cli.rounds, cli.megabytes, &mut rows)?;
+    rows.write(&cli.out)
+}
