@@ -103,9 +103,44 @@ pub fn block(
     }
 }
 
+/// Blocks a device of which an older copy, or a second one, has called: which of them is the real one cannot be told.
+/// `None` if that is noted already and the device is blocked, or there is nothing to withhold.
+pub fn suspect_copy(
+    mut device: Stored<Device>,
+    said: u64,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Option<Issued>, CommandError> {
+    let is_blocked = match device.value.state {
+        DeviceState::Wiped(_) | DeviceState::Enrolling => return Ok(None),
+        DeviceState::Blocked => true,
+        DeviceState::Live => false,
+    };
+    if is_blocked && device.value.copy_suspected_at.is_some() {
+        return Ok(None);
+    }
+    let actor = Actor::Device(device.value.enrolment);
+    let event =
+        AuditEvent::new(instruction.now, actor, Happening::CopySuspected, Subject::device(&device.value))
+            .fact("opened-says", said)
+            .fact("opened-known", device.value.vault_epoch);
+    device.value.copy_suspected_at = Some(instruction.now);
+    let mut issued = match is_blocked {
+        false => issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)?,
+        true => {
+            let mut changes = Changeset::default();
+            changes.update(device.version, Record::Device(device.value));
+            Issued { changes, signed: Vec::new() }
+        }
+    };
+    issued.changes.events.insert(0, event);
+    Ok(Some(issued))
+}
+
 /// 停止解除. `account_may_work`: a device of somebody who left stays blocked.
 pub fn unblock(
-    device: Stored<Device>,
+    mut device: Stored<Device>,
     account_may_work: bool,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
@@ -115,7 +150,11 @@ pub fn unblock(
         DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
         DeviceState::Enrolling | DeviceState::Live => Err(CommandError::NotBlocked),
         DeviceState::Blocked if !account_may_work => Err(CommandError::AccountMayNotWork),
-        DeviceState::Blocked => issue(device, Action::Unblock, DeviceState::Live, instruction, signer, rng),
+        DeviceState::Blocked => {
+            // Whoever unblocks has judged it.
+            device.value.copy_suspected_at = None;
+            issue(device, Action::Unblock, DeviceState::Live, instruction, signer, rng)
+        }
     }
 }
 

@@ -134,6 +134,7 @@ fn begin(
         last_contact: Some(now),
         last_unlock: None,
         vault_epoch: 0,
+        copy_suspected_at: None,
         may_be_open_until: None,
         copy_may_open: false,
         grant: None,

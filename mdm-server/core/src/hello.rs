@@ -66,6 +66,21 @@ pub fn greet(
     Ok(Greeting { changes, standing, commands: pending, renew })
 }
 
+/// Time in which a hello may arrive that was sent before the last unlock.
+const OVERTAKEN: SignedDuration = SignedDuration::from_mins(2);
+
+/// Whether a device that says how often its vault was opened is an older copy of it, or a second one. It counts before it
+/// proves its PIN, so that one that lost power is ahead of what is recorded, and never behind.
+pub fn is_behind(device: &Device, vault_epoch: u64) -> bool {
+    vault_epoch < device.vault_epoch
+}
+
+/// Whether a hello that is [behind](is_behind) may have been sent before the last unlock and arrived after it.
+pub fn is_overtaken(device: &Device, vault_epoch: u64, now: Timestamp) -> bool {
+    vault_epoch.checked_add(1) == Some(device.vault_epoch)
+        && device.last_unlock.is_some_and(|last| now.duration_since(last) < OVERTAKEN)
+}
+
 /// What a device says it has applied: never less than it said before, never more than was issued.
 fn advanced(device: &Device, said: Option<Order>) -> Option<Order> {
     device.last_applied.max(said.map(|order| order.min(device.last_command)))

@@ -87,6 +87,7 @@ pub(crate) fn device(account: &Account, key: PublicKey, state: DeviceState) -> D
         last_contact: None,
         last_unlock: None,
         vault_epoch: 0,
+        copy_suspected_at: None,
         may_be_open_until: None,
         copy_may_open: false,
         grant: None,

@@ -111,7 +111,7 @@ pub fn grant(
     device.value.grant = Some(seal.make(verified.grant_key(), enrolment, now, open_until, rng));
     device.value.last_unlock = Some(now);
     device.value.last_contact = Some(now);
-    device.value.vault_epoch = vault_epoch.saturating_add(1);
+    device.value.vault_epoch = device.value.vault_epoch.max(vault_epoch.saturating_add(1));
     let mut changes = Changeset::default();
     changes.note(
         AuditEvent::new(

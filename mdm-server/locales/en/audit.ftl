@@ -178,3 +178,5 @@ audit-value-checkpoint = A device has seen later entries
 audit-value-quarantine = End of the quarantine
 audit-value-journal = Newer journal loaded
 audit-value-confirmed = Confirmed by an owner
+audit-fact-opened-says = Says it was opened
+audit-fact-opened-known = Opened as known

@@ -138,3 +138,4 @@ devices-lost-wipe = A wipe cannot be undone. The next page says whose device it 
 devices-lost-wipers = Operators and owners wipe devices. Call one of them:
 devices-lost-how-far = See how far the erasure is
 devices-lost-found-again = It was found: unblock it
+devices-copy-called = A device with this identity has called that was opened less often than this one: an older copy of it, or a second device. Both are blocked. Tell an owner and the auditor, look at the device, and unblock it only if you know which one it is.

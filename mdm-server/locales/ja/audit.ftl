@@ -178,3 +178,5 @@ audit-value-checkpoint = 端末がより新しい記録を確認していた
 audit-value-quarantine = 隔離の終了
 audit-value-journal = 新しい監査記録の読み込み
 audit-value-confirmed = 責任者による確認
+audit-fact-opened-says = 端末の示した解錠回数
+audit-fact-opened-known = 記録された解錠回数

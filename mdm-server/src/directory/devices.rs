@@ -35,13 +35,23 @@ pub struct KnownDevice {
     pub still_open_until: Option<Timestamp>,
     /// A copy made during a durable lease could be opened with the PIN.
     pub copy_may_open: bool,
+    /// When a copy of it, or an older state, has called.
+    pub copy_suspected_at: Option<Timestamp>,
 }
 
 impl From<Device> for KnownDevice {
     fn from(device: Device) -> Self {
         let still_open_until = device.still_open_until();
         let Device {
-            enrolment, account, description, state, enrolled_at, last_unlock, copy_may_open, ..
+            enrolment,
+            account,
+            description,
+            state,
+            enrolled_at,
+            last_unlock,
+            copy_may_open,
+            copy_suspected_at,
+            ..
         } = device;
         Self {
             enrolment,
@@ -54,6 +64,7 @@ impl From<Device> for KnownDevice {
             last_unlock,
             still_open_until,
             copy_may_open,
+            copy_suspected_at,
         }
     }
 }

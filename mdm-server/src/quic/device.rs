@@ -24,7 +24,7 @@ use super::{close, content, grant, unlock};
 use crate::quarantine;
 use crate::service::Service;
 use crate::tls::certificate_key;
-use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
+use crate::use_cases::{Missing, UseCaseError, devices, retry_on_conflict};
 
 /// Whose connection it is: the enrolment whose registered key signed the handshake.
 pub(super) struct Caller {
@@ -202,6 +202,9 @@ async fn greet(
     let device = load(service, caller).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
+    }
+    if !hello::is_overtaken(&device.value, hello.vault_epoch, service.clock.now()) {
+        devices::block_copy(service, caller.enrolment, hello.vault_epoch).await?;
     }
     let policy = service.config.policy(device.value.description.key_level);
     let greeting = retry_on_conflict(|| async {

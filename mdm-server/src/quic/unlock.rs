@@ -13,7 +13,7 @@ use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, 
 use super::device::{Caller, answer_wipe, in_service};
 use super::exchange::{Exchange, ExchangeError};
 use crate::service::Service;
-use crate::use_cases::{UseCaseError, retry_on_conflict};
+use crate::use_cases::{UseCaseError, devices, retry_on_conflict};
 
 /// KE1 to the end.
 pub(super) async fn run(
@@ -78,6 +78,9 @@ async fn challenge(
     if device.value.wipe().is_some() {
         answer_wipe(service, &device.value, exchange).await?;
         return Ok(None);
+    }
+    if devices::block_copy(service, enrolment, start.vault_epoch).await? {
+        return Err(RefusalReason::Blocked.into());
     }
     let attempts = service.unlock_records.attempts(enrolment).await?;
     if attempts.is_none_or(|attempts| attempts.left() == 0) {

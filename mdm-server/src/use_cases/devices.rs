@@ -4,6 +4,7 @@ use mdm_core::audit::Actor;
 use mdm_core::change::Stored;
 use mdm_core::command::{self, Instruction, Issued};
 use mdm_core::device::Device;
+use mdm_core::hello;
 use mdm_core::quarantine::replay::Tombstone;
 use rand::rngs::OsRng;
 use shared::ids::EnrolmentId;
@@ -99,6 +100,33 @@ pub async fn wipe(
     service.live.push(enrolment, &signed);
     destroy(service, enrolment).await?;
     show(service, enrolment).await
+}
+
+/// Blocks a device if what it says of its vault shows that there is a copy of it; says whether it does. For who holds its
+/// lock.
+pub(crate) async fn block_copy(
+    service: &Service,
+    enrolment: EnrolmentId,
+    vault_epoch: u64,
+) -> Result<bool, UseCaseError> {
+    let order = Order { actor: Actor::Server, reason: "a copy of the device may exist" };
+    let blocked = retry_on_conflict(|| async {
+        let device = load(service, enrolment).await?;
+        if !hello::is_behind(&device.value, vault_epoch) {
+            return Ok(None);
+        }
+        let (instruction, key) = (order.instruction(service), &service.keyring.command);
+        match command::suspect_copy(device, vault_epoch, &instruction, key, &mut OsRng)? {
+            Some(issued) => Ok(Some(commit(service, issued).await?)),
+            None => Ok(Some(Vec::new())),
+        }
+    })
+    .await?;
+    let Some(signed) = blocked else { return Ok(false) };
+    if !signed.is_empty() {
+        service.live.push(enrolment, &signed);
+    }
+    Ok(true)
 }
 
 /// Orders a wipe again that a restored server has forgotten: the same command.

@@ -15,6 +15,9 @@ use super::raw::{Answer, RawStream, wait_closed};
 use super::stolen::Unopened;
 use super::tls;
 
+/// How often an attacker's copy was opened, as it says: no less than whatever the server knows.
+const LIE: u64 = u64::MAX;
+
 /// A right KE3, not sent.
 pub struct Challenged {
     /// The stream on which KE2 came.
@@ -81,7 +84,7 @@ impl RawDevice {
         self.ask(&Hello {
             app_version: "attacker".to_owned(),
             last_applied: None,
-            vault_epoch: 0,
+            vault_epoch: LIE,
             checkpoint: None,
             signed_checkpoint: None,
             not_enforced: Vec::new(),
@@ -93,7 +96,7 @@ impl RawDevice {
     pub async fn send_ke1(&self) -> anyhow::Result<RawStream> {
         let (_, ke1) = LoginStart::make(Secret::make(&mut OsRng), &mut OsRng)?;
         let mut stream = self.stream().await?;
-        stream.send(&UnlockStart { ke1, vault_epoch: 0 }).await?;
+        stream.send(&UnlockStart { ke1, vault_epoch: LIE }).await?;
         Ok(stream)
     }
 
@@ -115,7 +118,7 @@ impl RawDevice {
         let input = client_input(pin, device_secret, enrolment);
         let (login, ke1) = LoginStart::make(input, &mut OsRng).map_err(anyhow::Error::from)?;
         let mut stream = self.stream().await?;
-        let answer = stream.ask(&UnlockStart { ke1, vault_epoch: 0 }).await?;
+        let answer = stream.ask(&UnlockStart { ke1, vault_epoch: LIE }).await?;
         if answer.kind() != Some(Kind::UnlockChallenge) {
             return Err(Unopened::NoHelp(answer));
         }

@@ -238,6 +238,7 @@ impl Stopped {
             last_contact: Some(self.now),
             last_unlock: Some(self.now),
             vault_epoch: 1,
+            copy_suspected_at: None,
             may_be_open_until: Some(self.now + SignedDuration::from_hours(8)),
             copy_may_open: false,
             grant: None,

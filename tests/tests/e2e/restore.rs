@@ -1,5 +1,7 @@
 //! A server that was restored from a backup opens nobody's vault until what it has forgotten is accounted for.
 
+mod kill;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -124,6 +126,8 @@ fn a_restored_server_opens_nobodys_vault_until_a_newer_journal_is_loaded() {
     assert!(lost.shown(&world).unwrap()["wipe"]["erased_at"].is_string(), "{}", lost.shown(&world).unwrap());
     kept.order(&world, "unblock").unwrap();
     kept.phone.unlock(PIN).unwrap();
+
+    world.stop().unwrap();
 
     // The control: the same data folder with the quarantine taken out of its database opens both.
     clear_quarantine(&forgetful).unwrap();
@@ -259,4 +263,30 @@ fn backups_of_the_key_file_are_destroyed_when_their_day_is_over() {
     assert!(!first.exists() && foreign.exists());
     let tombstones = only(&to.join("tombstones"), |_| true).unwrap();
     assert!(tombstones.exists());
+}
+
+#[test]
+fn an_older_copy_of_a_phone_has_both_blocked_and_a_phone_that_lost_power_does_not() {
+    let world = World::new().unwrap();
+    let holder = holder(&world, "real").unwrap();
+    holder.phone.unlock(PIN).unwrap();
+    let copy = holder.phone.copy("copy").unwrap();
+    // Two more, so that the copy is no hello that was overtaken on its way.
+    holder.phone.unlock(PIN).unwrap();
+    holder.phone.unlock(PIN).unwrap();
+    // Power was lost between the count and KE3: the phone is ahead.
+    crate::thief::edit_state(&holder.phone, |state| state.vault_epoch += 1).unwrap();
+    holder.phone.unlock(PIN).unwrap();
+    assert_eq!(holder.shown(&world).unwrap()["state"], "live");
+
+    copy.try_unlock(PIN).unwrap().expect_failure("an older copy").unwrap();
+    assert_eq!(holder.shown(&world).unwrap()["state"], "blocked");
+    holder
+        .phone
+        .try_unlock(PIN)
+        .unwrap()
+        .expect_failure("the phone itself, until somebody has looked")
+        .unwrap();
+    holder.order(&world, "unblock").unwrap();
+    holder.phone.unlock(PIN).unwrap();
 }

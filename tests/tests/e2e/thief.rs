@@ -123,7 +123,7 @@ pub(crate) fn hello() -> Hello {
     Hello {
         app_version: "0".to_owned(),
         last_applied: None,
-        vault_epoch: 0,
+        vault_epoch: u64::MAX,
         checkpoint: None,
         signed_checkpoint: None,
         not_enforced: Vec::new(),

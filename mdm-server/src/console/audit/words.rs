@@ -119,6 +119,8 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "level" => "audit-fact-level",
         "move" => "audit-fact-move",
         "named" => "audit-fact-named",
+        "opened-known" => "audit-fact-opened-known",
+        "opened-says" => "audit-fact-opened-says",
         "operator" => "audit-fact-operator",
         "order" => "audit-fact-order",
         "reason" => "audit-fact-reason",

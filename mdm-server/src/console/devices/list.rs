@@ -107,12 +107,13 @@ async fn filter(
     }
 }
 
-/// Devices of which a copy is suspected: more than one receipt came.
+/// Devices of which a copy is suspected: more than one receipt came, or one that was opened less often has called.
 pub(in crate::console) fn copied(directory: &Snapshot) -> BTreeSet<EnrolmentId> {
     let all = directory.devices(&DeviceFilter::default(), 0, usize::MAX).rows;
-    let copied = all
-        .into_iter()
-        .filter(|row| matches!(&row.device.state, DeviceState::Wiped(wipe) if wipe.further_receipts > 0));
+    let copied = all.into_iter().filter(|row| match &row.device.state {
+        DeviceState::Wiped(wipe) => wipe.further_receipts > 0,
+        _ => row.device.copy_suspected_at.is_some(),
+    });
     copied.map(|row| row.device.enrolment).collect()
 }
 

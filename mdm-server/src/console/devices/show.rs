@@ -41,6 +41,7 @@ struct DevicePage {
     place: Option<u64>,
     /// Receipts that came later and differ.
     further_receipts: u32,
+    copy_suspected: bool,
     /// Something is awaited, so the page reloads itself where no script runs.
     waits: bool,
 }
@@ -81,6 +82,7 @@ pub(in crate::console) async fn show(
         receipt: receipt.map(|receipt| HEXLOWER.encode(&sha256(&[&receipt.bytes]))),
         place,
         further_receipts: wipe.map_or(0, |wipe| wipe.further_receipts),
+        copy_suspected: known.device.copy_suspected_at.is_some(),
         waits: last == Some(false),
         device: DeviceView::new(&known, &page),
         page,

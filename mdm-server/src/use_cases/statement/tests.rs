@@ -45,6 +45,7 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
         last_contact: None,
         last_unlock: None,
         vault_epoch: 0,
+        copy_suspected_at: None,
         may_be_open_until,
         copy_may_open: false,
         grant: None,
