@@ -11,6 +11,8 @@ pub mod manifest;
 pub mod restore;
 mod rows;
 mod sealed;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 

@@ -2,6 +2,8 @@
 //! [`mdm_core::quarantine`]; [`replay`] is the way out by a journal that was kept elsewhere.
 
 pub mod replay;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};

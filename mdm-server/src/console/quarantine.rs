@@ -141,7 +141,16 @@ fn named(form: &ConfirmForm) -> Result<BTreeSet<EnrolmentId>, Wrong> {
 
 #[cfg(test)]
 mod tests {
+    use mdm_core::audit::Actor;
+    use mdm_core::batch::Mode;
+    use mdm_core::device::DeviceState;
+    use mdm_core::operator::Role;
+    use mdm_core::quarantine::Entering;
+
     use super::*;
+    use crate::console::browser::Browser;
+    use crate::testing::World;
+    use crate::use_cases::licenses;
 
     fn form(wiped: &str, count: &str) -> ConfirmForm {
         ConfirmForm { wiped: wiped.to_owned(), count: count.to_owned() }
@@ -156,5 +165,48 @@ mod tests {
         assert_eq!(named(&form("", "")), Err(Wrong::Count(0)));
         assert_eq!(named(&form(&id.to_string(), "0")), Err(Wrong::Count(1)));
         assert_eq!(named(&form("0012", "1")), Err(Wrong::Id("0012".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn an_owner_confirms_on_a_page_which_devices_were_wiped_and_codes_end() {
+        let world = World::new();
+        licenses::set_pool(&world.service, 2, Actor::Server).await.unwrap();
+        world.apply("職員番号,氏名,所属,利用\n1,山田太郎,総務課,○\n2,鈴木一,総務課,○\n", Mode::Roster).await;
+        let account = world.account("1").await;
+        let device = world.device(account.id, DeviceState::Live).await;
+        let known = world.service.store.journal_head().await.unwrap();
+        let entering = Entering { cause: Cause::Restored, known, known_until: world.now(), seen: None };
+        quarantine::enter(&world.service, entering).await.unwrap();
+        let console = Console::new(world.service.clone());
+        let owner = Browser::signed_in(&world, &console, Role::Owner).await;
+        assert!(owner.get("/").await.text().contains("サーバーは隔離中です。"));
+
+        let id = device.to_string();
+        let helpdesk = Browser::signed_in(&world, &console, Role::Helpdesk).await;
+        assert!(helpdesk.get("/quarantine").await.text().contains("確認できるのは責任者だけです。"));
+        let sent = helpdesk.post("/quarantine", &[("wiped", &id), ("count", "1")]).await;
+        assert_eq!(sent.status, StatusCode::FORBIDDEN);
+
+        let unsure = owner.post("/quarantine", &[("wiped", &id), ("count", "")]).await;
+        assert_eq!(unsure.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let unknown = EnrolmentId::from_bytes([9; 16]).to_string();
+        let both = format!("{id}\n{unknown}");
+        let unknown = owner.post("/quarantine", &[("wiped", &both), ("count", "2")]).await;
+        assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(world.service.quarantine().is_some());
+        let stands = world.service.store.device(device).await.unwrap().unwrap().value.state;
+        assert_eq!(stands, DeviceState::Live, "nothing is done while one of them is wrong");
+
+        let done = owner.post("/quarantine", &[("wiped", &id), ("count", "1")]).await;
+        assert_eq!((done.status, done.location.as_str()), (StatusCode::SEE_OTHER, "/"));
+        assert_eq!(world.service.quarantine(), None);
+        let stands = world.service.store.device(device).await.unwrap().unwrap().value;
+        assert!(stands.wipe().is_some_and(|wipe| wipe.sealed_at.is_some()));
+        assert!(world.service.store.usable_codes(None, 10).await.unwrap().is_empty());
+        let after = owner.get("/").await.text();
+        assert!(
+            after.contains("隔離を解除しました。") && !after.contains("サーバーは隔離中です。"),
+            "{after}"
+        );
     }
 }
