@@ -8,7 +8,7 @@ use shared::crypto::Secret;
 use shared::grant::GrantKey;
 use shared::ids::EnrolmentId;
 use shared::opaque::{ExportKey, FinishedLogin, LoginStart, OpaqueError, Stretching, client_input};
-use shared::wire::{ALPN_DEVICE, Hello, Kind, Message, UnlockChallenge, UnlockFinish, UnlockStart};
+use shared::wire::{ALPN_DEVICE, EXPORTER_LABEL_GRANT, GrantProof, Hello, Kind, Message, UnlockChallenge, UnlockFinish, UnlockStart};
 
 use super::identity::Identity;
 use super::raw::{Answer, RawStream, wait_closed};
@@ -90,6 +90,14 @@ impl RawDevice {
             not_enforced: Vec::new(),
         })
         .await
+    }
+
+    /// Proves a session grant over this connection.
+    pub async fn prove_grant(&self, key: &GrantKey, enrolment: EnrolmentId) -> anyhow::Result<Answer> {
+        let mut exporter = [0; 32];
+        let exported = self.connection.export_keying_material(&mut exporter, EXPORTER_LABEL_GRANT, b"");
+        anyhow::ensure!(exported.is_ok(), "the connection exports no keying material");
+        self.ask(&GrantProof { tag: key.tag(enrolment, &exporter) }).await
     }
 
     /// Sends a KE1 for some PIN, and waits for nothing.

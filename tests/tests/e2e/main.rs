@@ -6,6 +6,7 @@ mod commands;
 mod confine;
 mod console;
 mod demo;
+mod documents;
 mod durability;
 mod enrol;
 mod interop;

@@ -55,7 +55,7 @@ fn outside(office: &Office) -> Vec<Named> {
 
 /// Every page that an owner reaches.
 fn inside(office: &Office) -> Vec<Named> {
-    let Office { reached, lost, erased, blocked, planned, applied, .. } = office;
+    let Office { reached, lost, erased, blocked, planned, applied, document, .. } = office;
     let (account, device) = (&reached.person.account, &reached.device);
     // More than one person has the name: one alone would be opened at once.
     let family = reached.person.name.split('\u{3000}').next().unwrap_or_default();
@@ -84,6 +84,11 @@ fn inside(office: &Office) -> Vec<Named> {
         ("batch-plan", format!("/batches/{planned}")),
         ("batch-apply", format!("/batches/{planned}/apply")),
         ("batch-applied", format!("/batches/{applied}")),
+        ("documents", "/documents".to_owned()),
+        ("document", format!("/documents/{document}")),
+        ("document-new", "/documents/new".to_owned()),
+        ("document-replace", format!("/documents/{document}/replace")),
+        ("document-unpublish", format!("/documents/{document}/unpublish")),
         ("codes", "/codes".to_owned()),
         ("licenses", "/licenses".to_owned()),
         ("licenses-pool", "/licenses/pool?size=200".to_owned()),

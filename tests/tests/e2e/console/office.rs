@@ -32,6 +32,8 @@ pub(crate) struct Office {
     pub(crate) applied: String,
     /// The batch of the year after, planned and not applied.
     pub(crate) planned: String,
+    /// A document that is published.
+    pub(crate) document: String,
     _running: RunningPhone,
 }
 
@@ -69,6 +71,7 @@ impl Office {
         let running = reached.phone.run().unwrap();
         reached.phone.unlock(PIN).unwrap();
         let planned = upload(&world, FIRST_YEAR + 1);
+        let document = publish(&world);
         let link = world.invite("mori", "operator").unwrap();
         let invitation = link[link.find("/invitation/").unwrap()..].to_owned();
         let operators = world.operators().unwrap();
@@ -85,6 +88,7 @@ impl Office {
             erased,
             applied,
             planned,
+            document,
             _running: running,
         }
     }
@@ -98,6 +102,20 @@ fn upload(world: &World, year: u16) -> String {
     bytes.extend_from_slice(&line);
     let file = world.file(format!("shokuin-{year}.csv"), &bytes).unwrap();
     world.upload(file.to_str().unwrap(), SOURCE, "roster").unwrap()
+}
+
+/// Two documents; the one that departments read is given.
+fn publish(world: &World) -> String {
+    let publish = |name: &str, size: usize, more: &[&str]| {
+        let file = world.file(name, &vec![b'x'; size]).unwrap();
+        let file = file.to_str().unwrap();
+        let published = world.mdmctl(&[&["documents", "publish", file], more].concat()).unwrap();
+        published["id"].as_str().unwrap().to_owned()
+    };
+    publish("運転免許証の更新について.pdf", 40_000, &["--level", "1", "--organisation"]);
+    let departments = ["--department", "総務部", "--department", "福祉保健部", "--department", "農林水産部"];
+    let title = ["--level", "2", "--title", "避難所運営マニュアル(令和9年度改訂版)", "--folder", "防災/手引き"];
+    publish("manual.pdf", 3_400_000, &[&title[..], &departments].concat())
 }
 
 fn is_erased(world: &World, holder: &Holder) -> bool {
