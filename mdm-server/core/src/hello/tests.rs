@@ -78,3 +78,14 @@ fn what_was_applied_never_goes_back_nor_past_what_was_issued() {
     let device = written_device(&applied(stored(device), order(9), noon()));
     assert_eq!(device.last_applied, Some(order(3)));
 }
+
+#[test]
+fn a_device_that_was_opened_less_often_than_is_known_is_behind_and_one_ahead_is_not() {
+    let mut known = device(&account(), public_key(), DeviceState::Live);
+    (known.vault_epoch, known.last_unlock) = (5, Some(noon()));
+    assert!(is_behind(&known, 4) && !is_behind(&known, 5) && !is_behind(&known, 9));
+    // A hello that was on its way while the vault was opened, and only that.
+    let later = |minutes| noon().saturating_add(SignedDuration::from_mins(minutes)).unwrap();
+    assert!(is_overtaken(&known, 4, later(1)));
+    assert!(!is_overtaken(&known, 4, later(2)) && !is_overtaken(&known, 3, later(1)));
+}
