@@ -7,6 +7,7 @@ mod exchange;
 mod grant;
 mod limits;
 mod live;
+mod pin;
 mod unlock;
 
 pub use live::LiveConnections;

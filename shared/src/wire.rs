@@ -7,6 +7,7 @@ mod content;
 mod enrol;
 mod frame;
 mod grant;
+mod pin;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use enrol::{
 };
 pub use frame::{DecodeError, Frame, Kind, MAX_FRAME, Message, PREFIX_LEN, body_length};
 pub use grant::{GrantAccepted, GrantEnd, GrantEnded, GrantProof};
+pub use pin::{PinChange, PinChanged, PinProof};
 pub use session::{
     CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, ReceiptAck, ReceiptMessage,
     RefusalReason, Refused, Renew, Renewed, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart,

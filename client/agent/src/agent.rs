@@ -257,7 +257,8 @@ fn enrolled_session(
     let at = moment();
     let stored = DurableLease::load(home)?;
     let lease = stored.as_ref().and_then(|stored| stored.lease.resume(at, boot_id()));
-    let lease = lease.filter(|_| !device.progress.blocked);
+    // A change of the PIN takes the offline slot away for a moment; killed then, the lease has nothing to open any more.
+    let lease = lease.filter(|_| !device.progress.blocked && home.offline_slot().exists());
     // What the pause has cost is stored before the lease is of use; otherwise the next start would count from before it.
     let lease = lease.filter(|lease| {
         lease.to_stored(at, boot_id()).is_some_and(|stored| DurableLease::store_clock(home, &stored).is_ok())

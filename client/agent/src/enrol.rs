@@ -27,7 +27,7 @@ use crate::link::{ConnectError, Exchange, ExchangeError, Link};
 use crate::tls::client_config;
 
 /// Longest PIN, in characters.
-const PIN_MAX: usize = 128;
+pub(crate) const PIN_MAX: usize = 128;
 
 /// What an enrolment needs.
 pub struct EnrolRequest {

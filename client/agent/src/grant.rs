@@ -72,7 +72,6 @@ impl Agent {
         vault::grant::destroy(&self.home)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the exchanges of documents are the first to open one"))]
     /// Opens a stream for content, after this connection has proved the grant.
     pub(crate) async fn content(self: &Arc<Self>, connection: &Connection) -> Result<Exchange, AgentError> {
         self.prove_grant(connection).await?;
@@ -118,6 +117,13 @@ impl Agent {
         };
         if let Err(error) = outcome {
             tracing::debug!(%error, "the server did not hear of the session grant");
+        }
+    }
+
+    /// The same before a connection is closed: what was locked meanwhile is told on it.
+    pub(crate) async fn tell_grant_ended(self: &Arc<Self>, connection: &Connection) {
+        if self.state() == State::Locked && connection.close_reason().is_none() {
+            self.tell_grant(connection).await;
         }
     }
 

@@ -42,7 +42,8 @@ impl Agent {
     }
 
     /// Closes a connection that [`Agent::connect`] made.
-    pub async fn close(&self, link: Link) {
+    pub async fn close(self: &Arc<Self>, link: Link) {
+        self.tell_grant_ended(&link.connection).await;
         self.set_connection(None);
         link.close().await;
     }

@@ -3,6 +3,7 @@
 mod called_back;
 mod grant;
 mod lies;
+mod new_pin;
 mod peer;
 mod stories;
 mod wipe;

@@ -205,8 +205,9 @@ impl Agent {
     /// not open, and the code has to be good for another try then.
     fn open_slot(&self, attempt: &Attempt, export_key: &ExportKey) -> Result<VaultKey, UnlockError> {
         let confirmed = self.inner().device.as_ref().is_some_and(|device| device.confirmed);
-        attempt.slot.open_online(export_key, &attempt.device_secret).map_err(|error| match error {
-            SlotError::Closed if !confirmed => UnlockError::EnrolAgain,
+        let opened = self.open_fitting_slot(&attempt.slot, export_key, &attempt.device_secret);
+        opened.map_err(|error| match error {
+            LoadSlotError::Slot(SlotError::Closed) if !confirmed => UnlockError::EnrolAgain,
             other => other.into(),
         })
     }

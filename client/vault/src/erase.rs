@@ -22,10 +22,11 @@ pub enum KeysRemain {
 }
 
 /// The files that hold, or help to derive, the vault key.
-fn key_files(home: &Home) -> [PathBuf; 6] {
+fn key_files(home: &Home) -> [PathBuf; 7] {
     [
         home.device_secret(),
         home.online_slot(),
+        home.next_slot(),
         home.lease_secret(),
         home.offline_slot(),
         home.grant(),

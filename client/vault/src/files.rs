@@ -59,6 +59,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_dir(parent(path))
 }
 
+/// Puts a file in the place of another, durably.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    at("rename", from, fs::rename(from, to))?;
+    sync_dir(parent(to))
+}
+
 /// Replaces a secret: the old one is overwritten before the new one is written.
 pub fn replace_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     destroy(path)?;

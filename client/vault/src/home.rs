@@ -49,6 +49,8 @@ paths! {
     slots_dir = "vault/slots";
     /// The vault key, wrapped for the server's help.
     online_slot = "vault/slots/online";
+    /// The same for a new PIN, while it takes the place of the old one.
+    next_slot = "vault/slots/online-next";
     /// The vault key, wrapped for a lease.
     offline_slot = "vault/slots/offline";
     /// A durable lease and its clock.

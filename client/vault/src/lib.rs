@@ -10,6 +10,7 @@
 //! | `vault/content/` | the sealed contents of files; their number and sizes can be seen, nothing else |
 //! | `vault/mark` | the number of a commit that was on the disk |
 //! | `vault/slots/online`, `offline` | the vault key, wrapped |
+//! | `vault/slots/online-next` | the vault key, wrapped for a new PIN that takes the place of the old one |
 //! | `vault/slots/lease`, `lease-secret` | a durable lease, while one runs |
 //! | `vault/slots/grant` | the key of the session grant, sealed under the vault key, while a lease runs |
 //! | `device/secret`, `key`, `state`, `receipt` | device secret, device key (PKCS#8), enrolment state, signed receipt |

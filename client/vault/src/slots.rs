@@ -245,6 +245,22 @@ impl Slot {
         Ok(bytes.map(|bytes| Self::parse(&bytes)).transpose()?)
     }
 
+    /// Reads the slot of a new PIN; `None` if no change of the PIN has left one.
+    pub fn load_next(home: &Home) -> Result<Option<Self>, LoadSlotError> {
+        let bytes = files::read(&home.next_slot(), MAX_LEN)?;
+        Ok(bytes.map(|bytes| Self::parse(&bytes)).transpose()?)
+    }
+
+    /// Writes the slot of a new PIN durably, beside the one that holds. One of an earlier try is gone.
+    pub fn store_next(&self, home: &Home) -> Result<(), FileError> {
+        files::replace_secret(&home.next_slot(), &self.to_bytes())
+    }
+
+    /// The new PIN holds: its slot takes the place of the old one, in one step.
+    pub fn settle_next(home: &Home) -> Result<(), FileError> {
+        files::rename(&home.next_slot(), &home.online_slot())
+    }
+
     /// Writes the slot durably: after a crash `home` has the old slot or this one.
     pub fn store(&self, home: &Home) -> Result<(), FileError> {
         files::replace(&slot_path(home, self.header.kind), &self.to_bytes())

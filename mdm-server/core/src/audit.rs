@@ -63,6 +63,8 @@ pub enum Happening {
     UnlockGranted,
     UnlockRefused,
     AttemptsExhausted,
+    AttemptsReset,
+    PinProven,
     DeviceBlocked,
     DeviceUnblocked,
     DeviceWiped,

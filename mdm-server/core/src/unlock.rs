@@ -9,7 +9,7 @@ use shared::signed::Lease;
 use shared::wire::{KeyLevel, RefusalReason};
 
 use crate::account::{Account, AccountState};
-use crate::audit::{Actor, AuditEvent, Happening, Subject};
+use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::code::{CodeRecord, CodeState};
 use crate::device::{Device, DeviceState};
@@ -155,6 +155,30 @@ pub fn refused(device: &Device, reason: RefusalReason, now: Timestamp) -> Change
     changes.note(
         AuditEvent::new(now, Actor::Device(device.enrolment), what, Subject::device(device))
             .fact("reason", format!("{reason:?}")),
+    );
+    changes
+}
+
+/// A login with the new PIN was verified: committed before it takes the place of the old one, so that no PIN changes unheard.
+pub fn pin_proven(device: &Device, now: Timestamp) -> Changeset {
+    let mut changes = Changeset::default();
+    let actor = Actor::Device(device.enrolment);
+    changes.note(AuditEvent::new(now, actor, Happening::PinProven, Subject::device(device)));
+    changes
+}
+
+/// Somebody gives a device all its attempts back. Committed before they are.
+pub fn attempts_reset(
+    device: &Device,
+    actor: Actor,
+    reason: &str,
+    now: Timestamp,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Changeset {
+    let mut changes = Changeset::default();
+    changes.note(
+        AuditEvent::new(now, actor, Happening::AttemptsReset, Subject::device(device))
+            .personal(PersonalValue::make("reason", reason, rng)),
     );
     changes
 }

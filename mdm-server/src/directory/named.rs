@@ -86,6 +86,8 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::UnlockGranted
         | Happening::UnlockRefused
         | Happening::AttemptsExhausted
+        | Happening::AttemptsReset
+        | Happening::PinProven
         | Happening::DeviceBlocked
         | Happening::DeviceUnblocked
         | Happening::DeviceWiped

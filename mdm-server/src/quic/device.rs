@@ -20,7 +20,7 @@ use shared::wire::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
-use super::{close, content, grant, unlock};
+use super::{close, content, grant, pin, unlock};
 use crate::quarantine;
 use crate::service::Service;
 use crate::tls::certificate_key;
@@ -152,6 +152,7 @@ async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -
         Kind::Receipt => receipt(service, caller, frame.decode()?, exchange).await,
         Kind::Renew => renew(service, caller, exchange).await,
         Kind::GrantProof => grant::prove(service, caller, frame.decode()?, exchange).await,
+        Kind::PinChange => pin::change(service, caller, frame.decode()?, exchange).await,
         Kind::GrantEnd => grant::end(service, caller, frame.decode()?, exchange).await,
         Kind::ManifestRequest => content::manifest(service, caller, frame.decode()?, exchange).await,
         Kind::DocumentRequest => content::document(service, caller, frame.decode()?, exchange).await,

@@ -7,7 +7,7 @@ use mdm_store::Charge;
 use rand::rngs::OsRng;
 use shared::cose;
 use shared::ids::EnrolmentId;
-use shared::opaque::PendingLogin;
+use shared::opaque::{CredentialId, PendingLogin};
 use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
 
 use super::device::{Caller, answer_wipe, in_service};
@@ -22,9 +22,11 @@ pub(super) async fn run(
     start: UnlockStart,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
-    let Some(pending) = challenge(service, caller, &start, exchange).await? else { return Ok(()) };
+    let Some(challenged) = challenge(service, caller, At::Current, &start.ke1, exchange).await? else {
+        return Ok(());
+    };
     let finish: UnlockFinish = exchange.receive().await?;
-    let login = pending.finish(&finish.ke3);
+    let login = challenged.login.finish(&finish.ke3);
 
     let _held = caller.turn(service).await?;
     in_service(service)?;
@@ -64,13 +66,30 @@ pub(super) async fn run(
     exchange.send(&UnlockGranted { lease, policy, may_be_open_until: granted.may_be_open_until }).await
 }
 
+/// Which record a login is made with.
+#[derive(Clone, Copy)]
+pub(super) enum At {
+    /// The one that opens the vault.
+    Current,
+    /// The one of a new PIN.
+    Pending,
+}
+
+/// KE2 was sent.
+pub(super) struct Challenged {
+    pub(super) login: PendingLogin,
+    /// Names the record that it was made with.
+    pub(super) credential: CredentialId,
+}
+
 /// KE1 to KE2: records how long the vault may be open by it, charges one attempt, and only then answers.
-async fn challenge(
+pub(super) async fn challenge(
     service: &Service,
     caller: &Caller,
-    start: &UnlockStart,
+    at: At,
+    ke1: &[u8],
     exchange: &mut Exchange,
-) -> Result<Option<PendingLogin>, ExchangeError> {
+) -> Result<Option<Challenged>, ExchangeError> {
     let _held = caller.turn(service).await?;
     in_service(service)?;
     let enrolment = caller.enrolment;
@@ -98,7 +117,11 @@ async fn challenge(
         }
     })
     .await??;
-    let charged = match service.unlock_records.charge(enrolment).await? {
+    let charge = match at {
+        At::Current => service.unlock_records.charge(enrolment),
+        At::Pending => service.unlock_records.charge_pending(enrolment),
+    };
+    let charged = match charge.await? {
         Charge::Charged(charged) => charged,
         Charge::Exhausted | Charge::Missing => return Err(RefusalReason::AttemptsExhausted.into()),
     };
@@ -107,16 +130,16 @@ async fn challenge(
         let changes = unlock::refused(&device.value, RefusalReason::AttemptsExhausted, service.clock.now());
         service.commit(changes).await?;
     }
-    let (pending, ke2) = service
+    let (login, ke2) = service
         .keyring
         .opaque
-        .login(&charged.record, &charged.credential, enrolment, &start.ke1, &mut OsRng)
+        .login(&charged.record, &charged.credential, enrolment, ke1, &mut OsRng)
         .map_err(|_| RefusalReason::Malformed)?;
     exchange.send(&UnlockChallenge { ke2, attempts_left: charged.attempts_left }).await?;
-    Ok(Some(pending))
+    Ok(Some(Challenged { login, credential: charged.credential }))
 }
 
-async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, ExchangeError> {
+pub(super) async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, ExchangeError> {
     service.store.device(enrolment).await?.ok_or(RefusalReason::DeviceUnknown.into())
 }
 

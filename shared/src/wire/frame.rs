@@ -123,6 +123,12 @@ kinds! {
     GrantEnd = 62, at most 64;
     /// Server: it has ended.
     GrantEnded = 63, at most 16;
+    /// Client: begins a change of the PIN, with KE1 of a login with the one that holds.
+    PinChange = 65, at most 512;
+    /// Client: KE1 of a login with the new PIN.
+    PinProof = 66, at most 512;
+    /// Server: the new PIN holds, and the old one no more.
+    PinChanged = 67, at most 16;
     /// Client: asks what it may read.
     ManifestRequest = 70, at most 128;
     /// Server: what the client has is what there is.

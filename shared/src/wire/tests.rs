@@ -126,6 +126,9 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
         entry(GrantAccepted { until: noon() }),
         entry(GrantEnd { tag: [7; 32] }),
         entry(GrantEnded {}),
+        entry(PinChange { ke1: vec![1; 4] }),
+        entry(PinProof { ke1: vec![2; 4] }),
+        entry(PinChanged {}),
         entry(Refused { reason: RefusalReason::CodeExpired }),
         entry(Unsupported { kind: 4711 }),
     ])

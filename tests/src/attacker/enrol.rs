@@ -39,7 +39,7 @@ impl RawEnrol {
     /// Connects; any server will do.
     pub async fn connect(server: SocketAddr) -> anyhow::Result<Self> {
         let (endpoint, connection) = connect(server, ALPN_ENROL, None).await?;
-        let exporter = exporter(&connection)?;
+        let exporter = exporter(&connection, shared::wire::EXPORTER_LABEL_ENROL)?;
         let stream = RawStream::open(&connection).await?;
         Ok(Self { _endpoint: endpoint, connection, stream, exporter })
     }

@@ -11,7 +11,7 @@ use shared::opaque::{ExportKey, FinishedLogin, LoginStart, OpaqueError, Stretchi
 use shared::wire::{ALPN_DEVICE, EXPORTER_LABEL_GRANT, GrantProof, Hello, Kind, Message, UnlockChallenge, UnlockFinish, UnlockStart};
 
 use super::identity::Identity;
-use super::raw::{Answer, RawStream, wait_closed};
+use super::raw::{Answer, RawStream, exporter, wait_closed};
 use super::stolen::Unopened;
 use super::tls;
 
@@ -61,6 +61,11 @@ impl RawDevice {
         let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let connection = endpoint.connect_with(config, server, tls::NAME)?.await?;
         Ok(Self { _endpoint: endpoint, connection })
+    }
+
+    /// The proof of a session grant over this connection.
+    pub fn grant_tag(&self, key: &GrantKey, enrolment: EnrolmentId) -> anyhow::Result<[u8; 32]> {
+        Ok(key.tag(enrolment, &exporter(&self.connection, EXPORTER_LABEL_GRANT)?))
     }
 
     /// Opens a stream.

@@ -173,10 +173,10 @@ pub(super) async fn wait_closed(connection: &Connection) -> anyhow::Result<Answe
     Ok(closed(&error))
 }
 
-/// The TLS exporter that enrolment proofs are bound to.
-pub(super) fn exporter(connection: &Connection) -> anyhow::Result<[u8; 32]> {
+/// A TLS exporter that proofs are bound to.
+pub(super) fn exporter(connection: &Connection, label: &[u8]) -> anyhow::Result<[u8; 32]> {
     let mut exporter = [0; 32];
-    let exported = connection.export_keying_material(&mut exporter, shared::wire::EXPORTER_LABEL_ENROL, b"");
+    let exported = connection.export_keying_material(&mut exporter, label, b"");
     ensure!(exported.is_ok(), "the connection exports no keying material");
     Ok(exporter)
 }

@@ -9,10 +9,11 @@ use anyhow::{Context as _, bail, ensure};
 use client_agent::DeviceState;
 use serde::Deserialize;
 use shared::crypto::{Purpose, Secret};
+use shared::grant::GrantKey;
 use vault::{Collection, Home, Slot, SlotKind, Vault, VaultKey, files};
 
 use super::identity::{Identity, Validity};
-use super::peer::RawDevice;
+use super::peer::{Challenged, RawDevice};
 use super::raw::{Answer, RawStream};
 use crate::world::files::files as files_in;
 
@@ -53,6 +54,8 @@ pub struct Begun {
     pub stream: RawStream,
     /// The right KE3.
     pub ke3: Vec<u8>,
+    /// What proves the session grant once it was sent.
+    pub grant_key: GrantKey,
     /// What the slot gave.
     pub vault_key: VaultKey,
 }
@@ -112,7 +115,8 @@ impl StolenHome {
         let challenged = device.challenge(&self.pin, &secret, enrolment, stretching).await?;
         let vault_key = slot.open_online(&challenged.export_key, &secret);
         let vault_key = vault_key.context("the online slot does not open")?;
-        Ok(Begun { stream: challenged.stream, ke3: challenged.ke3, vault_key })
+        let Challenged { stream, ke3, grant_key, .. } = challenged;
+        Ok(Begun { stream, ke3, grant_key, vault_key })
     }
 
     fn slot(&self, kind: SlotKind) -> anyhow::Result<Option<Slot>> {

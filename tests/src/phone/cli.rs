@@ -33,6 +33,15 @@ pub enum PhoneCommand {
         #[command(flatten)]
         pin: RequiredPin,
     },
+    /// Put a new PIN in the place of the old one.
+    ChangePin {
+        /// The PIN that holds now.
+        #[command(flatten)]
+        pin: RequiredPin,
+        /// The new PIN.
+        #[arg(long)]
+        new_pin: String,
+    },
     /// Close the vault of a running phone.
     Lock,
     /// Store a file.

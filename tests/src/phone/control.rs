@@ -31,6 +31,7 @@ pub const FAILED: u32 = u32::MAX;
 #[serde(tag = "op", rename_all = "snake_case")]
 enum Request {
     Unlock { pin: Zeroizing<String> },
+    ChangePin { pin: Zeroizing<String>, new_pin: Zeroizing<String> },
     Lock,
     Put { name: String },
     Get { name: String },
@@ -140,6 +141,10 @@ fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Res
         Request::Unlock { pin } => {
             let unlocked = runtime.block_on(agent.unlock(pin))?;
             Value::from(if unlocked == Unlocked::Online { "with the server" } else { "within the lease" })
+        }
+        Request::ChangePin { pin, new_pin } => {
+            runtime.block_on(agent.change_pin(pin, new_pin))?;
+            Value::Null
         }
         Request::Lock => {
             agent.lock();
@@ -266,6 +271,11 @@ impl Client {
             PhoneCommand::Unlock { pin } => {
                 let how = self.exchange(&Request::Unlock { pin: pin.read()? })?;
                 println!("the vault opened {}", how.as_str().unwrap_or_default());
+            }
+            PhoneCommand::ChangePin { pin, new_pin } => {
+                let new_pin = Zeroizing::new(new_pin);
+                drop(self.exchange(&Request::ChangePin { pin: pin.read()?, new_pin })?);
+                println!("the new PIN holds");
             }
             PhoneCommand::Lock => drop(self.exchange(&Request::Lock)?),
             PhoneCommand::Put { name, .. } => {

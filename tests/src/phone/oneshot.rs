@@ -76,6 +76,15 @@ pub(super) async fn command(
             finish(agent, link).await;
             Ok(())
         }
+        PhoneCommand::ChangePin { pin, new_pin } => {
+            let (old, new) = (pin.read()?, Zeroizing::new(new_pin));
+            let (link, _) = agent.connect_and_unlock(old.clone()).await?;
+            let changed = agent.change_pin(old, new).await;
+            finish(agent, link).await;
+            changed?;
+            println!("the new PIN holds");
+            Ok(())
+        }
         PhoneCommand::Put { name, pin, .. } => {
             let mut source = source.context("a file to store")?;
             unlocked(agent, pin.read()?, move |agent| {

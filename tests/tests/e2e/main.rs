@@ -14,6 +14,7 @@ mod kill;
 mod powercut;
 mod prepared;
 mod restore;
+mod session;
 mod thief;
 mod unlock;
 mod wipe;

@@ -42,6 +42,12 @@ pub(crate) enum Lie {
     NoDone,
     /// It hangs up when the upload comes, and keeps the record that it has.
     NoUpload,
+    /// It hangs up when the record of a new PIN comes, and does not keep it.
+    LosesNewPin,
+    /// It hangs up at the proof of a new PIN, which it does not keep.
+    LosesPinProof,
+    /// It puts the new PIN in the place of the old one, and does not say so.
+    NoPinChanged,
     /// It acknowledges a receipt that was not sent.
     OtherAck,
 }
@@ -67,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) hang_up_at: Option<(Kind, usize)>,
     pub(crate) waits: Option<Action>,
     record: Option<(CredentialId, Record)>,
+    pending_record: Option<(CredentialId, Record)>,
     connections: Vec<Connection>,
 }
 
@@ -168,6 +175,7 @@ impl Peer {
             hang_up_at: None,
             waits: None,
             record: None,
+            pending_record: None,
             connections: Vec::new(),
         };
         let peer = Arc::new(Self {
@@ -387,6 +395,7 @@ impl Peer {
             (Kind::Hello, None) => self.greet(&frame, &mut exchange).await,
             (Kind::UnlockStart, None) => self.unlock(&frame, &mut exchange).await,
             (Kind::GrantProof, None) => self.prove(&frame, &mut exchange, connection).await,
+            (Kind::PinChange, None) => self.change_pin(&frame, &mut exchange, connection).await,
             (Kind::GrantEnd, None) => self.end_grant(&frame, &mut exchange, connection).await,
             (Kind::CommandResult, None) => {
                 let result: CommandResult = self.hear(&frame)?;
@@ -439,6 +448,54 @@ impl Peer {
         let signed = cose::sign(&lease, self.enrolment.as_bytes(), &self.lease).unwrap();
         let lease = (policy.lease_mode != LeaseMode::None).then(|| signed.into());
         exchange.send(&UnlockGranted { lease, policy, may_be_open_until: Timestamp::now() }).await.ok()
+    }
+
+    async fn change_pin(
+        &self,
+        frame: &Frame,
+        exchange: &mut Exchange,
+        connection: &Connection,
+    ) -> Option<()> {
+        let start: PinChange = self.hear(frame)?;
+        let record = self.shared.lock().unwrap().record.clone().unwrap();
+        self.log_in(&record, &start.ke1, exchange).await?;
+        let request: PinRequest = self.next(exchange).await?;
+        let credential = Secret::make(&mut OsRng);
+        let response = self.setup.registration_response(&request.request, &credential).unwrap();
+        self.shared.lock().unwrap().pending_record = None;
+        exchange.send(&PinResponse { response }).await.ok()?;
+        let upload: PinUpload = self.next(exchange).await?;
+        if self.lies(Lie::LosesNewPin) {
+            connection.close(0_u8.into(), b"");
+            return None;
+        }
+        let new = (credential, record_from_upload(&upload.upload).unwrap());
+        self.shared.lock().unwrap().pending_record = Some(new.clone());
+        let proof: PinProof = self.next(exchange).await?;
+        self.log_in(&new, &proof.ke1, exchange).await?;
+        if !self.lies(Lie::LosesPinProof) {
+            let mut shared = self.shared.lock().unwrap();
+            shared.record = shared.pending_record.take();
+        }
+        if self.lies(Lie::LosesPinProof) || self.lies(Lie::NoPinChanged) {
+            connection.close(0_u8.into(), b"");
+            return None;
+        }
+        exchange.send(&PinChanged {}).await.ok()
+    }
+
+    /// KE2 and KE3 with one record.
+    async fn log_in(
+        &self,
+        record: &(CredentialId, Record),
+        ke1: &[u8],
+        exchange: &mut Exchange,
+    ) -> Option<()> {
+        let (pending, ke2) = self.setup.login(&record.1, &record.0, self.enrolment, ke1, &mut OsRng).unwrap();
+        exchange.send(&UnlockChallenge { ke2, attempts_left: 9 }).await.ok()?;
+        let finish: UnlockFinish = self.next(exchange).await?;
+        pending.finish(&finish.ke3).unwrap();
+        Some(())
     }
 
     async fn prove(&self, frame: &Frame, exchange: &mut Exchange, connection: &Connection) -> Option<()> {

@@ -46,6 +46,8 @@ happenings! {
         UnlockGranted "audit-what-unlock-granted",
         UnlockRefused "audit-what-unlock-refused",
         AttemptsExhausted "audit-what-attempts-exhausted",
+        AttemptsReset "audit-what-attempts-reset",
+        PinProven "audit-what-pin-proven",
         DeviceBlocked "audit-what-device-blocked",
         DeviceUnblocked "audit-what-device-unblocked",
         DeviceWiped "audit-what-device-wiped",

@@ -199,3 +199,76 @@ pub(crate) async fn pages_are_used_again(desk: &impl Desk) {
     }
     assert_eq!(desk.bytes().len(), length);
 }
+
+pub(crate) async fn a_pending_record_replaces_the_current_one_when_it_was_proved(desk: &impl Desk) {
+    let records = desk.open();
+    let enrolment = register(&records, 1).await;
+    assert!(matches!(records.charge_pending(enrolment).await.unwrap(), Charge::Missing));
+    records.credit(enrolment, &verified_login(1)).await.unwrap();
+    let (credential, record) = secrets(2);
+    records.put_pending(enrolment, credential.clone(), record).await.unwrap();
+    drop(records);
+
+    let records = desk.open();
+    assert!(is_there(desk, 1) && is_there(desk, 2));
+    let current = charged(&records, enrolment).await.unwrap();
+    assert!(
+        current.credential == secrets(1).0 && current.record == secrets(1).1,
+        "the old one holds until then"
+    );
+    let Charge::Charged(pending) = records.charge_pending(enrolment).await.unwrap() else {
+        panic!("charged")
+    };
+    assert!(pending.credential == credential && pending.record == secrets(2).1);
+    assert_eq!(pending.attempts_left, LIMIT - 2, "both cost attempts of one count");
+    let other = records.promote(enrolment, &verified_login(2), credential.clone()).await;
+    assert!(matches!(other, Err(UnlockRecordsError::OtherEnrolment)));
+    let stale = records.promote(enrolment, &verified_login(1), secrets(3).0).await;
+    assert!(matches!(stale, Err(UnlockRecordsError::NothingPending)));
+    records.promote(enrolment, &verified_login(1), credential.clone()).await.unwrap();
+    assert!(!is_there(desk, 1) && is_there(desk, 2));
+    let again = records.promote(enrolment, &verified_login(1), credential.clone()).await;
+    assert!(matches!(again, Err(UnlockRecordsError::NothingPending)));
+    drop(records);
+    let current = charged(&desk.open(), enrolment).await.unwrap();
+    assert!(current.credential == credential && current.attempts_left == LIMIT - 1);
+}
+
+pub(crate) async fn a_pending_record_that_is_dropped_or_replaced_is_gone(desk: &impl Desk) {
+    let records = desk.open();
+    let enrolment = register(&records, 1).await;
+    records.credit(enrolment, &verified_login(1)).await.unwrap();
+    records.drop_pending(enrolment).await.unwrap();
+    for number in [2, 3] {
+        let (credential, record) = secrets(number);
+        records.put_pending(enrolment, credential, record).await.unwrap();
+    }
+    assert!(!is_there(desk, 2) && is_there(desk, 3));
+    records.drop_pending(enrolment).await.unwrap();
+    assert!(!is_there(desk, 3) && is_there(desk, 1));
+    let late = records.promote(enrolment, &verified_login(1), secrets(3).0).await;
+    assert!(matches!(late, Err(UnlockRecordsError::NothingPending)));
+
+    let (credential, record) = secrets(4);
+    records.put_pending(enrolment, credential, record).await.unwrap();
+    records.destroy(enrolment).await.unwrap();
+    assert!(!is_there(desk, 1) && !is_there(desk, 4), "a wipe takes both");
+    let (credential, record) = secrets(5);
+    let missing = records.put_pending(enrolment, credential, record).await;
+    assert!(matches!(missing, Err(UnlockRecordsError::Missing)));
+}
+
+pub(crate) async fn a_reset_gives_all_attempts_back_over_a_restart(desk: &impl Desk) {
+    let records = desk.open();
+    let enrolment = register(&records, 1).await;
+    for _ in 0..LIMIT {
+        charged(&records, enrolment).await.unwrap();
+    }
+    records.reset(enrolment).await.unwrap();
+    assert!(matches!(records.reset(samples::enrolment(9)).await, Err(UnlockRecordsError::Missing)));
+    drop(records);
+    let records = desk.open();
+    assert_eq!(records.attempts(enrolment).await.unwrap().unwrap().left(), LIMIT);
+    let charged = charged(&records, enrolment).await.unwrap();
+    assert!(charged.credential == secrets(1).0);
+}

@@ -11,7 +11,7 @@ use shared::ids::EnrolmentId;
 use shared::opaque::{CredentialId, Record};
 use zeroize::Zeroizing;
 
-use super::page::{Found, HALF_LEN, HEADER, Half, HalfBytes, PAGE_LEN};
+use super::page::{Found, HALF_LEN, HEADER, Half, HalfBytes, PAGE_LEN, Registered};
 use super::paper::Paper;
 use crate::error::IoProblem;
 use crate::traits::{Attempts, Charge, Charged, UnlockRecordsError};
@@ -43,6 +43,15 @@ struct Entry {
     signed_in: bool,
     /// Not as the current half says: to be written.
     dirty: bool,
+}
+
+/// Which record an attempt is made at.
+#[derive(Clone, Copy)]
+pub(super) enum Attempted {
+    /// The one that opens the vault.
+    Current,
+    /// The one that is to replace it.
+    Pending,
 }
 
 /// All pages.
@@ -165,7 +174,7 @@ impl<P: Paper> Book<P> {
         if mend {
             entry.sequence += 1;
             entry.half = 1 - half;
-            let half = Half { sequence: entry.sequence, ..copy(current) };
+            let half = Half { sequence: entry.sequence, ..current.clone() };
             self.paper.write(offset(page, entry.half), half.encode().as_ref())?;
         }
         match self.entries.insert(current.enrolment, entry) {
@@ -223,7 +232,8 @@ impl<P: Paper> Book<P> {
             None => (self.free_page().map_err(|error| failed(&error))?, 1, 0),
         };
         let attempts = Attempts { used: 0, limit };
-        let mut new = Half { sequence, enrolment, attempts, signed_in: false, credential, record };
+        let current = Registered { credential, record };
+        let mut new = Half { sequence, enrolment, attempts, signed_in: false, current, pending: None };
         let mut entry = Entry { page, half, sequence, attempts, signed_in: false, dirty: false };
         self.free.remove(&page);
         // Both halves, one after the other: at no time is the page without a whole one, and of an older registration
@@ -250,18 +260,105 @@ impl<P: Paper> Book<P> {
         Ok(())
     }
 
-    /// Counts an attempt. What it gives may go out after [`Book::write_out`] only.
-    pub(super) fn charge(&mut self, enrolment: EnrolmentId) -> Result<Charge, UnlockRecordsError> {
+    /// Stores beside the current record the one that is to replace it, durably. An older pending one is gone.
+    pub(super) fn put_pending(
+        &mut self,
+        enrolment: EnrolmentId,
+        credential: CredentialId,
+        record: Record,
+    ) -> Result<(), UnlockRecordsError> {
+        self.rewrite(enrolment, |half| half.pending = Some(Registered { credential, record }))
+    }
+
+    /// Removes the pending record, durably. None is no error.
+    pub(super) fn drop_pending(&mut self, enrolment: EnrolmentId) -> Result<(), UnlockRecordsError> {
+        let entry = self.entries.get(&enrolment).ok_or(UnlockRecordsError::Missing)?;
+        match self.current(entry)?.pending {
+            Some(_) => self.rewrite(enrolment, |half| half.pending = None),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the pending record the current one, durably, if it is the one that was proved; the old one is gone.
+    pub(super) fn promote(
+        &mut self,
+        enrolment: EnrolmentId,
+        proved: &CredentialId,
+    ) -> Result<(), UnlockRecordsError> {
+        let entry = self.entries.get(&enrolment).ok_or(UnlockRecordsError::Missing)?;
+        let pending = self.current(entry)?.pending.filter(|pending| pending.credential == *proved);
+        let pending = pending.ok_or(UnlockRecordsError::NothingPending)?;
+        self.rewrite(enrolment, |half| {
+            half.current = pending;
+            half.pending = None;
+            half.attempts.used = 0;
+        })
+    }
+
+    /// Gives all attempts back, durably, though nobody has proved a PIN.
+    pub(super) fn reset(&mut self, enrolment: EnrolmentId) -> Result<(), UnlockRecordsError> {
+        self.rewrite(enrolment, |half| half.attempts.used = 0)
+    }
+
+    /// Changes what a page says in both halves, one after the other: the first write decides, the second leaves nothing of
+    /// what was. A crash between them is mended by [`Book::open`].
+    fn rewrite(
+        &mut self,
+        enrolment: EnrolmentId,
+        change: impl FnOnce(&mut Half),
+    ) -> Result<(), UnlockRecordsError> {
+        let entry = self.entries.get(&enrolment).ok_or(UnlockRecordsError::Missing)?;
+        let mut half = *self.current(entry)?;
+        let mut entry = entry.clone();
+        (half.attempts, half.signed_in) = (entry.attempts, entry.signed_in);
+        change(&mut half);
+        for first in [true, false] {
+            let next = 1 - entry.half;
+            half.sequence = entry.sequence + 1;
+            let written = self.paper.write(offset(entry.page, next), half.encode().as_ref());
+            if let Err(error) = written.and_then(|()| self.paper.sync()) {
+                // What stands is whole in the other half; the next write goes to the one that failed.
+                let standing = if first { self.entries.get(&enrolment).cloned() } else { Some(entry) };
+                self.entries.extend(standing.map(|entry| (enrolment, Entry { dirty: true, ..entry })));
+                return Err(failed(&error));
+            }
+            entry = Entry {
+                half: next,
+                sequence: half.sequence,
+                attempts: half.attempts,
+                signed_in: half.signed_in,
+                dirty: false,
+                ..entry
+            };
+        }
+        self.entries.insert(enrolment, entry);
+        Ok(())
+    }
+
+    /// Counts an attempt at the current record, or at the pending one. What it gives may go out after [`Book::write_out`]
+    /// only.
+    pub(super) fn charge(
+        &mut self,
+        enrolment: EnrolmentId,
+        at: Attempted,
+    ) -> Result<Charge, UnlockRecordsError> {
         let Some(entry) = self.entries.get(&enrolment) else { return Ok(Charge::Missing) };
         if entry.attempts.left() == 0 {
             return Ok(Charge::Exhausted);
         }
         let half = self.current(entry)?;
+        let registered = match at {
+            Attempted::Current => half.current,
+            Attempted::Pending => match half.pending {
+                Some(pending) => pending,
+                None => return Ok(Charge::Missing),
+            },
+        };
         let Some(entry) = self.entries.get_mut(&enrolment) else { return Ok(Charge::Missing) };
         entry.attempts.used += 1;
         entry.dirty = true;
         let attempts_left = entry.attempts.left();
-        let Half { record, credential, .. } = *half;
+        let Registered { record, credential } = registered;
         Ok(Charge::Charged(Box::new(Charged { record, credential, attempts_left })))
     }
 
@@ -355,8 +452,4 @@ impl<P: Paper> Book<P> {
 /// The torn half may have been an attempt.
 fn count_torn(half: &mut Half) {
     half.attempts.used = half.attempts.used.saturating_add(1).min(half.attempts.limit);
-}
-
-fn copy(half: &Half) -> Half {
-    Half { credential: half.credential.clone(), record: half.record.clone(), ..*half }
 }

@@ -8,11 +8,16 @@
 //! | 32 | 2 | attempts used, big-endian |
 //! | 34 | 2 | attempts limit, big-endian |
 //! | 36 | 1 | 1 once a login was verified, else 0 |
-//! | 37 | 3 | 0 |
+//! | 37 | 1 | 1 if a record is pending, else 0 |
+//! | 38 | 2 | 0 |
 //! | 40 | 32 | credential id |
 //! | 72 | 192 | OPAQUE record (RFC 9807) |
-//! | 264 | 32 | SHA-256 over the bytes before |
-//! | 296 | 1752 | 0 |
+//! | 264 | 32 | credential id of the pending record, or 0 |
+//! | 296 | 192 | the pending record, or 0 |
+//! | 488 | 32 | SHA-256 over the bytes before |
+//! | 520 | 1528 | 0 |
+//!
+//! A record is pending while a PIN is being changed: the current one holds until a login has proved the other.
 
 use shared::crypto::hazmat::sha256;
 use shared::ids::EnrolmentId;
@@ -29,20 +34,41 @@ pub(super) const HALF_LEN: usize = PAGE_LEN / 2;
 pub(super) const HEADER: &[u8; 16] = b"tbk-key-file/1\r\n";
 
 const MAGIC: &[u8; 8] = b"tbk-unl1";
-const SUMMED: usize = 264;
+const PENDING: usize = 264;
+const SUMMED: usize = PENDING + 32 + RECORD_LEN;
 const USED: usize = SUMMED + 32;
 
 /// The bytes of a half.
 pub(super) type HalfBytes = Zeroizing<[u8; HALF_LEN]>;
 
+/// What one registration gave.
+#[derive(Clone, PartialEq)]
+pub(super) struct Registered {
+    pub(super) credential: CredentialId,
+    pub(super) record: Record,
+}
+
+impl Registered {
+    fn encode(&self, bytes: &mut [u8]) {
+        bytes[..32].copy_from_slice(self.credential.expose());
+        bytes[32..].copy_from_slice(self.record.expose());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (credential, record) = bytes.split_at(32);
+        Some(Self { credential: CredentialId::from_slice(credential)?, record: Record::from_slice(record)? })
+    }
+}
+
 /// What a half says.
+#[derive(Clone)]
 pub(super) struct Half {
     pub(super) sequence: u64,
     pub(super) enrolment: EnrolmentId,
     pub(super) attempts: Attempts,
     pub(super) signed_in: bool,
-    pub(super) credential: CredentialId,
-    pub(super) record: Record,
+    pub(super) current: Registered,
+    pub(super) pending: Option<Registered>,
 }
 
 /// What is found where a half should be.
@@ -65,8 +91,11 @@ impl Half {
         bytes[32..34].copy_from_slice(&self.attempts.used.to_be_bytes());
         bytes[34..36].copy_from_slice(&self.attempts.limit.to_be_bytes());
         bytes[36] = u8::from(self.signed_in);
-        bytes[40..72].copy_from_slice(self.credential.expose());
-        bytes[72..SUMMED].copy_from_slice(self.record.expose());
+        self.current.encode(&mut bytes[40..PENDING]);
+        if let Some(pending) = &self.pending {
+            bytes[37] = 1;
+            pending.encode(&mut bytes[PENDING..SUMMED]);
+        }
         let sum = sha256(&[&bytes[..SUMMED]]);
         bytes[SUMMED..USED].copy_from_slice(&sum);
         bytes
@@ -86,26 +115,21 @@ impl Half {
             return if begins && ends { Found::Torn } else { Found::Foreign };
         }
         let number = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-        let (Some(credential), Some(record)) =
-            (CredentialId::from_slice(&bytes[40..72]), Record::from_slice(&bytes[72..72 + RECORD_LEN]))
-        else {
-            return Found::Torn;
-        };
+        let Some(current) = Registered::decode(&bytes[40..PENDING]) else { return Found::Torn };
+        let pending = (bytes[37] == 1).then(|| Registered::decode(&bytes[PENDING..SUMMED])).flatten();
         Found::Whole(Box::new(Self {
             sequence: u64::from_be_bytes(fixed(&bytes[8..16])),
             enrolment: EnrolmentId::from_bytes(fixed(&bytes[16..32])),
             attempts: Attempts { used: number(32), limit: number(34) },
             signed_in: bytes[36] == 1,
-            credential,
-            record,
+            current,
+            pending,
         }))
     }
 
-    /// Whether both are of the same registration.
+    /// Whether both are of the same registrations.
     pub(super) fn same_record(&self, other: &Self) -> bool {
-        self.enrolment == other.enrolment
-            && self.credential == other.credential
-            && self.record == other.record
+        self.enrolment == other.enrolment && self.current == other.current && self.pending == other.pending
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use super::book::{Book, BookError};
+use super::book::{Attempted, Book, BookError};
 use super::page::{HALF_LEN, PAGE_LEN};
 use super::paper::{MemoryPaper, Paper};
 use crate::conformance::unlock_records::{contains, secrets};
@@ -59,7 +59,7 @@ fn registered() -> (MemoryPaper, Book<MemoryPaper>) {
 
 /// Charges and writes out; whether it was granted, and with the right record.
 fn charge(book: &mut Book<impl Paper>) -> bool {
-    let charge = book.charge(samples::enrolment(1)).unwrap();
+    let charge = book.charge(samples::enrolment(1), Attempted::Current).unwrap();
     book.write_out().unwrap();
     match charge {
         Charge::Charged(charged) => {
@@ -168,7 +168,7 @@ fn a_replaced_registration_torn_at_any_byte_leaves_one_of_the_two() {
         for (number, image) in torn(&pair[0], &pair[1]).enumerate() {
             let paper = paper(image);
             let mut book = Book::open(paper.clone()).unwrap();
-            let charge = book.charge(samples::enrolment(1)).unwrap();
+            let charge = book.charge(samples::enrolment(1), Attempted::Current).unwrap();
             let Charge::Charged(charged) = charge else { panic!("the record is lost") };
             let kept = if charged.record == secrets(1).1 { 1 } else { 2 };
             assert!(charged.record == secrets(kept).1 && charged.credential == secrets(kept).0);
@@ -180,6 +180,41 @@ fn a_replaced_registration_torn_at_any_byte_leaves_one_of_the_two() {
             assert!(!contains(&bytes, other.1.expose()) && !contains(&bytes, other.0.expose()));
         }
     }
+}
+
+/// Which of the two records an attempt is answered with; the other is nowhere, unless it is pending.
+fn opens_with(image: Vec<u8>) -> u32 {
+    let paper = paper(image);
+    let mut book = Book::open(paper.clone()).unwrap();
+    let charge = book.charge(samples::enrolment(1), Attempted::Current).unwrap();
+    let Charge::Charged(charged) = charge else { panic!("the record is lost") };
+    let current = if charged.record == secrets(1).1 { 1 } else { 2 };
+    assert!(charged.record == secrets(current).1 && charged.credential == secrets(current).0);
+    let pending = book.charge(samples::enrolment(1), Attempted::Pending).unwrap();
+    if let Charge::Charged(pending) = pending {
+        assert!(current == 1 && pending.record == secrets(2).1, "only the new one is ever pending");
+    } else {
+        let other = secrets(3 - current);
+        let bytes = paper.bytes();
+        assert!(!contains(&bytes, other.1.expose()) && !contains(&bytes, other.0.expose()));
+    }
+    current
+}
+
+#[test]
+fn a_changed_pin_torn_at_any_byte_leaves_one_record_that_opens() {
+    let images = watch(|book| {
+        let (credential, record) = secrets(2);
+        book.put_pending(samples::enrolment(1), credential, record).unwrap();
+        book.promote(samples::enrolment(1), &secrets(2).0).unwrap();
+    });
+    assert_eq!(images.len(), 5, "two halves each");
+    let mut opened = Vec::new();
+    for pair in images.windows(2) {
+        let each: Vec<_> = torn(&pair[0], &pair[1]).step_by(7).map(opens_with).collect();
+        opened.push((each.contains(&1), each.contains(&2)));
+    }
+    assert_eq!(opened, [(true, false), (true, false), (true, true), (false, true)], "one write decides");
 }
 
 #[test]
@@ -310,7 +345,10 @@ fn an_attempt_that_the_disk_refused_stays_charged() {
     let mut book = Book::open(Broken(paper.clone(), Arc::clone(&broken))).unwrap();
     *broken.lock().unwrap() = true;
     for _ in 0..3 {
-        assert!(matches!(book.charge(samples::enrolment(1)).unwrap(), Charge::Charged(_)));
+        assert!(matches!(
+            book.charge(samples::enrolment(1), Attempted::Current).unwrap(),
+            Charge::Charged(_)
+        ));
         assert!(book.write_out().is_err());
     }
     *broken.lock().unwrap() = false;
@@ -327,10 +365,10 @@ fn a_page_whose_destruction_failed_gives_no_record_any_more() {
     let mut book = Book::open(Broken(paper, Arc::clone(&broken))).unwrap();
     *broken.lock().unwrap() = true;
     assert!(book.destroy(samples::enrolment(1)).is_err());
-    assert!(matches!(book.charge(samples::enrolment(1)).unwrap(), Charge::Exhausted));
+    assert!(matches!(book.charge(samples::enrolment(1), Attempted::Current).unwrap(), Charge::Exhausted));
     *broken.lock().unwrap() = false;
     book.destroy(samples::enrolment(1)).unwrap();
-    assert!(matches!(book.charge(samples::enrolment(1)).unwrap(), Charge::Missing));
+    assert!(matches!(book.charge(samples::enrolment(1), Attempted::Current).unwrap(), Charge::Missing));
 }
 
 fn damage(change: impl FnOnce(&mut Vec<u8>)) -> Option<String> {

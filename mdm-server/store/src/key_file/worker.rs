@@ -9,7 +9,7 @@ use shared::opaque::{CredentialId, Record, VerifiedLogin};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::book::Book;
+use super::book::{Attempted, Book};
 use super::paper::Paper;
 use crate::traits::{Attempts, BoxFuture, Charge, UnlockRecords, UnlockRecordsError};
 
@@ -21,7 +21,11 @@ const ROUND: usize = 256;
 
 enum Order {
     Put(EnrolmentId, Box<(CredentialId, Record)>, u16, Reply<()>),
-    Charge(EnrolmentId, Reply<Charge>),
+    PutPending(EnrolmentId, Box<(CredentialId, Record)>, Reply<()>),
+    DropPending(EnrolmentId, Reply<()>),
+    Promote(EnrolmentId, Box<CredentialId>, Reply<()>),
+    Reset(EnrolmentId, Reply<()>),
+    Charge(EnrolmentId, Attempted, Reply<Charge>),
     Credit(EnrolmentId, Reply<()>),
     Attempts(EnrolmentId, Reply<Option<Attempts>>),
     Exhausted(Reply<Vec<EnrolmentId>>),
@@ -107,8 +111,15 @@ fn carry_out(book: &mut Book<impl Paper>, order: Order, pending: &mut Vec<Pendin
             let (credential, record) = *secrets;
             answer(reply, book.put(enrolment, credential, record, limit));
         }
-        Order::Charge(enrolment, reply) => {
-            pending.push(Pending::Charge(enrolment, book.charge(enrolment), reply));
+        Order::PutPending(enrolment, secrets, reply) => {
+            let (credential, record) = *secrets;
+            answer(reply, book.put_pending(enrolment, credential, record));
+        }
+        Order::DropPending(enrolment, reply) => answer(reply, book.drop_pending(enrolment)),
+        Order::Promote(enrolment, proved, reply) => answer(reply, book.promote(enrolment, &proved)),
+        Order::Reset(enrolment, reply) => answer(reply, book.reset(enrolment)),
+        Order::Charge(enrolment, at, reply) => {
+            pending.push(Pending::Charge(enrolment, book.charge(enrolment, at), reply));
         }
         Order::Credit(enrolment, reply) => pending.push(Pending::Done(book.credit(enrolment), reply)),
         Order::Attempts(enrolment, reply) => answer(reply, Ok(book.attempts(enrolment))),
@@ -145,8 +156,41 @@ impl UnlockRecords for Worker {
         self.ask(|reply| Order::Put(enrolment, Box::new((credential, record)), limit, reply))
     }
 
+    fn put_pending(
+        &self,
+        enrolment: EnrolmentId,
+        credential: CredentialId,
+        record: Record,
+    ) -> BoxFuture<'_, Answer<()>> {
+        self.ask(|reply| Order::PutPending(enrolment, Box::new((credential, record)), reply))
+    }
+
+    fn drop_pending(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<()>> {
+        self.ask(|reply| Order::DropPending(enrolment, reply))
+    }
+
+    fn promote(
+        &self,
+        enrolment: EnrolmentId,
+        login: &VerifiedLogin,
+        proved: CredentialId,
+    ) -> BoxFuture<'_, Answer<()>> {
+        if login.enrolment() != enrolment {
+            return Box::pin(async { Err(UnlockRecordsError::OtherEnrolment) });
+        }
+        self.ask(|reply| Order::Promote(enrolment, Box::new(proved), reply))
+    }
+
+    fn reset(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<()>> {
+        self.ask(|reply| Order::Reset(enrolment, reply))
+    }
+
     fn charge(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<Charge>> {
-        self.ask(|reply| Order::Charge(enrolment, reply))
+        self.ask(|reply| Order::Charge(enrolment, Attempted::Current, reply))
+    }
+
+    fn charge_pending(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<Charge>> {
+        self.ask(|reply| Order::Charge(enrolment, Attempted::Pending, reply))
     }
 
     fn credit(&self, enrolment: EnrolmentId, login: &VerifiedLogin) -> BoxFuture<'_, Answer<()>> {

@@ -52,6 +52,9 @@ pub enum UnlockRecordsError {
     /// There is no record of this enrolment.
     #[error("there is no unlock record of this enrolment")]
     Missing,
+    /// No record is pending, or another than the one that was proved.
+    #[error("the new PIN that was proved is not the one that is pending")]
+    NothingPending,
     /// The proof is of another enrolment.
     #[error("the verified login is of another enrolment")]
     OtherEnrolment,
@@ -71,7 +74,8 @@ pub enum UnlockRecordsError {
     Closed,
 }
 
-/// OPAQUE records, credential ids and attempt counters (RFC 9807), one record an enrolment. What is destroyed here is
+/// OPAQUE records, credential ids and attempt counters (RFC 9807), one record an enrolment and, while a PIN is changed, a
+/// pending one. What is destroyed here is
 /// gone from the disk, and no restart, restore of the database or crash gives an attempt back.
 pub trait UnlockRecords: Send + Sync {
     /// Stores the record of a registration with all `limit` attempts. A repeated registration before the first verified
@@ -88,7 +92,35 @@ pub trait UnlockRecords: Send + Sync {
     /// most `limit` calls are answered with a record, however many run at once and whatever restarts.
     fn charge(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<Charge, UnlockRecordsError>>;
 
-    /// Gives all attempts back. Only a verified KE3 does.
+    /// The same for the pending record; [`Charge::Missing`] if none is.
+    fn charge_pending(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<Charge, UnlockRecordsError>>;
+
+    /// Stores a record beside the current one, which goes on to hold; one that was pending before is gone. Durable when it
+    /// answers.
+    fn put_pending(
+        &self,
+        enrolment: EnrolmentId,
+        credential: CredentialId,
+        record: Record,
+    ) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// Removes a pending record, durably: no login that is still on its way can make it the current one. None is no error.
+    fn drop_pending(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// Makes the pending record the current one and gives all attempts back, in one write: at no time do both hold, or
+    /// neither. `proved` is the credential of the charge that the login was for; the old record is gone when this answers.
+    fn promote(
+        &self,
+        enrolment: EnrolmentId,
+        login: &VerifiedLogin,
+        proved: CredentialId,
+    ) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// Gives all attempts back without a login: somebody who may has ordered it, and the journal says who.
+    fn reset(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
+
+    /// Gives all attempts back, for a verified KE3. Beside [`UnlockRecords::promote`] and [`UnlockRecords::reset`] nothing else
+    /// does.
     fn credit(
         &self,
         enrolment: EnrolmentId,

@@ -1,0 +1,88 @@
+//! The change of a PIN. The old one is proved, the new one registered beside it and proved, and one write of the key file's
+//! page puts it in the place of the old: at no time do both open the vault, or neither.
+//!
+//! It is content: the connection must have proved the session grant, and every step asks for it again.
+
+use mdm_core::unlock;
+use rand::rngs::OsRng;
+use shared::crypto::Secret;
+use shared::opaque::{VerifiedLogin, record_from_upload};
+use shared::wire::{
+    PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload, RefusalReason, UnlockFinish,
+};
+
+use super::device::Caller;
+use super::exchange::{Exchange, ExchangeError};
+use super::unlock::{At, Challenged, challenge, load};
+use crate::service::Service;
+
+/// From KE1 of the old PIN to the end.
+pub(super) async fn change(
+    service: &Service,
+    caller: &Caller,
+    start: PinChange,
+    exchange: &mut Exchange,
+) -> Result<(), ExchangeError> {
+    caller.content(service).await?;
+    let Some(old) = challenge(service, caller, At::Current, &start.ke1, exchange).await? else {
+        return Ok(());
+    };
+    let verified = verify(service, caller, old, exchange).await?.0;
+    service.unlock_records.credit(caller.enrolment, &verified).await?;
+    register(service, caller, exchange).await?;
+
+    let proof: PinProof = exchange.receive().await?;
+    let Some(new) = challenge(service, caller, At::Pending, &proof.ke1, exchange).await? else {
+        return Ok(());
+    };
+    let (verified, new) = verify(service, caller, new, exchange).await?;
+    let _held = caller.turn(service).await?;
+    caller.content(service).await?;
+    let device = load(service, caller.enrolment).await?;
+    service.commit(unlock::pin_proven(&device.value, service.clock.now())).await?;
+    service.unlock_records.promote(caller.enrolment, &verified, new).await?;
+    exchange.send(&PinChanged {}).await
+}
+
+/// KE3 of one of the two logins.
+async fn verify(
+    service: &Service,
+    caller: &Caller,
+    challenged: Challenged,
+    exchange: &mut Exchange,
+) -> Result<(VerifiedLogin, shared::opaque::CredentialId), ExchangeError> {
+    let finish: UnlockFinish = exchange.receive().await?;
+    let login = challenged.login.finish(&finish.ke3);
+    let _held = caller.turn(service).await?;
+    caller.content(service).await?;
+    match login {
+        Ok(verified) => Ok((verified, challenged.credential)),
+        Err(_) => {
+            let device = load(service, caller.enrolment).await?;
+            let reason = RefusalReason::PinWrong;
+            service.commit(unlock::refused(&device.value, reason, service.clock.now())).await?;
+            Err(reason.into())
+        }
+    }
+}
+
+/// The registration of the new PIN, whose record waits beside the old one.
+async fn register(service: &Service, caller: &Caller, exchange: &mut Exchange) -> Result<(), ExchangeError> {
+    let malformed = |_| RefusalReason::Malformed;
+    let request: PinRequest = exchange.receive().await?;
+    let credential = Secret::make(&mut OsRng);
+    let response =
+        service.keyring.opaque.registration_response(&request.request, &credential).map_err(malformed)?;
+    {
+        let _held = caller.turn(service).await?;
+        caller.content(service).await?;
+        // The device overwrites the slot of an earlier try after this answer: no login of that try counts from here on.
+        service.unlock_records.drop_pending(caller.enrolment).await?;
+        exchange.send(&PinResponse { response }).await?;
+    }
+    let upload: PinUpload = exchange.receive().await?;
+    let record = record_from_upload(&upload.upload).map_err(malformed)?;
+    let _held = caller.turn(service).await?;
+    caller.content(service).await?;
+    Ok(service.unlock_records.put_pending(caller.enrolment, credential, record).await?)
+}
