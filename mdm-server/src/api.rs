@@ -84,6 +84,7 @@ fn v1() -> Router<Api> {
         .route("/devices/{id}/block", post(devices::block))
         .route("/devices/{id}/unblock", post(devices::unblock))
         .route("/devices/{id}/wipe", post(devices::wipe))
+        .route("/devices/{id}/reset-attempts", post(devices::reset_attempts))
         .route("/documents", get(documents::list).post(documents::publish).layer(DefaultBodyLimit::disable()))
         .route(
             "/documents/{id}",

@@ -255,10 +255,7 @@ fn issue_as(
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
-    let reason = instruction.reason.trim();
-    if reason.is_empty() || reason.chars().count() > 500 {
-        return Err(CommandError::Reason);
-    }
+    let reason = checked_reason(instruction.reason)?;
     let Given { id, order, issued_at } = given;
     let command = Command { id, order, action, issued_at };
     let enrolment = device.value.enrolment;
@@ -286,6 +283,12 @@ fn issue_as(
             .personal(PersonalValue::make("reason", reason, rng)),
     );
     Ok(Issued { changes, signed })
+}
+
+/// Why somebody did it, in 1 to 500 characters.
+pub(crate) fn checked_reason(reason: &str) -> Result<&str, CommandError> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 { Err(CommandError::Reason) } else { Ok(reason) }
 }
 
 fn happening(action: Action) -> Happening {

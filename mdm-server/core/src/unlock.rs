@@ -12,6 +12,7 @@ use crate::account::{Account, AccountState};
 use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::code::{CodeRecord, CodeState};
+use crate::command::{self, CommandError};
 use crate::device::{Device, DeviceState};
 use crate::grant::GrantSeal;
 
@@ -174,11 +175,17 @@ pub fn attempts_reset(
     reason: &str,
     now: Timestamp,
     rng: &mut (impl RngCore + CryptoRng),
-) -> Changeset {
+) -> Result<Changeset, CommandError> {
+    match device.state {
+        DeviceState::Wiped(_) => return Err(CommandError::AlreadyWiped),
+        DeviceState::Enrolling => return Err(CommandError::Enrolling),
+        DeviceState::Live | DeviceState::Blocked => {}
+    }
+    let reason = command::checked_reason(reason)?;
     let mut changes = Changeset::default();
     changes.note(
         AuditEvent::new(now, actor, Happening::AttemptsReset, Subject::device(device))
             .personal(PersonalValue::make("reason", reason, rng)),
     );
-    changes
+    Ok(changes)
 }

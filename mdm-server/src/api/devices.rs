@@ -10,7 +10,7 @@ use super::auth::May;
 use super::extract::{self, Asked, Named, page_after, page_size};
 use super::types::{DeviceQuery, DeviceView, OrderRequest, Page};
 use super::{Api, ApiError};
-use crate::rights::{Block, Read, Wipe};
+use crate::rights::{Block, Manage, Read, Wipe};
 use crate::use_cases::accounts::{self, Listing};
 use crate::use_cases::devices::{self, Order};
 use crate::use_cases::{UseCaseError, to_the_end};
@@ -62,11 +62,21 @@ pub(super) async fn wipe(
     carry_out(&api, Verb::Wipe, id, may.actor(), request).await
 }
 
+pub(super) async fn reset_attempts(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<EnrolmentId>,
+    extract::Json(request): extract::Json<OrderRequest>,
+) -> Result<Json<DeviceView>, ApiError> {
+    carry_out(&api, Verb::ResetAttempts, id, may.actor(), request).await
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Verb {
     Block,
     Unblock,
     Wipe,
+    ResetAttempts,
 }
 
 /// Carries an order out though the caller hangs up.
@@ -84,6 +94,7 @@ async fn carry_out(
             Verb::Block => devices::block(&service, id, order).await,
             Verb::Unblock => devices::unblock(&service, id, order).await,
             Verb::Wipe => devices::wipe(&service, id, order).await,
+            Verb::ResetAttempts => devices::reset_attempts(&service, id, order).await,
         }
     };
     view(api, to_the_end(order).await).await

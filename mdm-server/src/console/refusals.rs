@@ -223,7 +223,9 @@ fn commit(error: &CommitError) -> Said {
 fn key_file(language: Language, done: &str, cause: &UnlockRecordsError) -> String {
     let cause = match cause {
         UnlockRecordsError::AlreadySignedIn => "refusals-key-in-use",
-        UnlockRecordsError::Missing | UnlockRecordsError::OtherEnrolment => "refusals-key-missing",
+        UnlockRecordsError::Missing
+        | UnlockRecordsError::NothingPending
+        | UnlockRecordsError::OtherEnrolment => "refusals-key-missing",
         UnlockRecordsError::Io(_) => "refusals-key-file",
         UnlockRecordsError::Damaged { .. } => "refusals-key-file-damaged",
         UnlockRecordsError::Closed => "refusals-key-file-closed",

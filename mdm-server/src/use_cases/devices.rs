@@ -6,6 +6,7 @@ use mdm_core::command::{self, Instruction, Issued};
 use mdm_core::device::Device;
 use mdm_core::hello;
 use mdm_core::quarantine::replay::Tombstone;
+use mdm_core::unlock;
 use rand::rngs::OsRng;
 use shared::ids::EnrolmentId;
 
@@ -79,6 +80,24 @@ pub async fn unblock(
     .await?;
     service.live.push(enrolment, &signed);
     show(service, enrolment).await
+}
+
+/// Gives a device all its unlock attempts back. Beside a verified PIN nothing else does; the journal says who did and why. It
+/// opens nothing: whoever tries needs the PIN as before.
+pub async fn reset_attempts(
+    service: &Service,
+    enrolment: EnrolmentId,
+    order: Order<'_>,
+) -> Result<Device, UseCaseError> {
+    service.outside_quarantine()?;
+    let _held = service.lock_for_command(enrolment).await;
+    let device = load(service, enrolment).await?.value;
+    let changes =
+        unlock::attempts_reset(&device, order.actor, order.reason, service.clock.now(), &mut OsRng)?;
+    service.commit(changes).await?;
+    let failed = |cause| UseCaseError::UnlockRecords { done: "", cause };
+    service.unlock_records.reset(enrolment).await.map_err(failed)?;
+    Ok(device)
 }
 
 /// 遠隔消去: tombstone and command in one commit, then the key file's page destroyed, then 鍵破棄済 noted. A failure after

@@ -116,7 +116,7 @@ async fn enrol(
     identity: &Identity,
     heard: &Shared,
 ) -> anyhow::Result<()> {
-    let exporter = exporter(connection)?;
+    let exporter = exporter(connection, shared::wire::EXPORTER_LABEL_ENROL)?;
     let mut stream = RawStream::accept(connection).await?;
     let start: EnrolStart = hear(&mut stream, heard).await?;
     match belief {

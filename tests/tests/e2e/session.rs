@@ -5,9 +5,9 @@ mod pin;
 use anyhow::Result;
 use e2e::attacker::{Answer, RawDevice, RawStream};
 use e2e::world::World;
+use shared::crypto::Secret;
 use shared::grant::GrantKey;
 use shared::opaque::{LoginStart, client_input};
-use shared::crypto::Secret;
 use shared::wire::{GrantEnd, GrantProof, Kind, PinChange, RefusalReason, UnlockFinish};
 
 use crate::thief::{Holder, PIN, holder, runtime};
@@ -15,7 +15,8 @@ use crate::thief::{Holder, PIN, holder, runtime};
 /// Asks for content as the first thing on a stream: the beginning of a change of the PIN.
 async fn ask_for_content(device: &RawDevice) -> Result<(RawStream, Answer)> {
     let mut rng = rand::rngs::OsRng;
-    let input = client_input("000000", &Secret::make(&mut rng), shared::ids::EnrolmentId::from_bytes([0; 16]));
+    let input =
+        client_input("000000", &Secret::make(&mut rng), shared::ids::EnrolmentId::from_bytes([0; 16]));
     let (_, ke1) = LoginStart::make(input, &mut rng)?;
     let mut stream = device.stream().await?;
     let answer = stream.ask(&PinChange { ke1 }).await?;
@@ -79,7 +80,11 @@ fn a_proof_is_worth_nothing_on_another_connection_and_after_a_newer_unlock() {
         let replayed = second.ask(&GrantProof { tag }).await.unwrap();
         assert_eq!(replayed.refusal(), Some(RefusalReason::NoGrant));
         assert_eq!(prove(&first, &holder, &key).await.unwrap().kind(), Some(Kind::GrantAccepted));
-        assert_eq!(prove(&second, &holder, &key).await.unwrap().kind(), Some(Kind::GrantAccepted), "once each");
+        assert_eq!(
+            prove(&second, &holder, &key).await.unwrap().kind(),
+            Some(Kind::GrantAccepted),
+            "once each"
+        );
 
         let newer = unlock(&thief, &second).await.unwrap();
         for device in [&first, &second] {
@@ -89,7 +94,11 @@ fn a_proof_is_worth_nothing_on_another_connection_and_after_a_newer_unlock() {
         }
         assert_eq!(prove(&first, &holder, &newer).await.unwrap().kind(), Some(Kind::GrantAccepted));
         let old = GrantEnd { tag };
-        assert_eq!(first.ask(&old).await.unwrap().refusal(), Some(RefusalReason::NoGrant), "of the old grant");
+        assert_eq!(
+            first.ask(&old).await.unwrap().refusal(),
+            Some(RefusalReason::NoGrant),
+            "of the old grant"
+        );
         assert_eq!(content(&first).await.unwrap().kind(), Some(Kind::UnlockChallenge));
         let end = GrantEnd { tag: first.grant_tag(&newer, holder.enrolment().unwrap()).unwrap() };
         assert_eq!(first.ask(&end).await.unwrap().kind(), Some(Kind::GrantEnded));

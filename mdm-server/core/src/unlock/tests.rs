@@ -128,3 +128,17 @@ fn a_login_of_another_enrolment_or_after_a_block_grants_nothing() {
     let refused = grant(&login, unlocking(blocked), &Policy::default(), &seal(), noon(), &mut rng());
     assert_eq!(refused.err(), Some(RefusalReason::Blocked));
 }
+
+#[test]
+fn attempts_are_given_back_by_somebody_with_a_reason_to_a_device_that_has_a_pin() {
+    let reset = |state, reason: &str| {
+        let device = device(&account(), public_key(), state);
+        attempts_reset(&device, Actor::Server, reason, noon(), &mut rng())
+    };
+    let changes = reset(DeviceState::Blocked, " found after the holidays ").unwrap();
+    assert!(changes.writes.is_empty(), "the counter is in the key file");
+    assert_eq!(changes.events.len(), 1);
+    assert_eq!(changes.events[0].what, Happening::AttemptsReset);
+    assert!(matches!(reset(DeviceState::Live, " "), Err(CommandError::Reason)));
+    assert!(matches!(reset(DeviceState::Enrolling, "why"), Err(CommandError::Enrolling)));
+}

@@ -36,6 +36,7 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("POST", format!("devices/{ID}/block"), block()),
         ("POST", format!("devices/{ID}/unblock"), block()),
         ("POST", format!("devices/{ID}/wipe"), manage()),
+        ("POST", format!("devices/{ID}/reset-attempts"), manage()),
         ("GET", "documents".to_owned(), read()),
         ("POST", "documents".to_owned(), manage()),
         ("GET", format!("documents/{ID}"), read()),

@@ -203,6 +203,8 @@ pub(crate) enum Devices {
     Unblock(Order),
     /// 遠隔消去: destroy the keys, for ever.
     Wipe(Order),
+    /// Give back all unlock attempts. The PIN stays: it is known to its owner or to nobody.
+    ResetAttempts(Order),
 }
 
 /// A document that comes in.

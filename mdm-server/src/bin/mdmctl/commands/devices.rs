@@ -18,6 +18,7 @@ pub(super) fn run(client: &Client, command: &Devices, json: bool) -> Result<(), 
         Devices::Block(order) => give(client, order, "block")?,
         Devices::Unblock(order) => give(client, order, "unblock")?,
         Devices::Wipe(order) => give(client, order, "wipe")?,
+        Devices::ResetAttempts(order) => give(client, order, "reset-attempts")?,
     };
     answer(json, &device, show)
 }
