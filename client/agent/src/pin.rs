@@ -87,6 +87,7 @@ struct Change {
     enrolment: EnrolmentId,
     device_secret: Secret<32>,
     stretching: Stretching,
+    vault_epoch: u64,
 }
 
 impl Agent {
@@ -152,7 +153,7 @@ impl Agent {
         let (change, slot) = self.blocking(Self::begin_change).await??;
         let input = client_input(&old, &change.device_secret, change.enrolment);
         let (start, ke1) = LoginStart::make(input, &mut rng())?;
-        exchange.send(&PinChange { ke1 }).await?;
+        exchange.send(&PinChange { ke1, vault_epoch: change.vault_epoch }).await?;
         let UnlockChallenge { ke2, attempts_left } = exchange.expect().await?;
         let (change, ke3, vault_key) = self
             .blocking(move |agent| {
@@ -171,11 +172,15 @@ impl Agent {
 
     /// The new slot costs what the old one costs, so that a login fits both.
     fn begin_change(&self) -> Result<(Change, Slot), ChangePinError> {
-        let enrolment = self.inner().device.as_ref().ok_or(AgentError::Unenrolled)?.enrolment;
+        let (enrolment, vault_epoch) = {
+            let inner = self.inner();
+            let device = inner.device.as_ref().ok_or(AgentError::Unenrolled)?;
+            (device.enrolment, device.vault_epoch)
+        };
         let secret = self.platform.secrets.load().map_err(AgentError::from)?;
         let device_secret = secret.ok_or(AgentError::Missing("the device secret"))?;
         let slot = Slot::load(&self.home, SlotKind::Online)?.ok_or(AgentError::Missing("the key slot"))?;
-        Ok((Change { enrolment, device_secret, stretching: slot.header().stretching }, slot))
+        Ok((Change { enrolment, device_secret, stretching: slot.header().stretching, vault_epoch }, slot))
     }
 
     /// Registers the new PIN; its slot is on the disk before the server hears of its record.
@@ -193,7 +198,7 @@ impl Agent {
         let (change, vault_key) = (change.clone(), vault_key.clone());
         let (upload, export_key) = self
             .blocking(move |agent| {
-                let Change { enrolment, device_secret, stretching } = &change;
+                let Change { enrolment, device_secret, stretching, .. } = &change;
                 let (upload, export_key) = start.finish(&response, *enrolment, *stretching, &mut rng())?;
                 Slot::seal_online(
                     &vault_key,
@@ -221,7 +226,7 @@ impl Agent {
     ) -> Result<Vec<u8>, ChangePinError> {
         let input = client_input(new, &change.device_secret, change.enrolment);
         let (start, ke1) = LoginStart::make(input, &mut rng())?;
-        exchange.send(&PinProof { ke1 }).await?;
+        exchange.send(&PinProof { ke1, vault_epoch: change.vault_epoch }).await?;
         let UnlockChallenge { ke2, .. } = exchange.expect().await?;
         let change = change.clone();
         let finished = self

@@ -9,6 +9,7 @@ use shared::crypto::Secret;
 use shared::opaque::{VerifiedLogin, record_from_upload};
 use shared::wire::{
     PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload, RefusalReason, UnlockFinish,
+    UnlockStart,
 };
 
 use super::device::Caller;
@@ -24,7 +25,8 @@ pub(super) async fn change(
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
     caller.content(service).await?;
-    let Some(old) = challenge(service, caller, At::Current, &start.ke1, exchange).await? else {
+    let login = UnlockStart { ke1: start.ke1, vault_epoch: start.vault_epoch };
+    let Some(old) = challenge(service, caller, At::Current, &login, exchange).await? else {
         return Ok(());
     };
     let verified = verify(service, caller, old, exchange).await?.0;
@@ -32,7 +34,8 @@ pub(super) async fn change(
     register(service, caller, exchange).await?;
 
     let proof: PinProof = exchange.receive().await?;
-    let Some(new) = challenge(service, caller, At::Pending, &proof.ke1, exchange).await? else {
+    let login = UnlockStart { ke1: proof.ke1, vault_epoch: proof.vault_epoch };
+    let Some(new) = challenge(service, caller, At::Pending, &login, exchange).await? else {
         return Ok(());
     };
     let (verified, new) = verify(service, caller, new, exchange).await?;

@@ -22,7 +22,7 @@ pub(super) async fn run(
     start: UnlockStart,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
-    let Some(challenged) = challenge(service, caller, At::Current, &start.ke1, exchange).await? else {
+    let Some(challenged) = challenge(service, caller, At::Current, &start, exchange).await? else {
         return Ok(());
     };
     let finish: UnlockFinish = exchange.receive().await?;
@@ -87,7 +87,7 @@ pub(super) async fn challenge(
     service: &Service,
     caller: &Caller,
     at: At,
-    ke1: &[u8],
+    start: &UnlockStart,
     exchange: &mut Exchange,
 ) -> Result<Option<Challenged>, ExchangeError> {
     let _held = caller.turn(service).await?;
@@ -133,7 +133,7 @@ pub(super) async fn challenge(
     let (login, ke2) = service
         .keyring
         .opaque
-        .login(&charged.record, &charged.credential, enrolment, ke1, &mut OsRng)
+        .login(&charged.record, &charged.credential, enrolment, &start.ke1, &mut OsRng)
         .map_err(|_| RefusalReason::Malformed)?;
     exchange.send(&UnlockChallenge { ke2, attempts_left: charged.attempts_left }).await?;
     Ok(Some(Challenged { login, credential: charged.credential }))

@@ -11,6 +11,8 @@ pub struct PinChange {
     /// The serialized message.
     #[serde(with = "serde_bytes")]
     pub ke1: Vec<u8>,
+    /// How often the vault was opened by an unlock.
+    pub vault_epoch: u64,
 }
 
 /// Client → server: KE1 of a login with the new PIN, whose registration precedes it.
@@ -19,6 +21,8 @@ pub struct PinProof {
     /// The serialized message.
     #[serde(with = "serde_bytes")]
     pub ke1: Vec<u8>,
+    /// How often the vault was opened by an unlock.
+    pub vault_epoch: u64,
 }
 
 /// Server → client: the new PIN holds, durably, and the old one no more.

@@ -19,7 +19,7 @@ async fn ask_for_content(device: &RawDevice) -> Result<(RawStream, Answer)> {
         client_input("000000", &Secret::make(&mut rng), shared::ids::EnrolmentId::from_bytes([0; 16]));
     let (_, ke1) = LoginStart::make(input, &mut rng)?;
     let mut stream = device.stream().await?;
-    let answer = stream.ask(&PinChange { ke1 }).await?;
+    let answer = stream.ask(&PinChange { ke1, vault_epoch: u64::MAX }).await?;
     Ok((stream, answer))
 }
 
