@@ -2,7 +2,6 @@
 //! operation is there or none, and nothing that was acknowledged before is gone.
 
 mod apply;
-mod pin;
 mod unlock;
 mod wipe;
 

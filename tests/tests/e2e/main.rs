@@ -14,7 +14,6 @@ mod kill;
 mod powercut;
 mod prepared;
 mod restore;
-mod session;
 mod thief;
 mod unlock;
 mod wipe;
