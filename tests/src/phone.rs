@@ -6,6 +6,7 @@ mod attempt;
 mod buffered;
 mod cli;
 pub mod control;
+mod memory;
 mod observer;
 mod oneshot;
 mod print;
@@ -23,6 +24,7 @@ use client_agent::confine::{Plan, confine};
 use client_agent::{Agent, Confinement, OpenError, Platform};
 use vault::{Home, HomeError};
 
+use memory::Memory;
 use observer::Printer;
 
 const MODEL: &str = "phone (headless)";
@@ -44,8 +46,10 @@ pub fn main(cli: Cli) -> anyhow::Result<()> {
         PhoneCommand::Enrol(_) => home.create().map(|()| None)?,
         _ => None,
     };
+    // Before this process loses the right to.
+    let memory = cli.scannable.then(Memory::open).transpose()?.map(Arc::new);
     client_agent::keep_memory_private().context("the memory of this process cannot be kept from others")?;
-    let start = Start { home, confinement: confine_this(&cli)?, source };
+    let start = Start { home, confinement: confine_this(&cli)?, source, memory };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match cli.command {
         PhoneCommand::Enrol(arguments) => runtime.block_on(oneshot::enrol(&start, arguments)),
@@ -68,6 +72,8 @@ struct Start {
     confinement: Confinement,
     /// The file to store, outside the home.
     source: Option<File>,
+    /// The memory of this process, where a test wants to search it.
+    memory: Option<Arc<Memory>>,
 }
 
 /// Confines the process, unless it is the control of a test. There are no threads yet.

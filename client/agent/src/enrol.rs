@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use client_core::{Session, State};
+use client_core::{Session, State, UnlockRefusal};
 use shared::activation_code::ActivationCode;
 use shared::cose::Signer;
 use shared::crypto::Secret;
@@ -19,7 +19,7 @@ use shared::wire::{
 use vault::{Home, Slot, Vault, VaultKey, erase, files, intent};
 use zeroize::Zeroizing;
 
-use crate::agent::{Agent, rng};
+use crate::agent::{Agent, Inner, rng};
 use crate::clock::moment;
 use crate::device_state::DeviceState;
 use crate::error::AgentError;
@@ -109,22 +109,12 @@ by_way_of_agent_error!(
 impl Agent {
     /// Enrols this device. Begins again where an earlier try was interrupted.
     pub async fn enrol(self: &Arc<Self>, request: EnrolRequest) -> Result<Enrolled, EnrolError> {
-        self.may_enrol()?;
+        may_enrol(&self.inner())?;
         let pins = (!request.pins.is_empty()).then(|| request.pins.clone());
         let link = Link::open(&request.server, client_config(ALPN_ENROL, pins, None)?).await?;
         let outcome = self.enrol_on(&link, &request).await;
         link.close().await;
         outcome
-    }
-
-    fn may_enrol(&self) -> Result<(), EnrolError> {
-        let inner = self.inner();
-        match inner.session.state() {
-            State::Unenrolled | State::Gone => Ok(()),
-            State::Wiping => Err(EnrolError::Wiping),
-            _ if inner.device.as_ref().is_some_and(|device| !device.confirmed) => Ok(()),
-            _ => Err(EnrolError::AlreadyEnrolled),
-        }
     }
 
     async fn enrol_on(self: &Arc<Self>, link: &Link, request: &EnrolRequest) -> Result<Enrolled, EnrolError> {
@@ -235,7 +225,7 @@ impl Agent {
     }
 
     /// A fresh vault, its online slot and the enrolment's state, all on disk when this returns. What an earlier try has
-    /// left is empty and goes.
+    /// left is empty and goes, unless that try's PIN was used meanwhile: then it is a completed enrolment, or about to be one.
     fn make_vault(
         &self,
         device: &DeviceState,
@@ -243,6 +233,9 @@ impl Agent {
         export_key: &ExportKey,
         device_secret: &Secret<32>,
     ) -> Result<(), EnrolError> {
+        // Held to the end: no unlock may begin with the slot that goes.
+        let mut inner = self.inner();
+        may_enrol(&inner)?;
         let home: &Home = &self.home;
         // Empty, from a try that was interrupted; or the note of an earlier enrolment's erase.
         erase::clear_for_enrolment(home)?;
@@ -254,23 +247,33 @@ impl Agent {
         Slot::seal_online(&key, device.enrolment, stretching, export_key, device_secret, &mut rng())
             .store(home)?;
         device.store(home)?;
-        self.adopt(device.clone());
+        adopt(&mut inner, device.clone());
         Ok(())
-    }
-
-    fn adopt(&self, device: DeviceState) {
-        let mut inner = self.inner();
-        inner.session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
-        inner.device = Some(device);
     }
 
     fn confirm(&self, mut device: DeviceState) -> Result<(), AgentError> {
         device.confirmed = true;
         device.heard(moment().now);
         device.store(&self.home)?;
-        self.adopt(device);
+        adopt(&mut self.inner(), device);
         Ok(())
     }
+}
+
+fn may_enrol(inner: &Inner) -> Result<(), EnrolError> {
+    match inner.session.state() {
+        State::Unenrolled | State::Gone => Ok(()),
+        State::Wiping => Err(EnrolError::Wiping),
+        // Its PIN is being tested, and if it is right the code is used up.
+        State::Unlocking => Err(AgentError::from(UnlockRefusal::Busy).into()),
+        _ if inner.device.as_ref().is_some_and(|device| !device.confirmed) => Ok(()),
+        _ => Err(EnrolError::AlreadyEnrolled),
+    }
+}
+
+fn adopt(inner: &mut Inner, device: DeviceState) {
+    inner.session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
+    inner.device = Some(device);
 }
 
 fn is_code_bound(error: &EnrolError) -> bool {

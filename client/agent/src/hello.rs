@@ -12,6 +12,7 @@ use shared::wire::{
     ALPN_DEVICE, CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, Kind, RefusalReason,
     Refused, Renew, Renewed, Unsupported,
 };
+use vault::DurableLease;
 
 use crate::agent::{Agent, Event, Inner};
 use crate::clock::moment;
@@ -77,7 +78,7 @@ impl Agent {
 
     pub(crate) async fn greet_once(self: &Arc<Self>, link: &Link) -> Result<(), AgentError> {
         let connection = &link.connection;
-        let hello = self.hello();
+        let hello = self.blocking(Self::hello).await?;
         match Exchange::ask::<_, HelloReply>(connection, &hello).await {
             Err(ExchangeError::Command(command)) => {
                 self.blocking(move |agent| agent.obey(&command)).await??
@@ -106,12 +107,16 @@ impl Agent {
         Ok(())
     }
 
+    /// Blocking.
     fn hello(&self) -> Hello {
         let inner = self.inner();
         let device = inner.erase.as_ref().map(|erase| &erase.device).or(inner.device.as_ref());
+        let progress = device.map(|device| device.progress).unwrap_or_default();
+        // A block whose offline slot could not be destroyed has not been obeyed: it is tried again before it is reported.
+        let obeyed = !progress.blocked || DurableLease::drop_offline(&self.home).is_ok();
         Hello {
             app_version: self.platform.description.app_version.clone(),
-            last_applied: device.and_then(|device| device.progress.last_applied),
+            last_applied: progress.last_applied.filter(|_| obeyed),
             vault_epoch: device.map_or(0, |device| device.vault_epoch),
             checkpoint: device.and_then(|device| device.checkpoint.clone()),
             signed_checkpoint: device.and_then(|device| device.signed_checkpoint.clone()),
@@ -122,8 +127,11 @@ impl Agent {
     /// Blocking.
     fn take_reply(&self, reply: &HelloReply) -> Result<(), AgentError> {
         for command in &reply.commands {
-            if let Err(AgentError::Command(error)) = self.obey(command) {
-                tracing::warn!(%error, "a command in the server's answer was refused");
+            match self.obey(command) {
+                Err(AgentError::Command(error)) => {
+                    tracing::warn!(%error, "a command in the server's answer was refused");
+                }
+                obeyed => obeyed?,
             }
         }
         let mut inner = self.inner();

@@ -198,6 +198,7 @@ pub(crate) async fn tidy(service: &Service) -> Result<(), UseCaseError> {
 
 /// Whether a document with this label would be published: to be asked before its contents are received.
 pub fn check(service: &Service, label: &Label) -> Result<(), UseCaseError> {
+    service.outside_quarantine()?;
     if label.level > service.config.documents.highest_level() {
         return Err(Refusal::LevelNotForPhones.into());
     }

@@ -102,11 +102,11 @@ impl<const N: usize> hkdf::KeyType for OutputLength<N> {
 pub fn derive_hkdf<const N: usize>(salt: &[u8], ikm: &[&[u8]], info: &[&[u8]]) -> Secret<N> {
     let ikm = Zeroizing::new(ikm.concat());
     let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&ikm);
-    let mut output = Zeroizing::new([0; N]);
-    prk.expand(info, OutputLength::<N>)
-        .and_then(|okm| okm.fill(output.as_mut()))
-        .expect("HKDF-SHA-256 gives up to 8160 bytes");
-    Secret::from_bytes(*output)
+    Secret::filled(|output| {
+        prk.expand(info, OutputLength::<N>)
+            .and_then(|okm| okm.fill(output))
+            .expect("HKDF-SHA-256 gives up to 8160 bytes");
+    })
 }
 
 /// HMAC-SHA-256 over the concatenation of `parts`.

@@ -4,25 +4,31 @@ use rand::{CryptoRng, RngCore};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// `N` secret bytes.
+/// `N` secret bytes. They lie on the heap, so that moving a secret leaves no copy of them behind.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Secret<const N: usize>([u8; N]);
+pub struct Secret<const N: usize>(Box<[u8; N]>);
 
 impl<const N: usize> Secret<N> {
     /// Takes over bytes that came from storage or a key exchange. The caller's copy stays the caller's to erase.
     pub fn from_bytes(bytes: [u8; N]) -> Self {
-        Self(bytes)
+        Self(Box::new(bytes))
     }
 
     /// The same, from a slice; `None` if it is not `N` bytes long.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+        let bytes: &[u8; N] = bytes.try_into().ok()?;
+        Some(Self::filled(|place| place.copy_from_slice(bytes)))
     }
 
     /// Fresh random bytes.
     pub fn make(rng: &mut (impl RngCore + CryptoRng)) -> Self {
-        let mut secret = Self([0; N]);
-        rng.fill_bytes(&mut secret.0);
+        Self::filled(|place| rng.fill_bytes(place))
+    }
+
+    /// What `fill` writes, in the place where it stays.
+    pub(super) fn filled(fill: impl FnOnce(&mut [u8; N])) -> Self {
+        let mut secret = Self(Box::new([0; N]));
+        fill(&mut secret.0);
         secret
     }
 
@@ -34,7 +40,7 @@ impl<const N: usize> Secret<N> {
 
 impl<const N: usize> PartialEq for Secret<N> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.ct_eq(other.0.as_ref()).into()
     }
 }
 

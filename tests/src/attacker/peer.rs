@@ -8,7 +8,10 @@ use shared::crypto::Secret;
 use shared::grant::GrantKey;
 use shared::ids::EnrolmentId;
 use shared::opaque::{ExportKey, FinishedLogin, LoginStart, OpaqueError, Stretching, client_input};
-use shared::wire::{ALPN_DEVICE, EXPORTER_LABEL_GRANT, GrantProof, Hello, Kind, Message, UnlockChallenge, UnlockFinish, UnlockStart};
+use shared::wire::{
+    ALPN_DEVICE, EXPORTER_LABEL_GRANT, GrantProof, Hello, Kind, Message, UnlockChallenge, UnlockFinish,
+    UnlockStart,
+};
 
 use super::identity::Identity;
 use super::raw::{Answer, RawStream, exporter, wait_closed};

@@ -17,6 +17,9 @@ pub struct Cli {
     /// Keep the access to all files: the control of a test.
     #[arg(long, hide = true)]
     pub unconfined: bool,
+    /// Keep a way to search the own memory, for `scan`.
+    #[arg(long, hide = true)]
+    pub scannable: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: PhoneCommand,
@@ -92,6 +95,15 @@ pub enum PhoneCommand {
         /// What.
         #[command(subcommand)]
         act: Act,
+    },
+    /// Search the memory of a running phone, which has to be scannable, for secrets in two halves.
+    #[command(hide = true)]
+    Scan {
+        /// Put the secrets together meanwhile, so that they are found: the control of a test.
+        #[arg(long)]
+        planted: bool,
+        /// Two halves in hexadecimal digits, with a colon between them; the secret is their XOR.
+        needles: Vec<String>,
     },
     /// Say which steps of a wipe are done, by looking at the files alone.
     EraseState {

@@ -19,6 +19,7 @@ use vault::{EntryInfo, Home};
 use zeroize::Zeroizing;
 
 use super::buffered::Buffered;
+use super::memory::{Memory, Needle};
 use super::{PhoneCommand, print};
 
 const LINE_LIMIT: u64 = 64 * 1024;
@@ -38,6 +39,7 @@ enum Request {
     Rm { name: String },
     Ls,
     Status,
+    Scan { needles: Vec<Needle>, planted: bool },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +65,14 @@ impl SocketPath {
     }
 }
 
+/// What a running phone answers with.
+#[derive(Clone)]
+pub(super) struct Served {
+    pub(super) agent: Arc<Agent>,
+    pub(super) runtime: Handle,
+    pub(super) memory: Option<Arc<Memory>>,
+}
+
 /// The running phone's side. Dropping it removes the socket.
 pub(super) struct Server {
     socket: PathBuf,
@@ -83,7 +93,7 @@ pub(super) fn remove_socket(home: &Home) {
 
 impl Server {
     /// Serves in threads of its own. The caller holds the home, so that a socket that is there is nobody's.
-    pub(super) fn start(home: &Home, agent: Arc<Agent>, runtime: Handle) -> std::io::Result<Self> {
+    pub(super) fn start(home: &Home, served: Served) -> std::io::Result<Self> {
         let socket = home.socket();
         match std::fs::remove_file(&socket) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -92,9 +102,9 @@ impl Server {
         let listener = UnixListener::bind(SocketPath::of(home)?.path)?;
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (agent, runtime) = (Arc::clone(&agent), runtime.clone());
+                let served = served.clone();
                 std::thread::spawn(move || {
-                    if let Err(error) = serve(&agent, &runtime, &stream) {
+                    if let Err(error) = serve(&served, &stream) {
                         tracing::debug!(%error, "a command was not answered");
                     }
                 });
@@ -121,13 +131,15 @@ fn receive<T: for<'a> Deserialize<'a>>(reader: &mut impl BufRead, limit: u64) ->
     Ok(serde_json::from_slice(&line)?)
 }
 
-fn serve(agent: &Arc<Agent>, runtime: &Handle, stream: &UnixStream) -> anyhow::Result<()> {
+fn serve(served: &Served, stream: &UnixStream) -> anyhow::Result<()> {
+    let agent = &served.agent;
     let mut reader = Buffered::new(stream);
     let request: Request = receive(&mut reader, LINE_LIMIT)?;
     let answer = match request {
         Request::Get { name } => return serve_get(agent, stream, &name),
         Request::Put { name } => put(agent, &name, &mut reader),
-        request => answer(agent, runtime, request),
+        Request::Scan { needles, planted } => scan(served, &needles, planted),
+        request => answer(agent, &served.runtime, request),
     };
     let answer = match answer {
         Ok(value) => Answer::Ok(value),
@@ -156,8 +168,13 @@ fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Res
         }
         Request::Ls => serde_json::to_value(agent.list()?.iter().map(to_item).collect::<Vec<_>>())?,
         Request::Status => serde_json::to_value(agent.status())?,
-        Request::Get { .. } | Request::Put { .. } => bail!("content goes in pieces"),
+        Request::Get { .. } | Request::Put { .. } | Request::Scan { .. } => bail!("answered elsewhere"),
     })
+}
+
+fn scan(served: &Served, needles: &[Needle], planted: bool) -> anyhow::Result<Value> {
+    let memory = served.memory.as_ref().context("this phone was not started to be searched")?;
+    Ok(serde_json::to_value(memory.scan(needles, planted)?)?)
 }
 
 fn put(agent: &Agent, name: &str, reader: &mut Buffered<'_>) -> anyhow::Result<Value> {
@@ -294,6 +311,11 @@ impl Client {
             PhoneCommand::Status { json } => {
                 let status: Status = serde_json::from_value(self.exchange(&Request::Status)?)?;
                 print::status(&status, json)?;
+            }
+            PhoneCommand::Scan { planted, needles } => {
+                let needles =
+                    needles.iter().map(|text| Needle::parse(text)).collect::<anyhow::Result<_>>()?;
+                println!("{}", self.exchange(&Request::Scan { needles, planted })?);
             }
             _ => bail!("a phone runs in this home: end it first"),
         }

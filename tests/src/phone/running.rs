@@ -10,8 +10,10 @@ use super::{Start, control, open_alone};
 
 pub(super) fn run(runtime: &Runtime, start: &Start) -> anyhow::Result<()> {
     let agent = open_alone(start, Printer::to_stdout)?;
-    let server = control::Server::start(&start.home, agent.clone(), runtime.handle().clone())
-        .context("cannot open the socket for commands")?;
+    let (runtime_handle, memory) = (runtime.handle().clone(), start.memory.clone());
+    let served = control::Served { agent: agent.clone(), runtime: runtime_handle, memory };
+    let server =
+        control::Server::start(&start.home, served).context("cannot open the socket for commands")?;
     let end = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {

@@ -8,6 +8,7 @@ use e2e::attacker::{
     Answer, FalseServer, Identity, RawDevice, RawEnrol, StolenHome, Unopened, frame, hostile_frame,
 };
 use e2e::world::{Site, World};
+use mdm_core::audit::Happening;
 use shared::wire::{
     HelloReply, Kind, Message, RefusalReason, UnlockFinish, UnlockGranted, UnlockStart, Unsupported,
 };
@@ -75,6 +76,26 @@ fn only_a_verified_pin_gives_attempts_back() {
     assert_eq!(left(), 10);
     lose_eight();
     assert_eq!(left(), 2, "they can be lost anew");
+}
+
+#[test]
+fn attempts_that_are_used_up_are_given_back_by_an_operator_and_the_pin_is_the_same() {
+    let mut world = World::new().unwrap();
+    let runtime = runtime().unwrap();
+    let holder = holder(&world, "reset").unwrap();
+    let identity = holder.identity().unwrap();
+    assert_eq!(runtime.block_on(flood(&world, &identity, 40)).unwrap(), 10);
+    holder.phone.try_unlock(PIN).unwrap().expect_failure("no attempts are left").unwrap();
+    let reset = holder.order(&world, "reset-attempts").unwrap();
+    assert_eq!(reset["attempts_left"], 10, "{reset}");
+    world.restart().unwrap();
+    holder.phone.try_unlock("000000000").unwrap().expect_failure("a wrong PIN is wrong as before").unwrap();
+    assert_eq!(holder.shown(&world).unwrap()["attempts_left"], 9);
+    holder.phone.unlock(PIN).unwrap();
+    world.stop().unwrap();
+    let happened = crate::thief::journal(&world).unwrap();
+    let resets = happened.iter().filter(|body| body.what == Happening::AttemptsReset).count();
+    assert_eq!(resets, 1, "the journal says it");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use client_ui::{
-    App, Confinement, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow, NoteText,
-    Notes, Problem, SaveState, Screen, Session,
+    App, Confinement, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow,
+    NoteText, Notes, Problem, SaveState, Screen, Session,
 };
 use slint::{ComponentHandle, ModelRc, VecModel};
 

@@ -114,7 +114,8 @@ fn publish(world: &World) -> String {
     };
     publish("運転免許証の更新について.pdf", 40_000, &["--level", "1", "--organisation"]);
     let departments = ["--department", "総務部", "--department", "福祉保健部", "--department", "農林水産部"];
-    let title = ["--level", "2", "--title", "避難所運営マニュアル(令和9年度改訂版)", "--folder", "防災/手引き"];
+    let title =
+        ["--level", "2", "--title", "避難所運営マニュアル(令和9年度改訂版)", "--folder", "防災/手引き"];
     publish("manual.pdf", 3_400_000, &[&title[..], &departments].concat())
 }
 

@@ -1,0 +1,116 @@
+//! The memory of a phone that is locked and has no lease, searched from inside.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use data_encoding::HEXLOWER as HEX;
+use e2e::attacker::RawDevice;
+use e2e::world::{Phone, World, wait};
+use rand::RngCore as _;
+use rand::rngs::OsRng;
+use serde::Deserialize;
+use shared::crypto::{Purpose, Secret};
+use shared::policy::LeaseMode;
+use vault::{Home, Slot, SlotKind};
+
+use crate::thief::{Holder, runtime};
+
+/// Long enough not to stand in memory by chance.
+const PIN: &str = "739182640517";
+
+#[derive(Deserialize)]
+struct SlotFile {
+    #[serde(with = "serde_bytes")]
+    header: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    sealed: Vec<u8>,
+}
+
+/// What `phone scan` takes: the secret in two halves.
+fn halves(secret: &[u8]) -> String {
+    let mut first = vec![0; secret.len()];
+    OsRng.fill_bytes(&mut first);
+    let second: Vec<u8> = secret.iter().zip(&first).map(|(a, b)| a ^ b).collect();
+    format!("{}:{}", HEX.encode(&first), HEX.encode(&second))
+}
+
+/// Export key and vault key, by a login of our own beside the phone.
+fn keys(world: &World, holder: &Holder) -> Result<(Vec<u8>, Vec<u8>)> {
+    let home = Home::new(holder.phone.home());
+    let secret = Secret::<32>::from_slice(&fs::read(home.device_secret())?).context("32 bytes")?;
+    let enrolment = holder.enrolment()?;
+    let slot = Slot::load(&home, SlotKind::Online)?.context("an online slot")?;
+    let export_key = runtime()?.block_on(async {
+        let device = RawDevice::connect(world.quic(), Some(&holder.identity()?)).await?;
+        let answer = device.challenge(PIN, &secret, enrolment, slot.header().stretching).await;
+        anyhow::Ok(answer?.export_key)
+    })?;
+    let file: SlotFile = ciborium::from_reader(fs::read(home.online_slot())?.as_slice())?;
+    let key = Purpose::OnlineSlot
+        .derive_sealing_key(&[export_key.expose(), secret.expose()], enrolment.as_bytes())
+        .open(&file.header, &file.sealed)?;
+    Ok((export_key.expose().to_vec(), key.to_vec()))
+}
+
+/// Which of them a running phone has in its memory, and where.
+fn found(phone: &Phone, secrets: &[(&str, Vec<u8>)], planted: bool) -> Vec<(String, Vec<String>)> {
+    let mut words = vec!["scan".to_owned()];
+    if planted {
+        words.push("--planted".to_owned());
+    }
+    words.extend(secrets.iter().map(|(_, secret)| halves(secret)));
+    let finished = phone.call(&words).unwrap().expect_success("phone scan").unwrap();
+    let places: Vec<Vec<String>> = serde_json::from_slice(&finished.stdout).unwrap();
+    let named = secrets.iter().map(|(name, _)| (*name).to_owned()).zip(places);
+    named.filter(|(_, places)| !places.is_empty()).collect()
+}
+
+#[test]
+fn a_locked_phone_without_a_lease_has_neither_keys_nor_what_was_read_in_its_memory() {
+    let mut world = World::prepared().unwrap();
+    world
+        .edit_config(|config| {
+            config.devices.lease_mode = LeaseMode::Durable;
+            config.devices.durable_lease_on_software_keys = true;
+        })
+        .unwrap();
+    world.start().unwrap();
+    let person = world.hire("memory", 1).unwrap().remove(0);
+    let phone = world.phone("memory");
+    phone.enrol(&person.code, PIN).unwrap();
+    let device = phone.status().unwrap()["enrolment"].as_str().unwrap().to_owned();
+    let holder = Holder { phone: phone.clone(), device };
+    let (export_key, vault_key) = keys(&world, &holder).unwrap();
+
+    let running = phone.spawn(&["--scannable", "run"]).unwrap();
+    running.wait_for_line("connecting", |line| (line == "connected").then_some(())).unwrap();
+    phone.unlock(PIN).unwrap();
+    let mut marker = vec![0; 32];
+    OsRng.fill_bytes(&mut marker);
+    phone.put("note", &marker).unwrap();
+    assert_eq!(phone.get("note").unwrap(), marker);
+    let lease_secret = fs::read(phone.home().join("vault/slots/lease-secret")).unwrap();
+    let device_secret = fs::read(phone.home().join("device/secret")).unwrap();
+    let secrets = [
+        ("the marker", marker),
+        ("the PIN", PIN.as_bytes().to_vec()),
+        ("the vault key", vault_key),
+        ("the export key", export_key),
+        ("the device secret", device_secret),
+        ("the lease secret", lease_secret),
+    ];
+
+    // The controls: what is there is found, and the lease's secret is there by right.
+    assert_eq!(found(&phone, &secrets, true).len(), secrets.len());
+    let open = found(&phone, &secrets, false);
+    println!("while the vault is open: {open:?}");
+    assert!(open.iter().any(|(name, _)| name == "the lease secret"), "{open:?}");
+
+    phone.lock().unwrap();
+    let locked = found(&phone, &secrets[..5], false);
+    println!("locked, with a lease: {locked:?}");
+    assert_eq!(locked, [], "locked");
+    holder.order(&world, "block").unwrap();
+    wait::until("the block is obeyed", || (phone.status().ok()?["blocked"] == true).then_some(())).unwrap();
+    assert_eq!(found(&phone, &secrets, false), [], "blocked: no lease runs any more");
+}
