@@ -11,14 +11,14 @@ const MAY: [&str; 2] = ["shared/src/opaque/hazmat.rs", "tests/simulation/"];
 const ROOTS: [&str; 6] = ["shared", "mdm-server", "client", "tests", "packaging", "fuzz"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(1).unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let path = entry.expect("the folder can be listed").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() && !["target", "node_modules", ".git"].contains(&name.as_str()) {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
