@@ -113,9 +113,13 @@ fn of_refusal(reason: RefusalReason) -> Problem {
         R::AttemptsExhausted => Problem::NoAttempts,
         R::PinWrong => Problem::WrongPin,
         R::CodeNotYetValid => Problem::CodeNotYetValid,
-        R::Blocked | R::DeviceUnknown | R::NotEnrolled | R::Unavailable | R::TooManyTries | R::Quarantine => {
-            Problem::NotAllowed
-        }
+        R::Blocked
+        | R::DeviceUnknown
+        | R::NotEnrolled
+        | R::Unavailable
+        | R::TooManyTries
+        | R::Quarantine
+        | R::NoGrant => Problem::NotAllowed,
         R::Malformed | R::Other(_) => Problem::Unknown,
     }
 }
