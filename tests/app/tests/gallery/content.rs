@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use client_ui::{
-    App, Confinement, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow,
-    NoteText, Notes, Problem, SaveState, Screen, Session,
+    App, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow, NoteText,
+    Notes, Problem, SaveState, Screen, Session,
 };
 use slint::{ComponentHandle, ModelRc, VecModel};
 
@@ -156,7 +156,6 @@ pub(super) fn leave(app: &App) {
     session.set_receipt_acknowledged(false);
     session.set_server("".into());
     session.set_version("0.1.0".into());
-    session.set_confinement(Confinement::Full);
     session.set_organisation(
         match other {
             _ if session.get_language() == "ja" => "玉手県",
