@@ -89,20 +89,11 @@ pub(crate) struct Disk {
     fuse: Cell<Option<u32>>,
     /// One destroying write in so many is refused.
     refuses: Cell<Option<u32>>,
-    /// It has.
-    refused: Cell<bool>,
 }
 
 impl Disk {
     pub(crate) fn new(body: Rc<Body>, sim: Rc<Sim>) -> Self {
-        Self {
-            files: RefCell::default(),
-            body,
-            sim,
-            fuse: Cell::new(None),
-            refuses: Cell::new(None),
-            refused: Cell::new(false),
-        }
+        Self { files: RefCell::default(), body, sim, fuse: Cell::new(None), refuses: Cell::new(None) }
     }
 
     /// The power will go at the `writes`th step of a write from now.
@@ -118,16 +109,6 @@ impl Disk {
     /// From now on one destroying write in `one_in` fails.
     pub(crate) fn wear_out(&self, one_in: u32) {
         self.refuses.set(Some(one_in));
-    }
-
-    /// Whether something was not destroyed that should have been, since the app was started.
-    pub(crate) fn has_refused(&self) -> bool {
-        self.refused.get()
-    }
-
-    /// The app starts: what is left over is destroyed.
-    pub(crate) fn app_starts(&self) {
-        self.refused.set(false);
     }
 
     /// A step of a write: done if the power is still there.
@@ -148,7 +129,6 @@ impl Disk {
     fn may_refuse(&self) -> Result<(), DiskError> {
         match self.refuses.get() {
             Some(one_in) if self.sim.one_in(one_in) => {
-                self.refused.set(true);
                 self.sim.log.count("fault: disk refused");
                 Err(DiskError::Refused)
             }

@@ -119,7 +119,6 @@ impl Phone {
         if !self.body.powered.get() || self.agent.borrow().is_some() {
             return;
         }
-        self.disk.app_starts();
         let opened = Agent::open(self);
         self.sim.watch.check(Invariant::HomeOpens, !matches!(opened, Err(OpenError::Damaged)), || {
             format!("the app of phone {} does not open its home", self.index)
@@ -193,8 +192,7 @@ impl Phone {
 
     /// What the phone says of itself leaves: hello or the result of a command.
     pub(crate) fn check_blocked(&self, device: &DeviceState) {
-        // A disk that refuses to destroy is answered at the next start only.
-        if !device.progress.blocked || self.disk.has_refused() {
+        if !device.progress.blocked {
             return;
         }
         let left: Vec<Name> = [Name::OfflineSlot, Name::LeaseSecret]

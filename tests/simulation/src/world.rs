@@ -222,27 +222,18 @@ impl World {
         let Some(code): Option<ActivationCode> = letter else {
             return self.sim.log.count("act: no letter to enrol with");
         };
-        if agent.enrolling.get() || agent.unlocking.get() > 0 {
-            return self.sim.log.count("act: another screen is up");
-        }
-        agent.enrolling.set(true);
         phone.account.set(Some(account));
         let pin = format!("pin-{}", self.sim.draw(0..1000));
         self.sim.executor.spawn(phone.owner(), async move {
             if let Err(error) = agent.enrol(code, pin).await {
                 agent.phone.say("phone: enrolment failed", || error.to_string());
             }
-            agent.enrolling.set(false);
         });
     }
 
     fn unlock(&self, index: usize, right: bool) {
         let phone = &self.phones[index];
         let Some(agent) = phone.agent() else { return };
-        if agent.enrolling.get() {
-            return self.sim.log.count("act: another screen is up");
-        }
-        agent.unlocking.set(agent.unlocking.get() + 1);
         let pin = if right { phone.pin.borrow().clone() } else { "another".to_owned() };
         self.sim.executor.spawn(phone.owner(), async move {
             match agent.unlock_and_fetch(pin).await {
@@ -250,7 +241,6 @@ impl World {
                 Ok(_) => {}
                 Err(error) => agent.phone.say("phone: unlock failed", || error.to_string()),
             }
-            agent.unlocking.set(agent.unlocking.get() - 1);
         });
     }
 

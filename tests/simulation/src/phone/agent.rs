@@ -83,9 +83,6 @@ pub(crate) struct Agent {
     pub(crate) ticks: Notify,
     /// A durable lease goes on that was resumed after the civil clock was set: what is not promised.
     pub(crate) by_a_set_clock: Cell<bool>,
-    /// What the person is at: one screen at a time, an enrolment or unlocks.
-    pub(crate) enrolling: Cell<bool>,
-    pub(crate) unlocking: Cell<u32>,
 }
 
 impl Agent {
@@ -116,8 +113,6 @@ impl Agent {
             wake: Notify::new(),
             ticks: Notify::new(),
             by_a_set_clock,
-            enrolling: Cell::new(false),
-            unlocking: Cell::new(0),
         });
         agent.continue_erase();
         if phone.body.powered.get() { Ok(agent) } else { Err(OpenError::PowerCut) }

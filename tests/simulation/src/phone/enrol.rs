@@ -41,6 +41,7 @@ impl Agent {
         match inner.session.state() {
             State::Unenrolled | State::Gone => Ok(()),
             State::Wiping => Err(AgentError::Wiped),
+            State::Unlocking => Err(AgentError::Closed),
             _ if inner.device.as_ref().is_some_and(|device| !device.confirmed) => Ok(()),
             _ => Err(AgentError::Closed),
         }
@@ -160,7 +161,8 @@ impl Agent {
         device: &DeviceState,
         export_key: &shared::opaque::ExportKey,
         device_secret: &Secret<32>,
-    ) -> Result<(), DiskError> {
+    ) -> Result<(), AgentError> {
+        self.may_enrol()?;
         let (disk, rng) = (&self.phone.disk, &mut self.phone.sim.crypto.clone());
         let empty = [Name::OnlineSlot, Name::OfflineSlot, Name::Lease, Name::LeaseSecret, Name::Gone];
         for name in

@@ -10,7 +10,8 @@ use shared::wire::{
     Renewed, Unsupported,
 };
 
-use super::agent::{Agent, AgentError, store_state};
+use super::agent::{Agent, AgentError, drop_offline, store_state};
+use crate::fault::Fault;
 use crate::network::{Close, Connection, Door, Exchange, ExchangeError, connect};
 
 impl Agent {
@@ -82,14 +83,19 @@ impl Agent {
     fn hello(&self) -> Hello {
         let inner = self.inner.borrow();
         let device = inner.erase.as_ref().map(|erase| &erase.device).or(inner.device.as_ref());
+        let progress = device.map(|device| device.progress).unwrap_or_default();
+        let is_kept = self.phone.sim.has(Fault::OfflineSlotKeptAtBlock);
+        let obeyed = !progress.blocked || is_kept || drop_offline(&self.phone).is_ok();
         if let Some(device) = device {
             self.phone.sim.watch.says_epoch(device.enrolment, device.vault_epoch);
-            self.phone.check_blocked(device);
+            if obeyed {
+                self.phone.check_blocked(device);
+            }
         }
         self.phone.sim.log.count("hello: sent");
         Hello {
             app_version: "0.1.0".to_owned(),
-            last_applied: device.and_then(|device| device.progress.last_applied),
+            last_applied: progress.last_applied.filter(|_| obeyed),
             vault_epoch: device.map_or(0, |device| device.vault_epoch),
             checkpoint: device.and_then(|device| device.checkpoint.clone()),
             signed_checkpoint: None,
@@ -99,8 +105,11 @@ impl Agent {
 
     fn take_reply(&self, reply: &HelloReply) -> Result<(), AgentError> {
         for command in &reply.commands {
-            if let Err(AgentError::Command(error)) = self.obey(command) {
-                self.phone.sim.unexpected(|| format!("a command of the server is refused: {error}"));
+            match self.obey(command) {
+                Err(AgentError::Command(error)) => {
+                    self.phone.sim.unexpected(|| format!("a command of the server is refused: {error}"));
+                }
+                obeyed => obeyed?,
             }
         }
         let inner = &mut *self.inner.borrow_mut();
