@@ -16,6 +16,7 @@ use crate::format::{
 use crate::index::{self, Change, Index, Listed, Part, Root};
 use crate::keys::Sealed;
 use crate::records::{MAX_RECORDS, Vault, Writer};
+use crate::store::StoreError;
 
 /// Most changes of a batch: larger ones grow without measure in sled.
 pub const MAX_BATCH: usize = 2_000;
@@ -116,8 +117,10 @@ impl Vault {
             ops.extend(self.complete(file)?);
         }
         let done = self.apply(ops, now, rng);
-        // After a failed write or sync the records may be there or not: contents stay until the next open knows.
-        if matches!(done, Ok(_) | Err(VaultError::Store(_))) {
+        // After a failed write or sync the records may be there or not: contents stay until the next open knows. Of a disk that
+        // was found full before the write nothing is there.
+        let is_known_absent = matches!(done, Err(VaultError::Store(StoreError::Full(_))));
+        if matches!(done, Ok(_) | Err(VaultError::Store(_))) && !is_known_absent {
             files.iter_mut().for_each(FileWriter::keep);
         }
         done

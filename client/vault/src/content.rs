@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
@@ -157,7 +158,11 @@ pub struct FileWriter {
     /// What is on disk stays when this is dropped.
     kept: bool,
     pub(crate) resumable: bool,
+    opening: Opening,
 }
+
+/// Tells one opening of the vault from the next.
+type Opening = Arc<()>;
 
 impl Drop for FileWriter {
     fn drop(&mut self) {
@@ -212,6 +217,7 @@ impl FileWriter {
 
     /// Writes what is left; durable when this returns, unless the record is to hold it.
     pub(crate) fn complete(&mut self, folder: &Folder) -> Result<Completed, VaultError> {
+        folder.check(self)?;
         if self.file.is_none() && self.size <= INLINE_MAX as u64 {
             return Ok(Completed::Inline(std::mem::take(&mut self.buffer)));
         }
@@ -219,7 +225,7 @@ impl FileWriter {
         if let Some(file) = &self.file {
             file.sync_all()?;
         }
-        files::sync_dir(&folder.0).map_err(StoreError::from)?;
+        files::sync_dir(&folder.path).map_err(StoreError::from)?;
         self.content.record.set_size(self.size);
         Ok(Completed::File(self.content.record.id()))
     }
@@ -290,19 +296,22 @@ fn chunk_count(size: u64) -> u32 {
     u32::try_from(size.div_ceil(CHUNK_LEN as u64).max(1)).unwrap_or(u32::MAX)
 }
 
-/// The folder of the contents.
-pub(crate) struct Folder(PathBuf);
+/// The folder of the contents, for as long as one opening of the vault.
+pub(crate) struct Folder {
+    path: PathBuf,
+    opening: Opening,
+}
 
 impl Folder {
     /// The folder that belongs to the store in `store_dir`.
     pub(crate) fn beside(store_dir: &Path) -> Result<Self, VaultError> {
         let path = store_dir.with_file_name("content");
         files::create_dir(&path).map_err(StoreError::from)?;
-        Ok(Self(path))
+        Ok(Self { path, opening: Opening::default() })
     }
 
     pub(crate) fn path(&self, id: &FileId) -> PathBuf {
-        self.0.join(format!("{:032x}", u128::from_be_bytes(*id)))
+        self.path.join(format!("{:032x}", u128::from_be_bytes(*id)))
     }
 
     fn writer(&self, collection: Collection, name: &str, content: Content) -> FileWriter {
@@ -317,7 +326,13 @@ impl Folder {
             file: None,
             kept: false,
             resumable: false,
+            opening: Arc::clone(&self.opening),
         }
+    }
+
+    /// Refuses a writer of an earlier opening: the next one has removed what was begun and not committed.
+    pub(crate) fn check(&self, writer: &FileWriter) -> Result<(), VaultError> {
+        if Arc::ptr_eq(&self.opening, &writer.opening) { Ok(()) } else { Err(VaultError::Closed) }
     }
 
     /// A writer that has written nothing.
@@ -335,7 +350,7 @@ impl Folder {
         let mut writer = self.writer(collection, name, content);
         writer.file = Some(create(&writer.path)?);
         (writer.resumable, writer.kept) = (true, true);
-        files::sync_dir(&self.0).map_err(StoreError::from)?;
+        files::sync_dir(&self.path).map_err(StoreError::from)?;
         Ok(writer)
     }
 
@@ -394,7 +409,7 @@ impl Folder {
     /// Removes what belongs to no record: begun and not committed, or replaced right before a crash.
     pub(crate) fn keep_only(&self, ids: impl Iterator<Item = FileId>) -> Result<(), VaultError> {
         let kept: HashSet<PathBuf> = ids.map(|id| self.path(&id)).collect();
-        for entry in fs::read_dir(&self.0)? {
+        for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
             if !kept.contains(&path) {
                 files::remove(&path).map_err(StoreError::from)?;

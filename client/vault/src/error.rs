@@ -11,6 +11,9 @@ pub enum Damage {
     /// The count of seals is not there or not one.
     #[error("its count of seals is missing or damaged")]
     Seals,
+    /// Nothing in it opens: another vault key or enrolment, or a changed header.
+    #[error("nothing in it opens")]
+    Keys,
     /// The index does not open: another vault key, or changed, moved, removed or older bytes.
     #[error("its index does not open")]
     Index,
@@ -45,7 +48,7 @@ pub enum Damage {
 impl Damage {
     fn way_back(self) -> &'static str {
         match self {
-            Self::Header => {
+            Self::Header | Self::Keys => {
                 "start it over, which loses what was not sent to the server, or have this device wiped and enrol it again"
             }
             Self::Seals | Self::Index | Self::LostCommits { .. } => {

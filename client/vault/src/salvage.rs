@@ -148,7 +148,7 @@ impl Vault {
             }
             let mut writer = self.writer();
             // Half of what the number can be: who has changed the mark cannot make it run over.
-            let generation = writer.root.generation.max(mark).min(u64::MAX / 2);
+            let generation = writer.root.generation.max(mark.min(u64::MAX / 2));
             writer.root = Root { generation, base: generation, pieces: 0, chain: [0; 32] };
             (writer.deltas, writer.delta_bytes, writer.base_bytes) = (Vec::new(), 0, 0);
             writer.budget = SealBudget::new(writer.budget.epoch.saturating_add(1));
@@ -211,6 +211,10 @@ fn from_records(opened: Opened) -> Result<(Vault, Salvaged), VaultError> {
                 salvaged.lost.push(Lost { collection, name: None, unfinished, damage });
             }
         }
+    }
+    // Not one of them: then it is not the records that are damaged, and they are not dropped.
+    if index.count() == 0 && !salvaged.lost.is_empty() {
+        return Err(Damage::Keys.into());
     }
     let root = Root { generation, base: generation, pieces: 0, chain: chain_base(std::iter::empty()) };
     let budget = SealBudget::new(epoch);

@@ -33,6 +33,7 @@ impl Vault {
     /// Adds bytes to a file that was begun; at most [`CHUNK_LEN`] at a time keep the time to close short.
     pub fn write(&self, file: &mut FileWriter, bytes: &[u8]) -> Result<(), VaultError> {
         self.check_open()?;
+        self.contents().check(file)?;
         if file.size.saturating_add(bytes.len() as u64) > MAX_FILE {
             return Err(VaultError::TooLarge);
         }

@@ -6,7 +6,7 @@ use mdm_core::device::Device;
 use mdm_core::grant::{self, ContentAccess};
 use shared::wire::{EXPORTER_LABEL_GRANT, GrantAccepted, GrantEnd, GrantEnded, GrantProof, RefusalReason};
 
-use super::device::{Caller, wipe_of};
+use super::device::{Caller, in_service, wipe_of};
 use super::exchange::{Exchange, ExchangeError};
 use crate::service::Service;
 use crate::use_cases::{UseCaseError, retry_on_conflict};
@@ -16,6 +16,7 @@ impl Caller {
     /// connection has proved is still the one that holds. An exchange that goes on asks again on its way: a block, a
     /// newer unlock or the end of the grant stops it there. The error answers a wiped enrolment with its wipe.
     pub(super) async fn content(&self, service: &Service) -> Result<ContentAccess, ExchangeError> {
+        in_service(service)?;
         let (device, account) = self.standing(service).await?;
         let proven = self.proven();
         Ok(grant::content(&device.value, &account, proven.as_ref(), service.clock.now())?)

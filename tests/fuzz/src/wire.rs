@@ -12,8 +12,9 @@ use shared::wire::{
     CommandMessage, CommandResult, DecodeError, DocumentChunk, DocumentGone, DocumentRequest, EnrolDone,
     EnrolGrant, EnrolProof, EnrolRegister, EnrolStart, Frame, GrantAccepted, GrantEnd, GrantEnded,
     GrantProof, Hello, HelloReply, Kind, MAX_FRAME, ManifestPage, ManifestRequest, ManifestUnchanged,
-    Message, PREFIX_LEN, PinRequest, PinResponse, PinUpload, ReceiptAck, ReceiptMessage, Refused, Renew,
-    Renewed, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart, Unsupported, body_length,
+    Message, PREFIX_LEN, PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload, ReceiptAck,
+    ReceiptMessage, Refused, Renew, Renewed, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart,
+    Unsupported, body_length,
 };
 
 use crate::encodings::{cbor, settles_in_cbor};
@@ -40,10 +41,10 @@ fn behind(frame: &[u8]) -> DecodeError {
     if frame.len() < MAX_FRAME { DecodeError::NotAFrame } else { DecodeError::FrameTooLong(frame.len() + 1) }
 }
 
-/// A body under the kind that the first byte names. A body over the limit of its kind is refused.
+/// A body under the kind whose number the first byte is. A body over the limit of its kind is refused.
 pub(crate) fn wire_body(bytes: &[u8]) {
     let Some((number, body)) = bytes.split_first() else { return };
-    let kind = Kind::ALL[usize::from(*number) % Kind::ALL.len()];
+    let Some(kind) = Kind::from_number(u16::from(*number)) else { return };
     let frame = cbor(&(1_u8, kind.number(), ciborium::Value::Bytes(body.to_vec())));
     match Frame::parse(&frame) {
         Ok(frame) => {
@@ -101,6 +102,9 @@ fn decode_as_every_kind(frame: &Frame) {
         GrantAccepted,
         GrantEnd,
         GrantEnded,
+        PinChange,
+        PinProof,
+        PinChanged,
     );
 }
 

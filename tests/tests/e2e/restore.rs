@@ -218,6 +218,7 @@ fn a_phone_that_has_seen_more_puts_a_folder_that_was_swapped_back_into_quarantin
     lost.order(&world, "wipe").unwrap();
     witness.phone.unlock(PIN).unwrap();
     witness.phone.sync().unwrap().expect_success("a hello after the wipe").unwrap();
+    let forgotten = export(&world, "forgotten.jsonl").unwrap();
     world.stop().unwrap();
 
     // The older folder comes back without a word.
@@ -230,12 +231,23 @@ fn a_phone_that_has_seen_more_puts_a_folder_that_was_swapped_back_into_quarantin
     // Durably.
     world.restart().unwrap();
     said_quarantine(lost.phone.try_unlock(PIN).unwrap());
+    let own = export(&world, "own.jsonl").unwrap();
     world.stop().unwrap();
     let noted = journal(&world).unwrap();
     let entered = noted.iter().filter(|body| body.what == mdm_core::audit::Happening::QuarantineEntered);
     let entered: Vec<_> = entered.collect();
     assert_eq!(entered.len(), 1);
     assert_eq!(entered[0].subject.device, Some(witness.enrolment().unwrap()));
+
+    // What the forgetful server exports itself is newer than all, and says nothing of the wipe.
+    let load = |journal: &Path| admin(&world, &["quarantine", "load", "--journal", text(journal)?]);
+    let refused = load(&own).unwrap().expect_failure("the journal of the forgetful server").unwrap();
+    assert!(refused.contains("says nothing of what this server has forgotten"), "{refused}");
+    let said = load(&forgotten).unwrap().expect_success("mdm-server quarantine load").unwrap().text();
+    assert!(said.contains("wiped again    1"), "{said}");
+    world.start().unwrap();
+    assert_eq!(lost.shown(&world).unwrap()["state"], "wiped");
+    witness.phone.unlock(PIN).unwrap();
 }
 
 #[test]

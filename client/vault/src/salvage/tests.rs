@@ -50,6 +50,27 @@ fn a_whole_vault_has_nothing_to_salvage() {
 }
 
 #[test]
+fn a_changed_header_makes_nobody_drop_what_is_whole() {
+    let (mut world, vault) = filled();
+    let header = vault.store().get(HEADER_KEY).unwrap().unwrap();
+    let mut changed = header.to_vec();
+    *changed.last_mut().unwrap() ^= 1;
+    set(&vault, HEADER_KEY, Some(&changed));
+    drop(vault);
+    assert_eq!(damage(world.open()), Some(Damage::Index));
+    assert_eq!(damage(world.salvage()), Some(Damage::Keys));
+    let store = crate::store::Store::open(&world.store_dir()).unwrap();
+    let mut batch = sled::Batch::default();
+    batch.insert(HEADER_KEY, header);
+    store.apply(batch).unwrap();
+    store.sync().unwrap();
+    drop(store);
+    let vault = world.open().unwrap();
+    assert_eq!(load(&vault, "file").unwrap(), content(3 * CHUNK_LEN));
+    assert_eq!(note(&vault, "a").unwrap(), b"a");
+}
+
+#[test]
 fn damaged_records_are_named_and_dropped_and_the_rest_works() {
     let (mut world, vault) = filled();
     set(&vault, &key_of(&vault, "a"), Some(b"damaged"));

@@ -83,6 +83,19 @@ fn what_a_crash_or_a_replacement_leaves_is_removed() {
 }
 
 #[test]
+fn a_file_begun_before_the_vault_was_closed_is_not_committed_after_it() {
+    let (mut world, vault) = world();
+    world.store(&vault, "a", &content(CHUNK_LEN + 1));
+    let mut begun = vault.begin(FILES, "a", &mut world.rng).unwrap();
+    vault.write(&mut begun, &content(2 * CHUNK_LEN)).unwrap();
+    drop(vault);
+    let vault = world.open().unwrap();
+    assert!(matches!(vault.write(&mut begun, b"more"), Err(VaultError::Closed)));
+    assert!(matches!(vault.commit_file(begun, NOW, &mut world.rng), Err(VaultError::Closed)));
+    assert_eq!(load(&vault, "a").unwrap(), content(CHUNK_LEN + 1), "the version before it stays");
+}
+
+#[test]
 fn a_reader_reads_its_version_to_the_end() {
     let (mut world, vault) = world();
     world.store(&vault, "a", &content(2 * CHUNK_LEN));

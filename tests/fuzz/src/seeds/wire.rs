@@ -22,9 +22,8 @@ pub(super) fn add(seeds: &mut Seeds) {
         let (_, _, body): (u8, u16, Value) =
             ciborium::from_reader(&frame[PREFIX_LEN..]).expect("a pinned frame decodes");
         let body = body.into_bytes().expect("a body is a byte string");
-        let place = Kind::ALL.iter().position(|known| *known == kind).expect("it is among all");
-        let place = u8::try_from(place).expect("there are fewer than 256 kinds");
-        seeds.add("wire_body", name(kind), [&[place], body.as_slice()].concat());
+        let number = u8::try_from(kind.number()).expect("numbers of kinds fit into a byte");
+        seeds.add("wire_body", name(kind), [&[number], body.as_slice()].concat());
     }
     odd_frames(seeds);
     policies(seeds);
@@ -85,8 +84,7 @@ fn odd_frames(seeds: &mut Seeds) {
     for (name, bytes) in odd {
         seeds.add("wire_frame", name, bytes);
     }
-    let hello = Kind::ALL.iter().position(|kind| *kind == Kind::Hello).expect("it is a kind");
-    let hello = u8::try_from(hello).expect("there are fewer than 256 kinds");
+    let hello = u8::try_from(Kind::Hello.number()).expect("numbers of kinds fit into a byte");
     // Arrays in arrays, deeper than a stack should be asked to go.
     let deep = [vec![hello, 0xa1, 0x61, b'x'], vec![0x81; 3_000], vec![0xf6]].concat();
     seeds.add("wire_body", "deep", deep);
