@@ -372,7 +372,14 @@ impl Session {
             (LeaseMode::Volatile, Some(mode)) => mode == LeaseMode::Volatile,
             (LeaseMode::None, Some(_)) => false,
         };
-        if allowed { Vec::new() } else { self.end_lease() }
+        if allowed {
+            return Vec::new();
+        }
+        let ended = self.end_lease();
+        // Opened within that lease, nothing else holds the vault open.
+        let is_unheld = self.state == State::Open && self.open_until().is_none();
+        let closed = if is_unheld { self.lock() } else { Vec::new() };
+        closed.into_iter().chain(ended).collect()
     }
 
     /// The server says, without a command, that it withholds unlock: a suspended account, for example. The vault closes and

@@ -8,12 +8,11 @@ use client_ui::{Problem, SaveState, Screen};
 use e2e_app::play;
 use slint::Global as _;
 
-use super::{enrol, home, options, world, write_note};
+use super::{PIN, enrol, home, options, world, write_note};
 
 /// Closing at once after the last letter loses none.
 pub(super) fn stored() {
     let (world, person) = world();
-    let folder = home(&world);
     let end = play(options(&world), "", move |hands| {
         enrol(&hands, &person.code);
         hands.touch("Notes");
@@ -25,9 +24,15 @@ pub(super) fn stored() {
         assert!(hands.agent().list().is_err(), "the vault is closed");
     });
     assert_eq!(end, End::Closed);
-    let content = folder.join("vault/content");
-    assert_eq!(fs::read_dir(content).expect("the vault's contents").count(), 1, "one note");
-    drop(world);
+    // The app's lock is on its folder as long as the process lives.
+    let copy = world.phone("app").copy("copy").expect("a copy of the app's home");
+    let listed = copy.with_pin(PIN).ls().expect("the PIN opens it");
+    assert_eq!(listed.matches("notes/").count(), 1, "one note: {listed}");
+}
+
+/// A note that stands beside the store, and not in it.
+fn long() -> String {
+    "limping, left hind leg; ".repeat(vault::INLINE_MAX / 20)
 }
 
 /// The disk does not take it: said, kept, tried again.
@@ -38,9 +43,9 @@ pub(super) fn save_fails() {
     play(options(&world), "", move |hands| {
         enrol(&hands, &person.code);
         write_note(&hands, "Calf", "limping");
-        // Whatever is written to the folder of contents fails from here on, also for the system's owner.
+        // What is long is written to the folder of contents, and fails from here on, also for the system's owner.
         fs::rename(&content, &aside).expect("a folder");
-        hands.write(", left hind leg");
+        hands.with(|app| ui::Notes::get(app).invoke_edited("Calf".into(), long().into()));
         hands.wait_for("Not saved");
         hands.wait_for("The note could not be saved");
         fs::rename(&aside, &content).expect("a folder");
@@ -52,7 +57,7 @@ pub(super) fn save_fails() {
         super::unlock(&hands);
         hands.wait_for_screen(Screen::Home);
         hands.touch("Calf");
-        assert_eq!(hands.value("Text of the note"), "limping, left hind leg");
+        assert_eq!(hands.value("Text of the note"), long());
     });
     drop(world);
 }
@@ -66,7 +71,7 @@ pub(super) fn refused() {
         enrol(&hands, &person.code);
         write_note(&hands, "Calf", "limping");
         fs::rename(&content, &aside).expect("a folder");
-        hands.write(", left hind leg");
+        hands.with(|app| ui::Notes::get(app).invoke_edited("Calf".into(), long().into()));
         hands.wait_for("Not saved");
         hands.session(|session| session.set_problem(Problem::None));
         hands.close_window();
