@@ -230,6 +230,20 @@ fn a_lease_ends_when_the_policy_no_longer_allows_its_mode() {
     assert_eq!(session.policy_received(&policy(LeaseMode::None)), vec![Effect::DropOfflineSlot]);
 }
 
+#[test]
+fn a_vault_opened_within_a_lease_closes_when_the_policy_ends_that_lease() {
+    let server = Server::make(1);
+    let mut session = server.session();
+    unlock_online(&server, &mut session, 0, LeaseMode::Durable, 5000);
+    let lease = session.lease_to_store(moment(10), [1; 16]).unwrap().resume(moment(20), [1; 16]);
+    let identity = session.identity().unwrap().clone();
+    let mut restarted = Session::enrolled(identity, policy(LeaseMode::Durable), Progress::default(), lease);
+    restarted.begin_offline_unlock(moment(20)).unwrap();
+    restarted.opened_offline(moment(20));
+    let closed = vec![Effect::CloseVault, Effect::Notify(Notice::Locked), Effect::DropOfflineSlot];
+    assert_eq!(restarted.policy_received(&policy(LeaseMode::Volatile)), closed);
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Online(LeaseMode, u32),
