@@ -18,14 +18,13 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use mdm_core::batch::{Batch, BatchState, Mode, PlanSummary};
-use serde::Deserialize;
 use shared::ids::BatchId;
 
 use super::Console;
 use super::actors::Actors;
 use super::failure::Failure;
 use super::page::{Nav, Page};
-use super::pager::{Pager, ROWS, offset};
+use super::pager::{Pager, ROWS, Turned, offset};
 use super::render::render;
 use super::viewer::{Viewer, Visit};
 use super::words::Language;
@@ -101,18 +100,11 @@ struct ListPage {
     pager: Pager,
 }
 
-/// Which part of the list.
-#[derive(Deserialize)]
-pub(super) struct ListQuery {
-    #[serde(default)]
-    page: usize,
-}
-
 /// All batches, the newest first.
 pub(super) async fn list(
     viewer: Viewer<Read>,
     State(console): State<Console>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<Turned>,
 ) -> Result<Response, Failure> {
     let failed = failed(&viewer.visit);
     let directory = directory::current(&console.service).await.map_err(|error| failed(error.into()))?;

@@ -11,13 +11,12 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use mdm_core::document::{Audience, Document, Level};
-use serde::Deserialize;
 use shared::ids::DocumentId;
 
 use super::Console;
 use super::failure::Failure;
 use super::page::{Nav, Page, grouped};
-use super::pager::{Pager, ROWS, offset};
+use super::pager::{Pager, ROWS, Turned, offset};
 use super::render::render;
 use super::viewer::{Viewer, Visit};
 use super::words::Language;
@@ -112,18 +111,11 @@ struct ListPage {
     pager: Pager,
 }
 
-/// Which part of the list.
-#[derive(Deserialize)]
-pub(super) struct ListQuery {
-    #[serde(default)]
-    page: usize,
-}
-
 /// The list.
 pub(super) async fn list(
     viewer: Viewer<Read>,
     State(console): State<Console>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<Turned>,
 ) -> Result<Response, Failure> {
     let directory = directory::current(&console.service).await.map_err(failed(&viewer.visit))?;
     let all = directory.documents();

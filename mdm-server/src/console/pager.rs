@@ -1,5 +1,7 @@
 //! Lists in pages of so many rows: which one is shown, and the links before and behind it.
 
+use serde::Deserialize;
+
 /// Rows of a page.
 pub(super) const ROWS: usize = 50;
 
@@ -15,6 +17,13 @@ pub(super) struct Pager {
     pub(super) previous: Option<String>,
     /// Where the next page is.
     pub(super) next: Option<String>,
+}
+
+/// The query of a list that is turned over and asked nothing else.
+#[derive(Deserialize)]
+pub(super) struct Turned {
+    #[serde(default)]
+    pub(super) page: usize,
 }
 
 /// How many rows lie before page `number`, counted from 1; what is no page is the first.
