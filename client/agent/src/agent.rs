@@ -13,7 +13,9 @@ use shared::policy::Policy;
 use vault::{DurableLease, FileError, Home, HomeError, HomeLock, Vault, VaultError};
 
 use crate::clock::{boot_id, moment};
+use crate::content::ContentWork;
 use crate::device_state::{DeviceState, LoadStateError};
+use crate::documents::DocumentsProgress;
 use crate::erase::{self, RunningErase};
 use crate::error::AgentError;
 use crate::grant::Grant;
@@ -41,6 +43,9 @@ pub trait Observer: Send + Sync {
 
     /// A step of an erase was done.
     fn erase_step_done(&self, _step: EraseStep) {}
+
+    /// Documents came or went, or more of one is there.
+    fn documents(&self, _progress: DocumentsProgress) {}
 }
 
 /// Why a home cannot be opened.
@@ -81,6 +86,7 @@ pub struct Agent {
     pub(crate) wake: tokio::sync::Notify,
     /// The session grant was made or has ended: the server is to be shown, or told.
     pub(crate) grant_news: tokio::sync::Notify,
+    pub(crate) content: ContentWork,
     _lock: HomeLock,
 }
 
@@ -119,6 +125,7 @@ impl Agent {
             connection: Mutex::new(None),
             wake: tokio::sync::Notify::new(),
             grant_news: tokio::sync::Notify::new(),
+            content: ContentWork::default(),
             _lock: lock,
         };
         agent.continue_erase();
@@ -184,10 +191,12 @@ impl Agent {
     pub(crate) fn install_vault(&self, inner: &mut Inner, vault: Vault) {
         inner.closing = vault.closing();
         *self.vault.write().unwrap_or_else(PoisonError::into_inner) = Some(vault);
+        self.content.vault_opened();
     }
 
     pub(crate) fn close_vault(&self, inner: &mut Inner) {
         inner.closing.store(true, Ordering::Release);
+        self.content.vault_closed();
         *self.vault.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

@@ -1,5 +1,6 @@
 //! Why the agent did not do something, where no operation has an error of its own.
 
+use client_core::sync::Misbehaviour;
 use client_core::{CommandError, UnlockRefusal};
 use shared::cose::VerifyError;
 use vault::{FileError, VaultError};
@@ -40,6 +41,9 @@ pub enum AgentError {
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Documents that do not come as they should.
+    #[error("the server sends documents in a way that makes no sense: {0}")]
+    Documents(#[from] Misbehaviour),
     /// The device lacks a file that only an erase or a stranger removes.
     #[error("{0} of this device is missing: have it wiped and enrol it again")]
     Missing(&'static str),

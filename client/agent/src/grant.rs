@@ -79,6 +79,8 @@ impl Agent {
     }
 
     async fn prove_grant(self: &Arc<Self>, connection: &Connection) -> Result<(), AgentError> {
+        // Content and news of the unlock come at once: the second finds it proved.
+        let _proving = self.content.proving.lock().await;
         let exporter = exporter(connection)?;
         let tag = {
             let inner = self.inner();

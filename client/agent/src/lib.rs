@@ -7,7 +7,9 @@
 mod agent;
 mod clock;
 pub mod confine;
+mod content;
 mod device_state;
+mod documents;
 mod enrol;
 mod erase;
 mod error;
@@ -29,6 +31,7 @@ pub use agent::{Agent, Event, Observer, OpenError};
 pub use clock::{boot_id, moment};
 pub use confine::Confinement;
 pub use device_state::{DeviceState, LoadStateError};
+pub use documents::{Document, DocumentState, DocumentsProgress};
 pub use enrol::{EnrolError, EnrolRequest, Enrolled};
 pub use error::AgentError;
 pub use files::FileTransferError;

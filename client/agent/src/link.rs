@@ -217,12 +217,17 @@ impl Exchange {
 
     /// The next message, which has to be an `M`; refusals, commands and "unsupported" become errors of their own.
     pub(crate) async fn expect<M: Message>(&mut self) -> Result<M, ExchangeError> {
+        Ok(self.answer().await?.decode()?)
+    }
+
+    /// The same where more than one kind of message may come.
+    pub(crate) async fn answer(&mut self) -> Result<Frame, ExchangeError> {
         let frame = self.receive().await?;
         match frame.kind() {
             Kind::Refused => Err(ExchangeError::Refused(frame.decode::<Refused>()?.reason)),
             Kind::Command => Err(ExchangeError::Command(frame.decode::<CommandMessage>()?.command)),
             Kind::Unsupported => Err(ExchangeError::Unsupported(frame.decode::<Unsupported>()?.kind)),
-            _ => Ok(frame.decode()?),
+            _ => Ok(frame),
         }
     }
 

@@ -81,7 +81,11 @@ impl Agent {
         let outcome = match self.greet_once(&link).await {
             Ok(()) => {
                 backoff.succeeded();
-                self.serve(&link).await
+                // Beside the commands: who waits for a chunk is not to hold up a wipe.
+                tokio::select! {
+                    end = self.serve(&link) => end,
+                    never = self.do_content(&link.connection) => match never {},
+                }
             }
             Err(error) => Err(error),
         };

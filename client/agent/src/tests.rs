@@ -1,7 +1,9 @@
 //! The agent against a peer on the loopback that speaks the wire, and lies where a test wants it to.
 
 mod called_back;
+mod documents;
 mod grant;
+mod library;
 mod lies;
 mod new_pin;
 mod peer;
@@ -17,6 +19,7 @@ use vault::Home;
 use zeroize::Zeroizing;
 
 use crate::agent::{Agent, Event, Observer};
+use crate::documents::DocumentsProgress;
 use crate::enrol::EnrolRequest;
 use crate::platform::Platform;
 
@@ -27,12 +30,17 @@ pub(super) const MARKER: &str = "marker-9b1e";
 #[derive(Default)]
 pub(super) struct Watch {
     pub(super) events: Mutex<Vec<Event>>,
+    pub(super) documents: Mutex<Vec<DocumentsProgress>>,
     pub(super) die_after: Option<EraseStep>,
 }
 
 impl Observer for Watch {
     fn event(&self, event: Event) {
         self.events.lock().unwrap().push(event);
+    }
+
+    fn documents(&self, progress: DocumentsProgress) {
+        self.documents.lock().unwrap().push(progress);
     }
 
     fn erase_step_done(&self, step: EraseStep) {

@@ -2,8 +2,8 @@
 //! that keeps the bytes, and the connection.
 //!
 //! Each question has a [`Ticket`], and its answers come back with it: what belongs to an older question is passed over. One
-//! document is fetched at a time, in the order of the manifest, from where it stood; its bytes count once they are durable,
-//! and it counts as there once its hash was found right.
+//! document is fetched at a time, first one that was begun, then in the order of the manifest, from where it stood; its bytes
+//! count once they are written, and it counts as there once its hash was found right.
 
 #[cfg(test)]
 mod tests;
@@ -35,12 +35,13 @@ pub struct Edition {
 }
 
 impl Edition {
-    fn of(entry: &DocumentEntry) -> Self {
+    /// The edition that an entry is of.
+    pub fn of(entry: &DocumentEntry) -> Self {
         Self { id: entry.id, version: entry.version }
     }
 }
 
-/// What the phone has of an edition, durably.
+/// What the phone has of an edition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Part {
     /// Its first so many bytes.
@@ -153,8 +154,10 @@ pub struct Sync {
     gathering: Option<Gathering>,
     fetching: Option<Fetch>,
     verifying: Option<Edition>,
-    /// Not tried again before the next connection: gone, or with another hash than its entry says.
-    set_aside: BTreeSet<Edition>,
+    /// Said to be gone, and not asked for again on this connection.
+    gone: BTreeSet<Edition>,
+    /// With another hash than its entry says; not tried again before there is another manifest, or the next start.
+    wrong: BTreeSet<Edition>,
 }
 
 impl Sync {
@@ -181,11 +184,50 @@ impl Sync {
         progress
     }
 
+    /// What is there of an edition.
+    pub fn part(&self, edition: Edition) -> Part {
+        self.parts.get(&edition).copied().unwrap_or_default()
+    }
+
+    /// Everything of which something is there, or may be.
+    pub fn parts(&self) -> impl Iterator<Item = (Edition, Part)> {
+        self.parts.iter().map(|(edition, part)| (*edition, *part))
+    }
+
+    /// Whether the contents of an edition were not what its entry says.
+    pub fn is_wrong(&self, edition: Edition) -> bool {
+        self.wrong.contains(&edition)
+    }
+
+    /// What the manifest says of an edition.
+    pub fn entry(&self, edition: Edition) -> Option<&DocumentEntry> {
+        self.entries().find(|entry| Edition::of(entry) == edition)
+    }
+
+    /// Whether an answer to that question is still of use.
+    pub fn awaits(&self, ticket: Ticket) -> bool {
+        let gathering = self.gathering.as_ref().is_some_and(|asked| asked.ticket == ticket);
+        gathering || self.fetching.as_ref().is_some_and(|asked| asked.ticket == ticket)
+    }
+
+    /// A download that was begun earlier has so many bytes on the disk: to be said before [`Sync::connected`].
+    pub fn stands_at(&mut self, edition: Edition, bytes: u64) {
+        self.parts.entry(edition).or_default().bytes = bytes;
+    }
+
+    /// What was there of an edition was found damaged: it goes, and comes again.
+    pub fn lost(&mut self, edition: Edition) -> Vec<Effect> {
+        let was_there = self.parts.remove(&edition).is_some();
+        self.fetching.take_if(|fetch| fetch.edition == edition);
+        was_there.then_some(Effect::Remove(edition)).into_iter().collect()
+    }
+
     /// A connection has proved its grant. What was to be written or verified before is answered by now.
     pub fn connected(&mut self) -> Vec<Effect> {
         self.cut();
         self.connected = true;
-        self.set_aside.clear();
+        self.verifying = None;
+        self.gone.clear();
         self.ask_manifest()
     }
 
@@ -234,7 +276,10 @@ impl Sync {
         if self.gathering.take_if(|asked| asked.ticket == ticket).is_none() {
             return Vec::new();
         }
-        self.go_on()
+        // The phone may have gone off right after it had kept the manifest.
+        let mut effects = self.sweep();
+        effects.extend(self.go_on());
+        effects
     }
 
     /// Bytes of a document came.
@@ -287,30 +332,26 @@ impl Sync {
             self.parts.entry(edition).or_default().verified = true;
         } else {
             self.parts.remove(&edition);
-            self.set_aside.insert(edition);
+            self.wrong.insert(edition);
             effects.push(Effect::Remove(edition));
         }
         effects.extend(self.go_on());
         effects
     }
 
-    /// The server has no such edition for this account any more.
+    /// The server has no such edition for this account any more: nor has the phone.
     pub fn gone(&mut self, ticket: Ticket) -> Vec<Effect> {
         let Some(fetch) = self.fetching.take_if(|fetch| fetch.ticket == ticket) else { return Vec::new() };
-        self.set_aside.insert(fetch.edition);
-        if self.gathering.is_none() { self.ask_manifest() } else { Vec::new() }
+        self.gone.insert(fetch.edition);
+        let mut effects = self.lost(fetch.edition);
+        if self.gathering.is_none() {
+            effects.extend(self.ask_manifest());
+        }
+        effects
     }
 
     fn entries(&self) -> impl Iterator<Item = &DocumentEntry> {
         self.manifest.iter().flat_map(|manifest| &manifest.entries)
-    }
-
-    fn entry(&self, edition: Edition) -> Option<&DocumentEntry> {
-        self.entries().find(|entry| Edition::of(entry) == edition)
-    }
-
-    fn part(&self, edition: Edition) -> Part {
-        self.parts.get(&edition).copied().unwrap_or_default()
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -327,17 +368,23 @@ impl Sync {
 
     /// What is no longer in the manifest is no longer kept.
     fn adopt(&mut self, manifest: Manifest) -> Vec<Effect> {
-        let kept: BTreeSet<Edition> = manifest.entries.iter().map(Edition::of).collect();
+        // Kept first: what is removed after that is known to be of no use, whenever the phone goes off.
+        let mut effects = vec![Effect::Keep(manifest.clone())];
+        self.manifest = Some(manifest);
+        self.wrong.clear();
+        effects.extend(self.sweep());
+        effects.extend(self.go_on());
+        effects
+    }
+
+    /// What is there and stands in the manifest no more.
+    fn sweep(&mut self) -> Vec<Effect> {
+        let kept: BTreeSet<Edition> = self.entries().map(Edition::of).collect();
         let removed: Vec<Edition> =
             self.parts.keys().copied().filter(|edition| !kept.contains(edition)).collect();
         self.parts.retain(|edition, _| kept.contains(edition));
         self.fetching.take_if(|fetch| !kept.contains(&fetch.edition));
-        // Kept first: what is removed after that is known to be of no use, whenever the phone goes off.
-        let mut effects = vec![Effect::Keep(manifest.clone())];
-        effects.extend(removed.into_iter().map(Effect::Remove));
-        self.manifest = Some(manifest);
-        effects.extend(self.go_on());
-        effects
+        removed.into_iter().map(Effect::Remove).collect()
     }
 
     /// The next document that is not there, if nothing is under way.
@@ -347,9 +394,14 @@ impl Sync {
         }
         let is_missing = |entry: &&DocumentEntry| {
             let edition = Edition::of(entry);
-            entry.size <= MAX_SIZE && !self.set_aside.contains(&edition) && !self.part(edition).verified
+            let is_set_aside = self.gone.contains(&edition) || self.wrong.contains(&edition);
+            entry.size <= MAX_SIZE && !is_set_aside && !self.part(edition).verified
         };
-        let Some(entry) = self.entries().find(is_missing).cloned() else { return Vec::new() };
+        let is_begun = |entry: &&DocumentEntry| self.part(Edition::of(entry)).bytes > 0;
+        let begun = self.entries().filter(is_missing).find(is_begun);
+        let Some(entry) = begun.or_else(|| self.entries().find(is_missing)).cloned() else {
+            return Vec::new();
+        };
         let edition = Edition::of(&entry);
         let there = self.parts.get(&edition).map(|part| part.bytes);
         if there.is_some_and(|bytes| bytes >= entry.size) {

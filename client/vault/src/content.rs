@@ -354,6 +354,12 @@ impl Folder {
         Ok(writer)
     }
 
+    /// How many plain bytes an unfinished content seems to have.
+    pub(crate) fn begun_bytes(&self, id: &FileId) -> u64 {
+        let length = fs::metadata(self.path(id)).map_or(0, |metadata| metadata.len());
+        length / SEALED_LEN as u64 * CHUNK_LEN as u64
+    }
+
     /// How many whole chunks of an unfinished content are as they were sealed. `go_on` is asked before each.
     pub(crate) fn verify_begun(
         &self,

@@ -148,6 +148,16 @@ impl Vault {
         Ok(Some(writer))
     }
 
+    /// The writes into a collection that were begun to be resumed: their names, and how many bytes seem to be on the disk. How
+    /// many of those are whole, [`Vault::resume`] finds.
+    pub fn begun_files(&self, collection: Collection) -> Result<Vec<(String, u64)>, VaultError> {
+        self.check_open()?;
+        let index = self.index();
+        let begun = index.list(Space::partial(collection), "");
+        let on_disk = |id| self.contents().begun_bytes(&id);
+        Ok(begun.map(|listed| (listed.name.to_string(), listed.content.map_or(0, on_disk))).collect())
+    }
+
     /// Forgets a write that was begun. None there is no error.
     pub fn abandon(
         &self,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
+use shared::ids::DocumentId;
 use zeroize::Zeroizing;
 
 /// A phone without a face, for tests and demonstrations.
@@ -75,6 +76,23 @@ pub enum PhoneCommand {
     },
     /// List the files.
     Ls {
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
+    /// List the documents of the organisation, there or coming.
+    Documents {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
+    /// Write a document to standard output.
+    Document {
+        /// Its id.
+        id: DocumentId,
         /// Without a running phone.
         #[command(flatten)]
         pin: OptionalPin,

@@ -11,9 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use client_agent::{Agent, Status, Unlocked};
+use client_agent::{Agent, Document, FileTransferError, Status, Unlocked};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::ids::DocumentId;
 use tokio::runtime::Handle;
 use vault::{EntryInfo, Home};
 use zeroize::Zeroizing;
@@ -38,6 +39,8 @@ enum Request {
     Get { name: String },
     Rm { name: String },
     Ls,
+    Documents,
+    Document { id: DocumentId },
     Status,
     Scan { needles: Vec<Needle>, planted: bool },
 }
@@ -136,7 +139,8 @@ fn serve(served: &Served, stream: &UnixStream) -> anyhow::Result<()> {
     let mut reader = Buffered::new(stream);
     let request: Request = receive(&mut reader, LINE_LIMIT)?;
     let answer = match request {
-        Request::Get { name } => return serve_get(agent, stream, &name),
+        Request::Get { name } => return serve_contents(stream, |out| agent.get(&name, out)),
+        Request::Document { id } => return serve_contents(stream, |out| agent.document(id, out)),
         Request::Put { name } => put(agent, &name, &mut reader),
         Request::Scan { needles, planted } => scan(served, &needles, planted),
         request => answer(agent, &served.runtime, request),
@@ -167,8 +171,11 @@ fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Res
             Value::Null
         }
         Request::Ls => serde_json::to_value(agent.list()?.iter().map(to_item).collect::<Vec<_>>())?,
+        Request::Documents => serde_json::to_value(agent.documents()?)?,
         Request::Status => serde_json::to_value(agent.status())?,
-        Request::Get { .. } | Request::Put { .. } | Request::Scan { .. } => bail!("answered elsewhere"),
+        Request::Get { .. } | Request::Document { .. } | Request::Put { .. } | Request::Scan { .. } => {
+            bail!("answered elsewhere")
+        }
     })
 }
 
@@ -233,10 +240,12 @@ impl Write for Pieces<'_> {
     }
 }
 
-fn serve_get(agent: &Agent, stream: &UnixStream, name: &str) -> anyhow::Result<()> {
-    let outcome = agent.get(name, &mut Pieces(stream));
+fn serve_contents(
+    stream: &UnixStream,
+    write_out: impl FnOnce(&mut Pieces<'_>) -> Result<u64, FileTransferError>,
+) -> anyhow::Result<()> {
     let mut writer = stream;
-    match outcome {
+    match write_out(&mut Pieces(stream)) {
         Ok(_) => Ok(writer.write_all(&0_u32.to_be_bytes())?),
         Err(error) => {
             writer.write_all(&FAILED.to_be_bytes())?;
@@ -302,7 +311,12 @@ impl Client {
                 (&self.0).write_all(&0_u32.to_be_bytes())?;
                 println!("stored {} bytes", self.answer()?);
             }
-            PhoneCommand::Get { name, .. } => self.get(name)?,
+            PhoneCommand::Get { name, .. } => self.get(&Request::Get { name })?,
+            PhoneCommand::Document { id, .. } => self.get(&Request::Document { id })?,
+            PhoneCommand::Documents { json, .. } => {
+                let documents: Vec<Document> = serde_json::from_value(self.exchange(&Request::Documents)?)?;
+                print::documents(&documents, json)?;
+            }
             PhoneCommand::Rm { name, .. } => drop(self.exchange(&Request::Rm { name })?),
             PhoneCommand::Ls { .. } => {
                 let items: Vec<Item> = serde_json::from_value(self.exchange(&Request::Ls)?)?;
@@ -322,8 +336,8 @@ impl Client {
         Ok(())
     }
 
-    fn get(&mut self, name: String) -> anyhow::Result<()> {
-        send(&self.0, &Request::Get { name })?;
+    fn get(&mut self, request: &Request) -> anyhow::Result<()> {
+        send(&self.0, request)?;
         let mut reader = Buffered::new(&self.0);
         let mut out = std::io::stdout().lock();
         let mut piece = Zeroizing::new(Vec::with_capacity(64 * 1024));

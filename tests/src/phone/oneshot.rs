@@ -112,6 +112,17 @@ pub(super) async fn command(
             })
             .await
         }
+        PhoneCommand::Documents { json, pin } => {
+            unlocked(agent, pin.read()?, move |agent| print::documents(&agent.documents()?, json)).await
+        }
+        PhoneCommand::Document { id, pin } => {
+            unlocked(agent, pin.read()?, move |agent| {
+                let mut out = std::io::stdout().lock();
+                agent.document(id, &mut out)?;
+                Ok(out.flush()?)
+            })
+            .await
+        }
         PhoneCommand::Enrol(_)
         | PhoneCommand::Run
         | PhoneCommand::Sync

@@ -1,6 +1,6 @@
 //! Answers as text for people and as JSON for programs.
 
-use client_agent::{EraseReport, Status};
+use client_agent::{Document, DocumentState, EraseReport, Status};
 use serde::Serialize;
 use vault::EntryInfo;
 
@@ -64,6 +64,23 @@ pub(super) fn erase_state(report: &EraseReport, as_json: bool) -> anyhow::Result
         ("finished", report.finished),
     ] {
         println!("{label:<18}{}", if done { "yes" } else { "no" });
+    }
+    Ok(())
+}
+
+pub(super) fn documents(documents: &[Document], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(&documents);
+    }
+    for document in documents {
+        let state = match document.state {
+            DocumentState::There { since } => format!("there since {since}"),
+            DocumentState::Coming { received } => format!("coming, {received} bytes received"),
+            DocumentState::Failed => "damaged on its way".to_owned(),
+            DocumentState::TooLarge => "too large".to_owned(),
+        };
+        let Document { id, folder, title, size, media_type, .. } = document;
+        println!("{id}  {size:>12}  {media_type}  {folder}/{title}  {state}");
     }
     Ok(())
 }

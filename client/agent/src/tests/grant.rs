@@ -13,9 +13,9 @@ use crate::error::AgentError;
 use crate::link::ExchangeError;
 use crate::unlock::Unlocked;
 
-/// Until it is so, or for ten seconds.
-async fn until(what: &str, so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+/// Until it is so, or for a minute.
+pub(super) async fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

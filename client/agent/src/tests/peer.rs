@@ -23,6 +23,7 @@ use shared::policy::{LeaseMode, Policy};
 use shared::signed::{Action, Command, Lease, Order, Receipt};
 use shared::wire::*;
 
+use super::library::Library;
 use crate::link::{Exchange, ExchangeError};
 
 /// What the peer does wrong.
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     /// At this message it hangs up, so many times, because `waits` waits for the device.
     pub(crate) hang_up_at: Option<(Kind, usize)>,
     pub(crate) waits: Option<Action>,
+    /// The documents of the account.
+    pub(crate) library: Library,
     record: Option<(CredentialId, Record)>,
     pending_record: Option<(CredentialId, Record)>,
     connections: Vec<Connection>,
@@ -174,6 +177,7 @@ impl Peer {
             foreign_key: None,
             hang_up_at: None,
             waits: None,
+            library: Library::default(),
             record: None,
             pending_record: None,
             connections: Vec::new(),
@@ -268,7 +272,7 @@ impl Peer {
         }
     }
 
-    fn hear<M: Message>(&self, frame: &Frame) -> Option<M> {
+    pub(super) fn hear<M: Message>(&self, frame: &Frame) -> Option<M> {
         self.shared.lock().unwrap().heard.push(frame.kind());
         frame.decode().ok()
     }
@@ -397,6 +401,8 @@ impl Peer {
             (Kind::GrantProof, None) => self.prove(&frame, &mut exchange, connection).await,
             (Kind::PinChange, None) => self.change_pin(&frame, &mut exchange, connection).await,
             (Kind::GrantEnd, None) => self.end_grant(&frame, &mut exchange, connection).await,
+            (Kind::ManifestRequest, None) => self.tell_manifest(&frame, &mut exchange).await,
+            (Kind::DocumentRequest, None) => self.tell_document(&frame, &mut exchange, connection).await,
             (Kind::CommandResult, None) => {
                 let result: CommandResult = self.hear(&frame)?;
                 self.shared.lock().unwrap().applied.push(result.last_applied);

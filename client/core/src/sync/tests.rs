@@ -400,3 +400,39 @@ fn after_a_full_disk_nothing_is_fetched_before_the_next_connection() {
     settle(&mut world);
     is_there(&world);
 }
+
+#[test]
+fn what_a_phone_that_went_off_did_not_get_to_remove_goes_after_the_next_look() {
+    let mut world = World::default();
+    world.published.extend([(2, 1), (3, 1)]);
+    settle(&mut world);
+    world.published.remove(&2);
+    let effects = world.sync.news();
+    world.obey(effects);
+    let Answer::Page(ticket, page) = world.under_way.remove(0) else { panic!("a page") };
+    let effects = world.sync.page(ticket, page).unwrap();
+    let [Effect::Keep(manifest), Effect::Remove(_)] = effects.as_slice() else { panic!("{effects:?}") };
+    world.disk.manifest = Some(manifest.clone());
+    world.restart();
+    settle(&mut world);
+    is_there(&world);
+}
+
+#[test]
+fn a_download_that_was_begun_is_ended_before_another_begins() {
+    let mut world = World::default();
+    world.published.extend([(2, 1), (3, 1)]);
+    settle(&mut world);
+    let manifest = world.manifest();
+    let begun = Edition::of(&manifest.entries[1]);
+    let part = Part { bytes: 7, verified: false };
+    let mut sync = Sync::resume(Some(manifest), [(begun, part)]);
+    sync.stands_at(begun, 5);
+    let effects = sync.connected();
+    let [Effect::AskManifest(ticket, _)] = effects[..] else { panic!("{effects:?}") };
+    let effects = sync.unchanged(ticket);
+    let [Effect::AskDocument(ticket, request)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((request.id, request.offset), (begun.id, 5));
+    assert!(sync.awaits(*ticket));
+    assert_eq!(sync.gone(*ticket).first(), Some(&Effect::Remove(begun)), "what is gone there goes here");
+}

@@ -138,6 +138,8 @@ fn a_file_cut_three_times_goes_on_where_it_stood() {
         drop(vault);
         vault = world.open().unwrap();
         assert!(matches!(load(&vault, "a"), Err(VaultError::NotFound)), "not seen before it is whole");
+        let seems_there = (written + 2 * CHUNK_LEN) as u64;
+        assert_eq!(vault.begun_files(FILES).unwrap(), [("a".to_owned(), seems_there)]);
         writer = resume(&mut world, &vault).unwrap();
         assert_eq!(
             writer.position(),
@@ -152,6 +154,7 @@ fn a_file_cut_three_times_goes_on_where_it_stood() {
     let vault = world.open().unwrap();
     assert_eq!(load(&vault, "a").unwrap(), whole);
     assert!(resume(&mut world, &vault).is_none(), "it is not begun any more");
+    assert!(vault.begun_files(FILES).unwrap().is_empty());
 }
 
 #[test]
