@@ -33,6 +33,7 @@ MAX_RECORD = 6144
 MAX_FILE = 500 * 1024 * 1024
 COLLECTIONS = {1: "files", 2: "notes", 3: "documents", 4: "outbox", 5: "state"}
 PARTIAL = 0x80
+EPOCHS_AHEAD = 65536
 # Lowest and highest: memory in KiB, passes, lanes.
 STRETCHING = {"memory_kib": (19456, 1048576), "iterations": (2, 16), "parallelism": (1, 8)}
 
@@ -143,6 +144,7 @@ class Vault:
         seals = self.value(b"s", "count of seals")
         check(len(seals) == 12, "count of seals")
         (self.newest,) = struct.unpack_from(">I", seals)
+        check(self.newest >= 1, "count of seals")
         self.index = self.read_index()
 
     def value(self, key, reason):
@@ -162,6 +164,8 @@ class Vault:
         sealed = self.value(b"i", "root")
         root = self.open_in_epoch("vault-index", sealed, b"r" + self.header, "root does not open")
         generation, base, pieces, chain = decode(root, "root")
+        (epoch,) = struct.unpack_from(">I", sealed)
+        check(self.newest - epoch <= EPOCHS_AHEAD, "count of seals")
         index, stored = {}, []
         for piece in range(pieces):
             more, data = self.read_piece(b"b", base, piece, index)
@@ -197,7 +201,7 @@ class Vault:
     # Records
 
     def read_record(self, space, name):
-        version, size, stored_at, content = self.index[space, name]
+        version, size, stored_at, content, seal = self.index[space, name]
         code = bytes([space])
         tag = hmac.digest(self.names, code + name.encode(), "sha256")[:16]
         stored = self.value(b"r" + code + tag, "record")
@@ -205,6 +209,7 @@ class Vault:
         check(struct.unpack_from(">Q", stored)[0] == version, "record of another version")
         plain = self.open_in_epoch("vault-records", stored[8:], tag + stored[:8], "record does not open", code)
         check(len(plain) >= 10 + plain[-1], "record")
+        check(stored.endswith(seal) and len(seal) == TAG, "record of another history")
         kind, length = plain[-2], plain[-1]
         (time,) = struct.unpack(">q", plain[-10:-2])
         value, named = plain[: -10 - length], plain[-10 - length : -10]
@@ -218,7 +223,7 @@ class Vault:
     def chunks(self, space, name):
         """What a record holds, piece by piece."""
         value = self.read_record(space, name)
-        _, size, _, content = self.index[space, name]
+        _, size, _, content, _ = self.index[space, name]
         if content is None:
             yield value
             return
@@ -245,7 +250,7 @@ def described(vault):
     found = {name: [] for name in COLLECTIONS.values()}
     unfinished = []
     for space, name in sorted(vault.index, key=lambda place: (place[0], place[1].encode())):
-        version, size, stored_at, _ = vault.index[space, name]
+        version, size, stored_at, _, _ = vault.index[space, name]
         if space & PARTIAL:
             record = decode(vault.read_record(space, name), "content's record")
             unfinished.append({"name": name, "source": record[4].hex()})

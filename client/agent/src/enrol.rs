@@ -243,7 +243,7 @@ impl Agent {
         files::create_dir(&home.vault_dir())?;
         files::create_dir(&home.slots_dir())?;
         let key = VaultKey::make(&mut rng());
-        Vault::create(&home.store_dir(), &key, device.enrolment, &mut rng())?;
+        Vault::create(home, &key, device.enrolment, &mut rng())?;
         Slot::seal_online(&key, device.enrolment, stretching, export_key, device_secret, &mut rng())
             .store(home)?;
         device.store(home)?;

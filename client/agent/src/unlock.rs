@@ -259,7 +259,7 @@ impl Agent {
         if inner.session.state() == State::Unlocking {
             let device = inner.device.as_mut().ok_or(AgentError::Unenrolled)?;
             let enrolment = device.enrolment;
-            let vault = Vault::open(&self.home.store_dir(), &opened.vault_key, enrolment)?;
+            let vault = Vault::open(&self.home, &opened.vault_key, enrolment)?;
             {
                 device.policy = granted.policy.clone();
                 device.confirmed = true;
@@ -338,7 +338,7 @@ impl Agent {
         vault_key: &VaultKey,
     ) -> Result<(), AgentError> {
         if inner.session.state() == State::Unlocking {
-            let vault = Vault::open(&self.home.store_dir(), vault_key, attempt.enrolment)?;
+            let vault = Vault::open(&self.home, vault_key, attempt.enrolment)?;
             let grant = vault::grant::load(&self.home, vault_key, attempt.enrolment)?;
             self.install_vault(inner, vault);
             self.take_grant(inner, grant);

@@ -9,12 +9,14 @@ use zeroize::Zeroizing;
 
 use crate::budget::Reservation;
 use crate::content::{Completed, FileId, FileWriter};
-use crate::error::VaultError;
+use crate::error::{Damage, VaultError};
 use crate::format::{
     Collection, INLINE_MAX, Kind, ROOT_KEY, SEALS_KEY, Space, Trailer, check_name, record_aad, record_key,
 };
 use crate::index::{self, Change, Index, Listed, Part, Root};
 use crate::keys::Sealed;
+use crate::mark::Marked;
+use crate::name::Name;
 use crate::records::{MAX_RECORDS, Vault, Writer};
 use crate::store::StoreError;
 
@@ -39,11 +41,16 @@ pub(crate) struct Op {
     pub(crate) value: Option<Value>,
 }
 
+/// What a batch does, in the order in which it was said.
+enum Step {
+    Op(Op),
+    File(FileWriter),
+}
+
 /// Puts and removals for [`Vault::commit`]. Where one name comes more than once the last one counts.
 #[derive(Default)]
 pub struct Batch {
-    ops: Vec<Op>,
-    files: Vec<FileWriter>,
+    steps: Vec<Step>,
 }
 
 impl Batch {
@@ -65,7 +72,7 @@ impl Batch {
 
     /// Makes a file that was written the one of its name.
     pub fn put_file(&mut self, file: FileWriter) -> &mut Self {
-        self.files.push(file);
+        self.steps.push(Step::File(file));
         self
     }
 
@@ -84,12 +91,12 @@ impl Batch {
     }
 
     fn push(&mut self, space: Space, name: &str, value: Option<Value>) {
-        self.ops.push(Op { space, name: Zeroizing::new(name.to_owned()), value });
+        self.steps.push(Step::Op(Op { space, name: Zeroizing::new(name.to_owned()), value }));
     }
 
     /// Changes in it.
     pub fn len(&self) -> usize {
-        self.ops.len() + self.files.len()
+        self.steps.len()
     }
 
     /// Whether it changes nothing.
@@ -112,9 +119,15 @@ impl Vault {
         if batch.len() > MAX_BATCH {
             return Err(VaultError::BatchTooLarge);
         }
-        let Batch { mut ops, mut files } = batch;
-        for file in &mut files {
-            ops.extend(self.complete(file)?);
+        let (mut ops, mut files) = (Vec::with_capacity(batch.len()), Vec::new());
+        for step in batch.steps {
+            match step {
+                Step::Op(op) => ops.push(op),
+                Step::File(mut file) => {
+                    ops.extend(self.complete(&mut file)?);
+                    files.push(file);
+                }
+            }
         }
         let done = self.apply(ops, now, rng);
         // After a failed write or sync the records may be there or not: contents stay until the next open knows. Of a disk that
@@ -152,6 +165,7 @@ impl Vault {
         let mut writer = self.writer();
         let (ops, replaced) = self.settle(ops)?;
         if ops.is_empty() {
+            self.remove_contents(&replaced)?;
             return Ok(writer.root.generation);
         }
         let bytes = ops.iter().filter_map(|op| op.value.as_ref()).map(|value| value.bytes.len() as u64).sum();
@@ -161,8 +175,12 @@ impl Vault {
         let changes = next.seal_records(ops, now, rng);
         next.seal_index(&changes, rng);
         let generation = self.finish(&mut writer, next, changes)?;
-        replaced.iter().try_for_each(|id| self.contents().remove(id))?;
+        self.remove_contents(&replaced)?;
         Ok(generation)
+    }
+
+    fn remove_contents(&self, ids: &[FileId]) -> Result<(), VaultError> {
+        ids.iter().try_for_each(|id| self.contents().remove(id))
     }
 
     /// A commit that changes nothing but how the index is written.
@@ -183,8 +201,8 @@ impl Vault {
         }
         *writer = state;
         self.store().sync()?;
-        let generation = writer.root.generation;
-        self.store().set_mark(generation)?;
+        let (generation, key_epoch) = (writer.root.generation, writer.budget.epoch);
+        self.set_mark(Marked { generation, key_epoch })?;
         Ok(generation)
     }
 
@@ -256,7 +274,7 @@ impl<'a> Commit<'a> {
         let entries = if compacts { vault.index().count() + ops } else { ops };
         let seals = ops + entries + 1;
         let mut batch = sled::Batch::default();
-        let reservation = writer.budget.spend(seals as u64);
+        let reservation = writer.budget.spend(seals as u64).ok_or(Damage::Spent)?;
         if reservation != Reservation::None {
             batch.insert(SEALS_KEY, &writer.budget.to_bytes());
         }
@@ -296,8 +314,10 @@ impl<'a> Commit<'a> {
             sealed.extend_from_slice(&version.to_be_bytes());
             let key = (Sealed::Records(space), self.state.budget.epoch);
             keys.seal_onto(&mut sealed, key, &record_aad(&tag, version), &plain, rng);
+            let seal = *sealed.last_chunk().expect("a tag is what is sealed last");
             self.batch.insert(&record_key(space, &tag), sealed);
-            let listed = Listed { space, name, tag, version, size, stored_at, content };
+            let name = Name::new(&name);
+            let listed = Listed { space, name, tag, version, size, stored_at, content, seal };
             changes.push(Change::Put(Arc::new(listed)));
         }
         changes
@@ -355,7 +375,7 @@ impl<'a> Commit<'a> {
     fn merged(&self, changes: &[Change]) -> Vec<Change> {
         let index = self.vault.index();
         let changed: HashSet<_> = changes.iter().map(Change::place).collect();
-        let kept = index.all().filter(|listed| !changed.contains(&(listed.space, listed.name.as_str())));
+        let kept = index.all().filter(|listed| !changed.contains(&(listed.space, &*listed.name)));
         let kept = kept.map(|listed| Change::Put(Arc::clone(listed)));
         let put = changes.iter().filter_map(|change| match change {
             Change::Put(listed) => Some(Change::Put(Arc::clone(listed))),

@@ -40,26 +40,27 @@ impl SealBudget {
         bytes
     }
 
-    /// What was reserved counts as used.
+    /// What was reserved counts as used. Epochs begin with 1.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let (epoch, reserved) = bytes.split_first_chunk::<4>()?;
         let (epoch, reserved) = (u32::from_be_bytes(*epoch), u64::from_be_bytes(reserved.try_into().ok()?));
-        Some(Self { epoch, used: reserved, reserved, limit: LIMIT })
+        (epoch > 0).then_some(Self { epoch, used: reserved, reserved, limit: LIMIT })
     }
 
-    /// Spends `seals` of the epoch that [`Self::epoch`] is then, which may be the next one.
-    pub(crate) fn spend(&mut self, seals: u64) -> Reservation {
+    /// Spends `seals` of the epoch that [`Self::epoch`] is then, which may be the next one. `None` after the last: no epoch
+    /// begins twice.
+    pub(crate) fn spend(&mut self, seals: u64) -> Option<Reservation> {
         if self.used.saturating_add(seals) > self.limit {
-            *self = Self { limit: self.limit, ..Self::new(self.epoch.saturating_add(1)) };
+            *self = Self { limit: self.limit, ..Self::new(self.epoch.checked_add(1)?) };
         }
         self.used += seals;
         let reservation = match self.reserved.saturating_sub(self.used) {
             _ if self.used > self.reserved => Reservation::Before,
             left if left < BLOCK / 2 && self.reserved < self.limit => Reservation::Along,
-            _ => return Reservation::None,
+            _ => return Some(Reservation::None),
         };
         self.reserved = (self.used + BLOCK).min(self.limit);
-        reservation
+        Some(reservation)
     }
 
     #[cfg(test)]
@@ -75,27 +76,37 @@ mod tests {
     #[test]
     fn seals_are_reserved_before_use_and_the_next_block_ahead_of_need() {
         let mut budget = SealBudget::new(1);
-        assert_eq!(budget.spend(2), Reservation::Before);
+        assert_eq!(budget.spend(2), Some(Reservation::Before));
         assert_eq!(budget.reserved, 2 + BLOCK);
-        assert_eq!(budget.spend(2), Reservation::None);
-        assert_eq!(budget.spend(BLOCK / 2), Reservation::Along);
+        assert_eq!(budget.spend(2), Some(Reservation::None));
+        assert_eq!(budget.spend(BLOCK / 2), Some(Reservation::Along));
         let mut after_crash = SealBudget::parse(&budget.to_bytes()).unwrap();
         assert_eq!(after_crash.used, budget.reserved, "what was reserved is not used again");
-        assert_eq!(after_crash.spend(1), Reservation::Before);
+        assert_eq!(after_crash.spend(1), Some(Reservation::Before));
     }
 
     #[test]
     fn an_epoch_ends_before_its_seals_are_spent() {
         let mut budget = SealBudget { used: LIMIT - 3, reserved: LIMIT, ..SealBudget::new(7) };
-        assert_eq!(budget.spend(3), Reservation::None);
+        assert_eq!(budget.spend(3), Some(Reservation::None));
         assert_eq!((budget.epoch, budget.used), (7, LIMIT));
-        assert_eq!(budget.spend(1), Reservation::Before);
+        assert_eq!(budget.spend(1), Some(Reservation::Before));
         assert_eq!((budget.epoch, budget.used), (8, 1));
     }
 
     #[test]
-    fn a_reservation_of_another_length_is_none() {
-        assert_eq!(SealBudget::parse(&[0; 11]), None);
-        assert_eq!(SealBudget::parse(&[0; 13]), None);
+    fn no_epoch_begins_after_the_last() {
+        let mut budget = SealBudget { used: LIMIT, reserved: LIMIT, ..SealBudget::new(u32::MAX) };
+        assert_eq!(budget.spend(1), None);
+        assert_eq!(budget.spend(1), None, "and none begins again");
+        assert_eq!(budget.epoch, u32::MAX);
+    }
+
+    #[test]
+    fn a_reservation_of_another_length_or_of_epoch_0_is_none() {
+        assert!(SealBudget::parse(&SealBudget::new(1).to_bytes()).is_some());
+        assert_eq!(SealBudget::parse(&[1; 11]), None);
+        assert_eq!(SealBudget::parse(&[1; 13]), None);
+        assert_eq!(SealBudget::parse(&SealBudget::new(0).to_bytes()), None);
     }
 }

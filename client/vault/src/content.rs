@@ -6,16 +6,18 @@
 //! chunks but the last hold exactly [`CHUNK_LEN`] bytes. A write that is resumed goes on under a new prefix: what was torn is
 //! sealed again, and never under a nonce that was used.
 //!
-//! The sealed chunks stand one after the other in `content/<id in hex>`, beside the store and not in it.
+//! The sealed chunks stand one after the other in `vault/content/<id in hex>`, beside the store and not in it.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::{CryptoRng, RngCore};
+use rustix::fs::Advice;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 use shared::crypto::Secret;
@@ -25,6 +27,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{Damage, VaultError};
 use crate::files;
 use crate::format::{Collection, INLINE_MAX};
+use crate::home::Home;
 use crate::store::StoreError;
 
 /// Plain bytes of a chunk.
@@ -33,6 +36,8 @@ pub const CHUNK_LEN: usize = 64 * 1024;
 pub const MAX_FILE: u64 = 500 * 1024 * 1024;
 /// How often a write can be resumed before it starts anew.
 pub(crate) const MAX_SEGMENTS: usize = 256;
+/// After so many chunks the disk is asked to begin, before the whole file is there: 8 MiB.
+const BEGIN_EVERY: u32 = 128;
 /// A resumable write is synced after so many chunks: 4 MiB.
 const SYNC_EVERY: u32 = 64;
 const SEALED_LEN: usize = CHUNK_LEN + hazmat::TAG_LEN;
@@ -152,6 +157,8 @@ pub struct FileWriter {
     pub(crate) size: u64,
     next: u32,
     buffer: Zeroizing<Vec<u8>>,
+    /// A chunk was not written to its end: the buffer holds what nobody knows, and no more is written.
+    broken: bool,
     path: PathBuf,
     /// `None` until there is more than one chunk: what is short stands in its record.
     file: Option<File>,
@@ -200,7 +207,18 @@ impl FileWriter {
         Ok(())
     }
 
+    /// Whether adding `bytes` writes a chunk to the disk.
+    pub(crate) fn overflows(&self, bytes: usize) -> bool {
+        self.buffer.len() + bytes > CHUNK_LEN
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     fn write_chunk(&mut self, last: bool) -> Result<(), VaultError> {
+        // Until the chunk is written as a whole: sealed in place, it is sealed once.
+        self.broken = true;
         self.content.seal(self.next, last, &mut self.buffer);
         let file = match &mut self.file {
             Some(file) => file,
@@ -211,13 +229,20 @@ impl FileWriter {
         self.next += 1;
         if self.resumable && self.next.is_multiple_of(SYNC_EVERY) {
             file.sync_data()?;
+        } else if self.next.is_multiple_of(BEGIN_EVERY) {
+            begin_writeback(file, self.next - BEGIN_EVERY);
         }
+        self.broken = false;
         Ok(())
     }
 
     /// Writes what is left; durable when this returns, unless the record is to hold it.
     pub(crate) fn complete(&mut self, folder: &Folder) -> Result<Completed, VaultError> {
         folder.check(self)?;
+        // Where chunks were resumed, more was to follow them.
+        if self.broken || (self.next > 0 && self.buffer.is_empty()) {
+            return Err(VaultError::Unfinished);
+        }
         if self.file.is_none() && self.size <= INLINE_MAX as u64 {
             return Ok(Completed::Inline(std::mem::take(&mut self.buffer)));
         }
@@ -230,10 +255,23 @@ impl FileWriter {
         Ok(Completed::File(self.content.record.id()))
     }
 
+    /// From now on chunks go into `file`.
+    #[cfg(test)]
+    pub(crate) fn write_to(&mut self, file: File) {
+        self.file = Some(file);
+    }
+
     /// From now on dropping it removes nothing.
     pub(crate) fn keep(&mut self) {
         self.kept = true;
     }
+}
+
+/// Has the system begin to write the chunks from `first` on to the disk, while more are sealed: less is left to wait for at the end.
+/// Nothing depends on it; a system that does not do so has all of it to write then.
+fn begin_writeback(file: &File, first: u32) {
+    let (from, length) = (u64::from(first) * SEALED_LEN as u64, u64::from(BEGIN_EVERY) * SEALED_LEN as u64);
+    let _ = rustix::fs::fadvise(file, from, NonZeroU64::new(length), Advice::DontNeed);
 }
 
 fn create(path: &Path) -> Result<File, VaultError> {
@@ -303,9 +341,9 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The folder that belongs to the store in `store_dir`.
-    pub(crate) fn beside(store_dir: &Path) -> Result<Self, VaultError> {
-        let path = store_dir.with_file_name("content");
+    /// The one of `home`, which is made if there is none.
+    pub(crate) fn open(home: &Home) -> Result<Self, VaultError> {
+        let path = home.contents_dir();
         files::create_dir(&path).map_err(StoreError::from)?;
         Ok(Self { path, opening: Opening::default() })
     }
@@ -323,6 +361,7 @@ impl Folder {
             size: 0,
             next: 0,
             buffer: Zeroizing::new(Vec::with_capacity(SEALED_LEN)),
+            broken: false,
             file: None,
             kept: false,
             resumable: false,
@@ -399,7 +438,7 @@ impl Folder {
         Ok(writer)
     }
 
-    pub(crate) fn open(&self, content: Content, size: u64) -> Result<FileReader, VaultError> {
+    pub(crate) fn read(&self, content: Content, size: u64) -> Result<FileReader, VaultError> {
         let file = File::open(self.path(&content.record.id())).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => VaultError::from(Damage::MissingContent),
             _ => error.into(),

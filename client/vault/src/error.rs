@@ -25,6 +25,9 @@ pub enum Damage {
         /// Commits that were on the disk.
         acknowledged: u64,
     },
+    /// The last key epoch there can be is used up.
+    #[error("no key epoch is left")]
+    Spent,
     /// The index names a record that is not there.
     #[error("a record is missing")]
     MissingRecord,
@@ -48,7 +51,7 @@ pub enum Damage {
 impl Damage {
     fn way_back(self) -> &'static str {
         match self {
-            Self::Header | Self::Keys => {
+            Self::Header | Self::Keys | Self::Spent => {
                 "start it over, which loses what was not sent to the server, or have this device wiped and enrol it again"
             }
             Self::Seals | Self::Index | Self::LostCommits { .. } => {
@@ -82,6 +85,9 @@ pub enum VaultError {
     /// Asked for at once, and too large for that.
     #[error("this is a file: read it chunk by chunk")]
     IsFile,
+    /// A write that failed before, or a source that was shorter than the time before.
+    #[error("this file could not be written to its end: begin it again; nothing of it was stored")]
+    Unfinished,
     /// The vault is being closed.
     #[error("the vault is closed: unlock it first")]
     Closed,

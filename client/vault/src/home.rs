@@ -45,6 +45,8 @@ paths! {
     vault_dir = "vault";
     /// sled's folder.
     store_dir = "vault/store";
+    /// The sealed contents of files.
+    contents_dir = "vault/content";
     /// Folder of the slots.
     slots_dir = "vault/slots";
     /// The vault key, wrapped for the server's help.
@@ -67,6 +69,8 @@ paths! {
     device_key = "device/key";
     /// The enrolment: ids, server keys, certificate, progress.
     state = "device/state";
+    /// Which commit of the vault was on the disk last: not in the vault's folder, which may be set back as a whole.
+    mark = "device/mark";
     /// What the person chose for the eye: language, colours, size of text. An erase removes it with the data.
     preferences = "device/preferences";
     /// The signed receipt, once there is one.

@@ -14,43 +14,49 @@ use std::sync::Arc;
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
-use shared::crypto::hazmat::sha256;
+use shared::crypto::hazmat::{TAG_LEN, sha256};
 use zeroize::Zeroizing;
 
 use crate::content::FileId;
 use crate::error::Damage;
 use crate::format::{Header, Space, Tag};
 use crate::keys::{Keys, Sealed};
+use crate::name::Name;
 
 /// Estimated bytes of a piece: as records, pieces stay below what sled syncs.
 const PIECE: usize = 6 * 1024;
 /// What an entry takes besides its name, at most.
-const ENTRY_OVERHEAD: usize = 64;
+const ENTRY_OVERHEAD: usize = 80;
 
 /// What the index says of one record.
 pub(crate) struct Listed {
     pub(crate) space: Space,
-    pub(crate) name: Zeroizing<String>,
+    pub(crate) name: Name,
     pub(crate) tag: Tag,
     pub(crate) version: u64,
     pub(crate) size: u64,
     pub(crate) stored_at: i64,
     /// The file with the content, unless it stands in the record.
     pub(crate) content: Option<FileId>,
+    /// What the record was sealed with: one of another history that has the same version has another.
+    pub(crate) seal: Seal,
 }
+
+/// The authentication tag of a record as it is stored.
+pub(crate) type Seal = [u8; TAG_LEN];
 
 /// By name, in a set.
 #[derive(Clone)]
 struct ByName(Arc<Listed>);
 
 impl ByName {
-    fn name(&self) -> &str {
-        &self.0.name
+    fn name(&self) -> &[u8] {
+        self.0.name.as_bytes()
     }
 }
 
-impl Borrow<str> for ByName {
-    fn borrow(&self) -> &str {
+impl Borrow<[u8]> for ByName {
+    fn borrow(&self) -> &[u8] {
         self.name()
     }
 }
@@ -101,7 +107,7 @@ fn position(space: Space) -> usize {
 
 impl Index {
     pub(crate) fn find(&self, space: Space, name: &str) -> Option<&Arc<Listed>> {
-        self.spaces[position(space)].found.get(name).map(|listed| &listed.0)
+        self.spaces[position(space)].found.get(name.as_bytes()).map(|listed| &listed.0)
     }
 
     pub(crate) fn put(&mut self, listed: Arc<Listed>) {
@@ -113,8 +119,13 @@ impl Index {
 
     pub(crate) fn remove(&mut self, space: Space, name: &str) {
         let names = &mut self.spaces[position(space)];
-        self.count -= usize::from(names.found.remove(name));
-        names.ordered.remove(name);
+        self.count -= usize::from(names.found.remove(name.as_bytes()));
+        names.ordered.remove(name.as_bytes());
+    }
+
+    /// Records of one space.
+    pub(crate) fn count_of(&self, space: Space) -> usize {
+        self.spaces[position(space)].ordered.len()
     }
 
     /// Records of all spaces.
@@ -124,9 +135,10 @@ impl Index {
 
     /// The records whose names begin with `prefix`, in the order of their names' bytes.
     pub(crate) fn list(&self, space: Space, prefix: &str) -> impl Iterator<Item = &Arc<Listed>> {
-        let from: (Bound<&str>, Bound<&str>) = (Bound::Included(prefix), Bound::Unbounded);
-        let ordered = self.spaces[position(space)].ordered.range::<str, _>(from);
-        ordered.map(|listed| &listed.0).take_while(move |listed| listed.name.starts_with(prefix))
+        let prefix = prefix.as_bytes();
+        let from: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(prefix), Bound::Unbounded);
+        let ordered = self.spaces[position(space)].ordered.range::<[u8], _>(from);
+        ordered.map(|listed| &listed.0).take_while(move |listed| listed.name.as_bytes().starts_with(prefix))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Listed>> {
@@ -149,8 +161,8 @@ impl Change {
     }
 }
 
-/// `[version, size, stored_at, content id or null]`
-type Facts = (u64, u64, i64, Option<ByteArray<16>>);
+/// `[version, size, stored_at, content id or null, seal]`
+type Facts = (u64, u64, i64, Option<ByteArray<16>>, ByteArray<TAG_LEN>);
 
 /// `[space, name, facts or null]`: null is a removal.
 #[derive(Serialize, Deserialize)]
@@ -159,7 +171,8 @@ struct Line<'a>(Space, std::borrow::Cow<'a, str>, Option<Facts>);
 fn line<'a>(change: &'a Change) -> Line<'a> {
     let facts = match change {
         Change::Put(listed) => {
-            Some((listed.version, listed.size, listed.stored_at, listed.content.map(ByteArray::new)))
+            let (content, seal) = (listed.content.map(ByteArray::new), ByteArray::new(listed.seal));
+            Some((listed.version, listed.size, listed.stored_at, content, seal))
         }
         Change::Remove(..) => None,
     };
@@ -200,11 +213,13 @@ impl Root {
         sealed
     }
 
-    pub(crate) fn open(keys: &Keys, (header, newest): (Header, u32), sealed: &[u8]) -> Result<Self, Damage> {
-        let opened = keys.open((Sealed::Index, newest), &root_aad(header), sealed).ok_or(Damage::Index)?;
+    /// A root and the key epoch that it is sealed in, whichever that is.
+    pub(crate) fn open(keys: &Keys, header: Header, sealed: &[u8]) -> Result<(Self, u32), Damage> {
+        let opened = keys.open_of_any_epoch(Sealed::Index, &root_aad(header), sealed);
+        let (opened, epoch) = opened.ok_or(Damage::Index)?;
         let (generation, base, pieces, chain): (u64, u64, u32, ByteArray<32>) =
             ciborium::from_reader(opened.as_slice()).map_err(|_| Damage::Index)?;
-        Ok(Self { generation, base, pieces, chain: chain.into_array() })
+        Ok((Self { generation, base, pieces, chain: chain.into_array() }, epoch))
     }
 }
 
@@ -216,7 +231,8 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    fn letter(self) -> u8 {
+    /// What its keys in the store begin with.
+    pub(crate) fn letter(self) -> u8 {
         match self {
             Self::Base => b'b',
             Self::Delta => b'd',
@@ -279,12 +295,13 @@ pub(crate) fn open_piece(
         ciborium::from_reader(opened.as_slice()).map_err(|_| Damage::Index)?;
     for Line(space, name, facts) in lines {
         let name = Zeroizing::new(name.into_owned());
-        let Some((version, size, stored_at, content)) = facts else {
+        let Some((version, size, stored_at, content, seal)) = facts else {
             index.remove(space, &name);
             continue;
         };
         let (tag, content) = (keys.tag(space, &name), content.map(ByteArray::into_array));
-        index.put(Arc::new(Listed { space, name, tag, version, size, stored_at, content }));
+        let (seal, name) = (seal.into_array(), Name::new(&name));
+        index.put(Arc::new(Listed { space, name, tag, version, size, stored_at, content, seal }));
     }
     Ok(more)
 }

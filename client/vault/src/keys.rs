@@ -2,7 +2,6 @@
 //!
 //! A sealed value begins with the key epoch it was sealed in, so that values of all epochs are read.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rand::{CryptoRng, RngCore};
@@ -18,7 +17,7 @@ use crate::slots::VaultKey;
 pub(crate) const EPOCH_LEN: usize = 4;
 
 /// What a sealing key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sealed {
     /// Records of one space.
     Records(Space),
@@ -32,7 +31,8 @@ pub(crate) struct Keys {
     /// Enrolment id and salt: what every context begins with.
     context: [u8; 32],
     names: MacKey,
-    expanded: RwLock<HashMap<(Sealed, u32), Arc<PreparedSealingKey>>>,
+    /// In order: there are few, and one is looked for with every record that is read.
+    expanded: RwLock<Vec<((u32, Sealed), Arc<PreparedSealingKey>)>>,
 }
 
 impl Keys {
@@ -52,14 +52,21 @@ impl Keys {
 
     /// The key of an epoch. Callers bound the epoch, so that a changed store makes no more keys than there were epochs.
     pub(crate) fn sealing(&self, sealed: Sealed, epoch: u32) -> Arc<PreparedSealingKey> {
+        let wanted = (epoch, sealed);
         let expanded = self.expanded.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = expanded.get(&(sealed, epoch)) {
-            return Arc::clone(key);
+        if let Ok(at) = expanded.binary_search_by_key(&wanted, |(of, _)| *of) {
+            return Arc::clone(&expanded[at].1);
         }
         drop(expanded);
         let made = Arc::new(self.derive(sealed, epoch));
         let mut expanded = self.expanded.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(expanded.entry((sealed, epoch)).or_insert(made))
+        match expanded.binary_search_by_key(&wanted, |(of, _)| *of) {
+            Ok(at) => Arc::clone(&expanded[at].1),
+            Err(at) => {
+                expanded.insert(at, (wanted, Arc::clone(&made)));
+                made
+            }
+        }
     }
 
     fn derive(&self, sealed: Sealed, epoch: u32) -> PreparedSealingKey {
@@ -88,18 +95,32 @@ impl Keys {
         self.sealing(sealed, epoch).seal_onto(out, aad, plaintext, rng);
     }
 
-    /// Opens what [`Self::seal_onto`] appended, of an epoch up to `newest`.
+    /// The same of whatever epoch it says it is of, which is given, too. Only what opens costs memory.
+    pub(crate) fn open_of_any_epoch(
+        &self,
+        sealed: Sealed,
+        aad: &[u8],
+        bytes: &[u8],
+    ) -> Option<(Zeroizing<Vec<u8>>, u32)> {
+        let (epoch, bytes) = (key_epoch(bytes)?, bytes.get(EPOCH_LEN..)?);
+        let opened = self.derive(sealed, epoch).open(aad, bytes).ok()?;
+        Some((opened, epoch))
+    }
+
+    /// Opens what [`Self::seal_onto`] appended, of an epoch from 1 up to `newest`.
     pub(crate) fn open(
         &self,
         (sealed, newest): (Sealed, u32),
         aad: &[u8],
         bytes: &[u8],
     ) -> Option<Zeroizing<Vec<u8>>> {
-        let (epoch, bytes) = bytes.split_first_chunk::<EPOCH_LEN>()?;
-        let epoch = u32::from_be_bytes(*epoch);
-        if epoch > newest {
-            return None;
-        }
-        self.sealing(sealed, epoch).open(aad, bytes).ok()
+        let epoch = key_epoch(bytes).filter(|epoch| *epoch <= newest)?;
+        self.sealing(sealed, epoch).open(aad, bytes.get(EPOCH_LEN..)?).ok()
     }
+}
+
+/// The key epoch that something sealed says it is of; none is 0.
+pub(crate) fn key_epoch(sealed: &[u8]) -> Option<u32> {
+    let epoch = sealed.first_chunk::<EPOCH_LEN>().map(|epoch| u32::from_be_bytes(*epoch))?;
+    (epoch > 0).then_some(epoch)
 }

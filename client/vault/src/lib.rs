@@ -8,12 +8,12 @@
 //! |---|---|
 //! | `vault/store/` | sled: sealed records, names only as HMAC |
 //! | `vault/content/` | the sealed contents of files; their number and sizes can be seen, nothing else |
-//! | `vault/mark` | the number of a commit that was on the disk |
 //! | `vault/slots/online`, `offline` | the vault key, wrapped |
 //! | `vault/slots/online-next` | the vault key, wrapped for a new PIN that takes the place of the old one |
 //! | `vault/slots/lease`, `lease-secret` | a durable lease, while one runs |
 //! | `vault/slots/grant` | the key of the session grant, sealed under the vault key, while a lease runs |
 //! | `device/secret`, `key`, `state`, `receipt` | device secret, device key (PKCS#8), enrolment state, signed receipt |
+//! | `device/mark` | the number of a commit that was on the disk |
 //! | `device/preferences` | language, colours, size of text; not sealed |
 //! | `wipe-intent` | zeros, or the signed wipe that is being obeyed |
 //! | `gone` | after an acknowledged erase: the id of the command, nothing else |
@@ -30,6 +30,8 @@ mod home;
 mod index;
 pub mod intent;
 mod keys;
+mod mark;
+mod name;
 pub mod raw;
 mod records;
 mod salvage;

@@ -1,7 +1,6 @@
 //! The open vault: records by collection and name, sealed, in an authenticated index. Changes are in `batch`, files in
 //! `transfer`, what to do about damage in `salvage`.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -17,10 +16,12 @@ use crate::error::{Damage, VaultError};
 use crate::format::{
     Collection, HEADER_KEY, Header, Kind, ROOT_KEY, SEALS_KEY, Space, record_aad, record_key, split_record,
 };
+use crate::home::Home;
 use crate::index::{self, Index, Listed, Part, Root};
 use crate::keys::{Keys, Sealed};
+use crate::mark::{Mark, Marked};
 use crate::slots::VaultKey;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Most records of a vault: its names are in memory while it is open.
 pub const MAX_RECORDS: usize = 1 << 17;
@@ -69,6 +70,7 @@ pub struct Vault {
     contents: Folder,
     keys: Keys,
     header: Header,
+    mark: Mark,
     /// No key epoch above it is read.
     key_epoch: AtomicU32,
     /// Changes with the store under its lock, so that who reads both under it sees them agree.
@@ -83,14 +85,20 @@ pub(crate) struct Opened {
     pub(crate) contents: Folder,
     pub(crate) keys: Keys,
     pub(crate) header: Header,
+    pub(crate) mark: Mark,
 }
 
+/// How far the count of seals may be ahead of the root: a new epoch is on disk before the root that is sealed in it, and a salvage
+/// leaves some out. Who can write the count can so waste epochs, and cannot bring them to their end at once.
+pub(crate) const MAX_EPOCHS_AHEAD: u32 = 1 << 16;
+
 impl Opened {
-    pub(crate) fn open(store_dir: &Path, key: &VaultKey, enrolment: EnrolmentId) -> Result<Self, VaultError> {
-        let store = Store::open(store_dir)?;
+    pub(crate) fn open(home: &Home, key: &VaultKey, enrolment: EnrolmentId) -> Result<Self, VaultError> {
+        let store = Store::open(&home.store_dir())?;
         let header = Header::parse(&store.get(HEADER_KEY)?.ok_or(Damage::Header)?)?;
-        let (contents, keys) = (Folder::beside(store_dir)?, Keys::new(key, enrolment, header));
-        Ok(Self { store, contents, keys, header })
+        let (contents, keys) = (Folder::open(home)?, Keys::new(key, enrolment, header));
+        let mark = Mark::open(home).map_err(StoreError::from)?;
+        Ok(Self { store, contents, keys, header, mark })
     }
 
     pub(crate) fn budget(&self) -> Result<SealBudget, VaultError> {
@@ -102,7 +110,11 @@ impl Opened {
     pub(crate) fn load(&self, budget: SealBudget) -> Result<(Index, Writer), VaultError> {
         let newest = budget.epoch;
         let sealed = self.store.get(ROOT_KEY)?.ok_or(Damage::Index)?;
-        let root = Root::open(&self.keys, (self.header, newest), &sealed)?;
+        // In any epoch, since who can write the count of seals has not the keys of the one that the root is sealed in.
+        let (root, epoch) = Root::open(&self.keys, self.header, &sealed)?;
+        if newest.checked_sub(epoch).is_none_or(|ahead| ahead > MAX_EPOCHS_AHEAD) {
+            return Err(Damage::Seals.into());
+        }
         let mut writer = Writer { root, budget, base_bytes: 0, deltas: Vec::new(), delta_bytes: 0 };
         let mut index = Index::default();
         let (base, generation) = (writer.root.base, writer.root.generation);
@@ -145,27 +157,28 @@ impl Opened {
     }
 
     pub(crate) fn with(self, index: Index, writer: Writer) -> Vault {
-        let Self { store, contents, keys, header } = self;
+        let Self { store, contents, keys, header, mark } = self;
         let key_epoch = AtomicU32::new(writer.budget.epoch);
         let (index, writer) = (RwLock::new(index), Mutex::new(writer));
-        Vault { store, contents, keys, header, key_epoch, index, writer, closing: Arc::default() }
+        Vault { store, contents, keys, header, mark, key_epoch, index, writer, closing: Arc::default() }
     }
 }
 
 impl Vault {
-    /// Makes an empty vault in the folder `store_dir`, where none is. What an interrupted call has left is gone on with.
+    /// Makes an empty vault in `home`, where none is. What an interrupted call has left is gone on with.
     pub fn create(
-        store_dir: &Path,
+        home: &Home,
         key: &VaultKey,
         enrolment: EnrolmentId,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<Self, VaultError> {
-        let store = Store::open(store_dir)?;
+        let store = Store::open(&home.store_dir())?;
         if store.get(ROOT_KEY)?.is_some() {
             return Err(VaultError::Exists);
         }
         store.check_writable(0, true)?;
-        let (header, contents) = (Header::make(rng), Folder::beside(store_dir)?);
+        let (header, contents) = (Header::make(rng), Folder::open(home)?);
+        let mark = Mark::open(home).map_err(StoreError::from)?;
         let keys = Keys::new(key, enrolment, header);
         let mut budget = SealBudget::new(1);
         budget.spend(1);
@@ -174,21 +187,24 @@ impl Vault {
         batch.insert(SEALS_KEY, &budget.to_bytes());
         store.apply(batch)?;
         store.sync()?;
-        let root = Root { generation: 1, base: 1, pieces: 0, chain: index::chain_base(std::iter::empty()) };
+        // Above a vault that was here before: an older copy of that one is found.
+        let generation = next_generation(mark.read().generation);
+        let root =
+            Root { generation, base: generation, pieces: 0, chain: index::chain_base(std::iter::empty()) };
         let mut batch = sled::Batch::default();
         batch.insert(ROOT_KEY, root.seal(&keys, (header, budget.epoch), rng));
         store.apply(batch)?;
         store.sync()?;
-        store.set_mark(root.generation)?;
+        mark.set(Marked { generation, key_epoch: budget.epoch }).map_err(StoreError::from)?;
         let writer = Writer { root, budget, base_bytes: 0, deltas: Vec::new(), delta_bytes: 0 };
-        Ok(Opened { store, contents, keys, header }.with(Index::default(), writer))
+        Ok(Opened { store, contents, keys, header, mark }.with(Index::default(), writer))
     }
 
-    /// Opens the vault in the folder `store_dir`. Asks for nothing but the key.
-    pub fn open(store_dir: &Path, key: &VaultKey, enrolment: EnrolmentId) -> Result<Self, VaultError> {
-        let opened = Opened::open(store_dir, key, enrolment)?;
+    /// Opens the vault of `home`. Asks for nothing but the key.
+    pub fn open(home: &Home, key: &VaultKey, enrolment: EnrolmentId) -> Result<Self, VaultError> {
+        let opened = Opened::open(home, key, enrolment)?;
         let (index, writer) = opened.load(opened.budget()?)?;
-        let (has, acknowledged) = (writer.root.generation, opened.store.mark());
+        let (has, acknowledged) = (writer.root.generation, opened.mark.read().generation);
         if has < acknowledged {
             return Err(Damage::LostCommits { has, acknowledged }.into());
         }
@@ -257,7 +273,12 @@ impl Vault {
     /// The records whose names begin with `prefix`, in the order of their names' bytes.
     pub fn list_prefix(&self, collection: Collection, prefix: &str) -> Result<Vec<EntryInfo>, VaultError> {
         self.check_open()?;
-        Ok(self.index().list(Space::of(collection), prefix).map(EntryInfo::from).collect())
+        let (index, space) = (self.index(), Space::of(collection));
+        // Room for all at once where all are asked for.
+        let room = if prefix.is_empty() { index.count_of(space) } else { 0 };
+        let mut entries = Vec::with_capacity(room);
+        entries.extend(index.list(space, prefix).map(EntryInfo::from));
+        Ok(entries)
     }
 
     /// What the index says of a record, and what the store has.
@@ -276,12 +297,12 @@ impl Vault {
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let newest = self.key_epoch.load(Ordering::Acquire);
         let (version, mut bytes) = open_sealed_record(&self.keys, newest, listed.space, &listed.tag, stored)?;
-        if version != listed.version {
+        if version != listed.version || !stored.ends_with(&listed.seal) {
             return Err(Damage::Version.into());
         }
         let (value, trailer) = split_record(&bytes).ok_or(Damage::Record)?;
         let kind = if listed.content.is_some() { Kind::File } else { Kind::Inline };
-        if trailer.name != listed.name.as_str() || trailer.kind != kind {
+        if trailer.name.as_bytes() != listed.name.as_bytes() || trailer.kind != kind {
             return Err(Damage::Record.into());
         }
         let length = value.len();
@@ -309,6 +330,11 @@ impl Vault {
         self.header
     }
 
+    /// Notes what is on disk.
+    pub(crate) fn set_mark(&self, marked: Marked) -> Result<(), VaultError> {
+        Ok(self.mark.set(marked).map_err(StoreError::from)?)
+    }
+
     pub(crate) fn set_key_epoch(&self, epoch: u32) {
         self.key_epoch.store(epoch, Ordering::Release);
     }
@@ -324,6 +350,11 @@ impl Vault {
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The generation after `marked`. Half of what the number can be: who has changed the mark cannot make it run over.
+pub(crate) fn next_generation(marked: u64) -> u64 {
+    marked.min(u64::MAX / 2) + 1
 }
 
 /// Version and plaintext of a stored record: `version (8) ‖ key epoch (4) ‖ nonce ‖ ciphertext ‖ tag`.

@@ -1,11 +1,8 @@
 //! sled behind a door: one tree of keys and values in order, atomic batches, and an acknowledgement that means "on disk".
-//!
-//! sled takes a file that ends early for one torn by a crash, and opens what is left. So a file beside it, the mark, holds the
-//! number of a commit that was on disk; a store that knows fewer has lost some.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,16 +66,11 @@ pub(crate) struct Store {
     db: sled::Db,
     /// sled's flush on Linux ends in `sync_file_range`; durability needs a sync of this file.
     db_file: File,
-    mark: File,
     path: PathBuf,
     /// What was written may or may not be there: nothing more is written until the store was opened again.
     failed: AtomicBool,
     #[cfg(test)]
     pub(crate) reserve: std::sync::atomic::AtomicU64,
-}
-
-pub(crate) fn mark_path(path: &Path) -> PathBuf {
-    path.with_file_name("mark")
 }
 
 impl Store {
@@ -93,15 +85,10 @@ impl Store {
         }
         let db_file = at("open", &file, File::open(&file))?;
         files::sync_dir(path)?;
-        let mark = mark_path(path);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mark = at("open", &mark, options.open(&mark))?;
         let failed = AtomicBool::new(false);
         Ok(Self {
             db,
             db_file,
-            mark,
             path: path.to_owned(),
             failed,
             #[cfg(test)]
@@ -162,25 +149,6 @@ impl Store {
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> {
         self.db.scan_prefix(prefix).map(|row| row.map_err(StoreError::from))
-    }
-
-    /// Notes that commit `number` is on disk. Not synced: a power cut that takes the note takes nothing else.
-    pub(crate) fn set_mark(&self, number: u64) -> Result<(), StoreError> {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&number.to_be_bytes());
-        bytes[8..].copy_from_slice(&(!number).to_be_bytes());
-        Ok(at("write", &mark_path(&self.path), self.mark.write_all_at(&bytes, 0))?)
-    }
-
-    /// The number of a commit that was on disk; 0 if it is not known.
-    pub(crate) fn mark(&self) -> u64 {
-        let mut bytes = [0; 16];
-        if self.mark.read_exact_at(&mut bytes, 0).is_err() {
-            return 0;
-        }
-        let [number, check] = [0, 8]
-            .map(|at| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("half of 16 bytes are 8")));
-        if number == !check { number } else { 0 }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::batch::{Batch, Op, Value};
 use crate::content::{CHUNK_LEN, Content, ContentRecord, FileReader, FileWriter, MAX_FILE, MAX_SEGMENTS};
 use crate::error::{Damage, VaultError};
 use crate::format::{Collection, Space, check_name};
+use crate::index::Listed;
 use crate::records::{EntryInfo, Vault};
 
 /// Longest text that says what a resumable write is a copy of, in bytes.
@@ -34,8 +35,14 @@ impl Vault {
     pub fn write(&self, file: &mut FileWriter, bytes: &[u8]) -> Result<(), VaultError> {
         self.check_open()?;
         self.contents().check(file)?;
+        if file.is_broken() {
+            return Err(VaultError::Unfinished);
+        }
         if file.size.saturating_add(bytes.len() as u64) > MAX_FILE {
             return Err(VaultError::TooLarge);
+        }
+        if file.overflows(bytes.len()) {
+            self.store().check_writable(bytes.len() as u64, true)?;
         }
         file.push(bytes)
     }
@@ -57,14 +64,28 @@ impl Vault {
     /// Begins to read a file, or a record as if it were one.
     pub fn file(&self, collection: Collection, name: &str) -> Result<FileReader, VaultError> {
         self.check_open()?;
-        let (listed, stored) = self.lookup(Space::of(collection), name)?;
-        let bytes = self.open_record(&listed, &stored)?;
+        loop {
+            let (listed, stored) = self.lookup(Space::of(collection), name)?;
+            match self.reader(&listed, &stored) {
+                // Replaced between the look at the index and the one at the folder: then that is what is read.
+                Err(VaultError::Damaged(Damage::MissingContent)) if !self.is_newest(&listed) => {}
+                read => return read,
+            }
+        }
+    }
+
+    fn reader(&self, listed: &Listed, stored: &[u8]) -> Result<FileReader, VaultError> {
+        let bytes = self.open_record(listed, stored)?;
         let Some(id) = listed.content else { return Ok(FileReader::inline(bytes)) };
         let record = ContentRecord::parse(&bytes).ok_or(Damage::Record)?;
         if record.id() != id || record.size() != listed.size {
             return Err(Damage::Record.into());
         }
-        self.contents().open(Content::new(record), listed.size)
+        self.contents().read(Content::new(record), listed.size)
+    }
+
+    fn is_newest(&self, listed: &Listed) -> bool {
+        self.index().find(listed.space, &listed.name).is_some_and(|found| found.version == listed.version)
     }
 
     /// The next chunk, verified; `None` after the last.

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use shared::ids::EnrolmentId;
 
 use crate::format::{Space, record_key};
-use crate::{Collection, Damage, EntryInfo, Vault, VaultError, VaultKey};
+use crate::{Collection, Damage, EntryInfo, Home, Vault, VaultError, VaultKey};
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 pub(crate) const FILES: Collection = Collection::Files;
@@ -45,7 +45,7 @@ pub(crate) fn world_at(folder: PathBuf) -> World {
 
 pub(crate) fn world() -> (World, Vault) {
     let mut world = world_in(tempfile::tempdir().unwrap());
-    let vault = Vault::create(&world.store_dir(), &world.key, world.enrolment, &mut world.rng).unwrap();
+    let vault = Vault::create(&world.home(), &world.key, world.enrolment, &mut world.rng).unwrap();
     (world, vault)
 }
 
@@ -57,12 +57,12 @@ impl World {
         }
     }
 
-    pub(crate) fn store_dir(&self) -> PathBuf {
-        self.path().join("store")
+    pub(crate) fn home(&self) -> Home {
+        Home::new(self.path())
     }
 
     pub(crate) fn open(&self) -> Result<Vault, VaultError> {
-        Vault::open(&self.store_dir(), &self.key, self.enrolment)
+        Vault::open(&self.home(), &self.key, self.enrolment)
     }
 
     /// Stores through the files' way in, whatever the length.
@@ -76,7 +76,7 @@ impl World {
 
     /// The files that hold contents.
     pub(crate) fn contents(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.path().join("content")).unwrap();
+        let entries = std::fs::read_dir(self.home().contents_dir()).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 

@@ -177,7 +177,7 @@ impl StolenHome {
 
     /// Reads a file out of the vault.
     pub fn file(&self, key: &VaultKey, name: &str) -> anyhow::Result<Vec<u8>> {
-        let vault = Vault::open(&self.home.store_dir(), key, self.state()?.enrolment)?;
+        let vault = Vault::open(&self.home, key, self.state()?.enrolment)?;
         let mut bytes = Vec::new();
         vault.load_file(Collection::Files, name, &mut bytes)?;
         if bytes.is_empty() {

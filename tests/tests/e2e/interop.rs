@@ -53,9 +53,9 @@ fn slots(home: &Home, key: &VaultKey, enrolment: EnrolmentId) -> (Value, Value) 
 
 /// Fills a vault so that every rule of the format is met: all collections, small and large, several key epochs, a base in pieces, deltas, a
 /// write that was resumed and one that is not finished.
-fn fill(store_dir: &Path, key: &VaultKey, enrolment: EnrolmentId, now: Timestamp) -> Vault {
+fn fill(home: &Home, key: &VaultKey, enrolment: EnrolmentId, now: Timestamp) -> Vault {
     let rng = &mut OsRng;
-    let vault = Vault::create(store_dir, key, enrolment, rng).unwrap();
+    let vault = Vault::create(home, key, enrolment, rng).unwrap();
     let mut batch = Batch::new();
     for n in 0..300 {
         batch.put(Collection::Notes, &format!("点検 {n:03}"), format!("牛舎 {n}").as_bytes()).unwrap();
@@ -67,7 +67,7 @@ fn fill(store_dir: &Path, key: &VaultKey, enrolment: EnrolmentId, now: Timestamp
     drop(vault);
 
     // What was sealed so far stays in its key epoch; the index is written anew in the next one.
-    let (vault, salvaged) = Vault::salvage(store_dir, key, enrolment, rng).unwrap();
+    let (vault, salvaged) = Vault::salvage(home, key, enrolment, rng).unwrap();
     assert_eq!(salvaged.lost, []);
     let mut resumed = vault.resume(Collection::Documents, "計画", b"r1", now, rng).unwrap().unwrap();
     let whole = content(4 * CHUNK_LEN);
@@ -112,10 +112,10 @@ fn write() -> (Written, Pairs) {
     let now = Timestamp::from_millisecond(1_767_225_600_123).unwrap();
     let (key, enrolment) = (VaultKey::make(&mut OsRng), EnrolmentId::make(now, &mut OsRng));
     let (online, offline) = slots(&home, &key, enrolment);
-    let vault = fill(&home.store_dir(), &key, enrolment, now);
+    let vault = fill(&home, &key, enrolment, now);
     let expected = described(&vault);
     drop(vault);
-    let pairs = vault::raw::pairs(&home.store_dir()).unwrap().into_iter().collect();
+    let pairs = vault::raw::pairs(&home).unwrap().into_iter().collect();
     (Written { folder, home, online, offline, expected }, pairs)
 }
 

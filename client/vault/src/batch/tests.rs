@@ -17,6 +17,28 @@ fn record(batch: usize, n: usize) -> String {
     format!("{batch:06}/{n:02}")
 }
 
+#[test]
+fn of_a_file_and_a_removal_in_one_batch_the_last_counts() {
+    let (mut world, vault) = world();
+    for (is_removed_last, length) in [(true, 2 * CHUNK_LEN), (true, 5), (false, 2 * CHUNK_LEN), (false, 5)] {
+        let mut file = vault.begin(FILES, "a", &mut world.rng).unwrap();
+        vault.write(&mut file, &content(length)).unwrap();
+        let mut batch = Batch::new();
+        if is_removed_last {
+            batch.put_file(file).delete(FILES, "a").unwrap();
+        } else {
+            batch.delete(FILES, "a").unwrap().put_file(file);
+        }
+        vault.commit(batch, NOW, &mut world.rng).unwrap();
+        match load(&vault, "a") {
+            Err(VaultError::NotFound) => assert!(is_removed_last),
+            read => assert!(!is_removed_last && read.unwrap() == content(length)),
+        }
+        let files = usize::from(!is_removed_last && length > CHUNK_LEN);
+        assert_eq!(world.contents().len(), files, "what was overtaken takes no room");
+    }
+}
+
 /// Commits one batch after the other: each puts some records and removes those of an earlier one; each third puts a file besides, and
 /// writes a part of another.
 #[test]
@@ -25,7 +47,7 @@ fn commits_until_it_is_killed() {
     let folder = std::env::var_os(FOLDER).expect("run by another test");
     let mut world = world_at(folder.into());
     let (key, enrolment) = (world.key.clone(), world.enrolment);
-    let vault = match Vault::create(&world.store_dir(), &key, enrolment, &mut world.rng) {
+    let vault = match Vault::create(&world.home(), &key, enrolment, &mut world.rng) {
         Err(VaultError::Exists) => world.open().unwrap(),
         made => made.unwrap(),
     };

@@ -89,8 +89,8 @@ fn make(folder: &Path) -> String {
     out.line("online", &online.to_bytes());
     out.line("offline", &offline.to_bytes());
 
-    let store_dir = folder.join("store");
-    let vault = Vault::create(&store_dir, &key, enrolment, rng).unwrap();
+    let home = Home::new(folder);
+    let vault = Vault::create(&home, &key, enrolment, rng).unwrap();
     let mut batch = Batch::new();
     batch.put(Collection::Notes, "点検", "牛舎の点検".as_bytes()).unwrap();
     batch.put(Collection::State, "empty", b"").unwrap();
@@ -116,7 +116,7 @@ fn make(folder: &Path) -> String {
     }
 
     out.section("Store");
-    for (key, value) in pairs(&store_dir).unwrap() {
+    for (key, value) in pairs(&home).unwrap() {
         let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
         out.line(&name, &value);
     }
@@ -164,8 +164,8 @@ fn the_pinned_vault_opens() {
     assert_eq!(by_lease.expose(), key.expose());
 
     let folder = tempfile::tempdir().unwrap();
-    let store_dir = folder.path().join("store");
-    let store = Store::open(&store_dir).unwrap();
+    let home = Home::new(folder.path());
+    let store = Store::open(&home.store_dir()).unwrap();
     let mut batch = sled::Batch::default();
     let lines = PINNED.split("# Store\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
     for name in lines.map(|line| line.split(' ').next().unwrap()) {
@@ -175,7 +175,7 @@ fn the_pinned_vault_opens() {
     }
     store.apply(batch).unwrap();
     drop(store);
-    let vault = Vault::open(&store_dir, &key, online.header().enrolment).unwrap();
+    let vault = Vault::open(&home, &key, online.header().enrolment).unwrap();
     assert_eq!(*vault.get(Collection::Notes, "点検").unwrap(), "牛舎の点検".as_bytes());
     assert_eq!(*vault.get(Collection::Notes, "second").unwrap(), b"2");
     assert!(vault.list(Collection::State).unwrap().is_empty());

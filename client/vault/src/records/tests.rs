@@ -166,6 +166,29 @@ fn one_record_set_back_or_removed_is_found() {
 }
 
 #[test]
+fn a_record_of_another_history_with_the_same_version_is_found() {
+    let (mut world, vault) = world();
+    world.put(&vault, "a", b"1");
+    let before: Vec<_> = keys(&vault).into_iter().map(|key| (key.clone(), stored(&vault, &key))).collect();
+    world.put(&vault, "a", b"2");
+    let (delta, record) = (Part::Delta.key(vault.epoch(), 0), key_of(&vault, "a"));
+    let one = stored(&vault, &record);
+    // A copy from before is put in its place, and something else is done.
+    set(&vault, &delta, None);
+    before.iter().for_each(|(key, value)| set(&vault, key, Some(value)));
+    drop(vault);
+    std::fs::remove_file(world.home().mark()).unwrap();
+    let vault = world.open().unwrap();
+    world.put(&vault, "a", b"3");
+    let (space, tag) = (Space::of(NOTES), vault.keys().tag(Space::of(NOTES), "a"));
+    let (version, plain) = open_sealed_record(vault.keys(), 1, space, &tag, &one).unwrap();
+    assert_eq!(version, vault.epoch(), "it is of the version that the index says");
+    assert!(plain.starts_with(b"2"), "and opens under the keys of this vault");
+    set(&vault, &record, Some(&one));
+    assert_eq!(damage(note(&vault, "a")), Some(Damage::Version));
+}
+
+#[test]
 fn every_changed_byte_of_a_record_is_found_and_takes_no_other_record_with_it() {
     let (mut world, vault) = world();
     world.put(&vault, "a", b"smoke");
@@ -188,10 +211,12 @@ fn every_changed_byte_of_a_record_is_found_and_takes_no_other_record_with_it() {
     assert_eq!(note(&vault, "a").unwrap(), b"again", "a damaged record can be written anew");
 }
 
+const ROUNDS: u8 = 43;
+
 /// Writes so often that the base is written anew, and leaves some deltas after it.
 fn well_used() -> (World, Vault) {
     let (mut world, vault) = world();
-    for round in 0..40 {
+    for round in 0..ROUNDS {
         let mut batch = Batch::new();
         for n in 0..60 {
             batch.put(NOTES, &format!("{n:0>100}"), &[round]).unwrap();
@@ -207,12 +232,12 @@ fn the_index_is_gathered_into_a_new_base_and_reads_back() {
     let parts = |letter| keys(&vault).iter().filter(|key| key[0] == letter).count();
     let (base, deltas) = (parts(b'b'), parts(b'd'));
     assert!(base >= 2, "{base} pieces of a base");
-    assert!((1..40 * 2).contains(&deltas), "{deltas} pieces of deltas");
+    assert!((1..usize::from(ROUNDS) * 2).contains(&deltas), "{deltas} pieces of deltas");
     assert_eq!(vault.writer().deltas.iter().map(|(_, pieces)| *pieces as usize).sum::<usize>(), deltas);
     drop(vault);
     let vault = world.open().unwrap();
     assert_eq!(vault.list(NOTES).unwrap().len(), 60);
-    assert_eq!(note(&vault, &format!("{:0>100}", 59)).unwrap(), [39]);
+    assert_eq!(note(&vault, &format!("{:0>100}", 59)).unwrap(), [ROUNDS - 1]);
 }
 
 #[test]
@@ -229,8 +254,7 @@ fn every_piece_of_the_index_that_is_changed_removed_or_exchanged_is_found() {
         let mut flipped = whole.clone();
         flipped[whole.len() / 2] ^= 1;
         for change in [None, Some(flipped.as_slice()), Some(&whole[1..]), Some(other.as_slice())] {
-            let opened =
-                crate::records::Opened::open(&world.store_dir(), &world.key, world.enrolment).unwrap();
+            let opened = crate::records::Opened::open(&world.home(), &world.key, world.enrolment).unwrap();
             let mut batch = sled::Batch::default();
             match change {
                 None => batch.remove(key.as_slice()),
@@ -259,13 +283,13 @@ fn a_root_set_back_is_found_with_and_without_the_deltas_since() {
     set(&vault, ROOT_KEY, Some(&root));
     drop(vault);
     assert_eq!(damage(world.open()), Some(Damage::Index));
-    let opened = Opened::open(&world.store_dir(), &world.key, world.enrolment).unwrap();
+    let opened = Opened::open(&world.home(), &world.key, world.enrolment).unwrap();
     let mut batch = sled::Batch::default();
     batch.remove(&delta);
     opened.store.apply(batch).unwrap();
     drop(opened);
     assert_eq!(damage(world.open()), Some(Damage::LostCommits { has, acknowledged: has + 1 }));
-    std::fs::remove_file(world.path().join("mark")).unwrap();
+    std::fs::remove_file(world.home().mark()).unwrap();
     let vault = world.open().unwrap();
     assert_eq!(damage(note(&vault, "a")), Some(Damage::Version), "and without the mark by each record since");
 }
@@ -282,7 +306,7 @@ fn a_delta_of_another_history_is_found() {
     set(&vault, &delta, None);
     before.iter().for_each(|(key, value)| set(&vault, key, Some(value)));
     drop(vault);
-    std::fs::remove_file(world.path().join("mark")).unwrap();
+    std::fs::remove_file(world.home().mark()).unwrap();
     let vault = world.open().unwrap();
     world.put(&vault, "a", b"3");
     assert_ne!(stored(&vault, &delta), one);
@@ -320,6 +344,36 @@ fn records_of_earlier_key_epochs_are_read() {
 }
 
 #[test]
+fn a_count_of_seals_that_is_not_of_the_root_is_found() {
+    let (mut world, vault) = world();
+    vault.writer().budget.limit_to(1);
+    world.put(&vault, "a", b"sealed in epoch 2");
+    drop(vault);
+    for (epoch, is_found) in [(0, true), (1, true), (2, false), (3, false), (2 + MAX_EPOCHS_AHEAD + 1, true)]
+    {
+        for epoch in [epoch].into_iter().chain(is_found.then_some(u32::MAX)) {
+            let opened = Opened::open(&world.home(), &world.key, world.enrolment).unwrap();
+            let mut batch = sled::Batch::default();
+            batch.insert(SEALS_KEY, &SealBudget::new(epoch).to_bytes());
+            opened.store.apply(batch).unwrap();
+            drop(opened);
+            assert_eq!(damage(world.open()), is_found.then_some(Damage::Seals), "epoch {epoch}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_sealed_when_no_key_epoch_is_left() {
+    let (mut world, vault) = world();
+    let last = [u32::MAX.to_be_bytes().as_slice(), &crate::budget::LIMIT.to_be_bytes()].concat();
+    vault.writer().budget = SealBudget::parse(&last).unwrap();
+    for _ in 0..2 {
+        let refused = vault.put(NOTES, "a", b"x", NOW, &mut world.rng);
+        assert_eq!(damage(refused), Some(Damage::Spent));
+    }
+}
+
+#[test]
 fn a_vault_of_another_format_says_so_and_is_not_touched() {
     let (world, vault) = world();
     let mut header = stored(&vault, HEADER_KEY);
@@ -329,7 +383,7 @@ fn a_vault_of_another_format_says_so_and_is_not_touched() {
     let opened = world.open();
     assert!(matches!(opened, Err(VaultError::FormatNewer { found: 2 })));
     drop(opened);
-    let opened = Opened::open(&world.store_dir(), &world.key, world.enrolment);
+    let opened = Opened::open(&world.home(), &world.key, world.enrolment);
     assert!(matches!(opened.err(), Some(VaultError::FormatNewer { found: 2 })));
 }
 
@@ -338,7 +392,7 @@ fn a_vault_is_never_made_over_another() {
     let (mut world, vault) = world();
     world.put(&vault, "a", b"smoke");
     drop(vault);
-    let refused = Vault::create(&world.store_dir(), &world.key, world.enrolment, &mut world.rng);
+    let refused = Vault::create(&world.home(), &world.key, world.enrolment, &mut world.rng);
     assert!(matches!(refused, Err(VaultError::Exists)));
     drop(refused);
     assert_eq!(note(&world.open().unwrap(), "a").unwrap(), b"smoke");
@@ -354,7 +408,7 @@ fn the_store_keeps_no_unsynced_pages() {
         }
         vault.commit(batch, NOW, &mut world.rng).unwrap();
     }
-    let blobs = std::fs::read_dir(world.store_dir().join("blobs")).unwrap().count();
+    let blobs = std::fs::read_dir(world.home().store_dir().join("blobs")).unwrap().count();
     assert_eq!(blobs, 0, "sled moves large pages to files that it does not sync");
 }
 
@@ -398,6 +452,28 @@ fn readers_and_a_writer_side_by_side_see_whole_records() {
         });
         for n in 0..100 {
             world.put(&vault, "a", &[n; 64]);
+        }
+        done.store(true, Ordering::Release);
+        assert!(reader.join().unwrap() > 0);
+    });
+}
+
+#[test]
+fn a_file_that_is_replaced_while_it_is_read_is_no_damage() {
+    let (mut world, vault) = world();
+    world.store(&vault, "a", &content(INLINE_MAX + 1));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = 0_u64;
+            while !done.load(Ordering::Acquire) {
+                assert_eq!(load(&vault, "a").unwrap(), content(INLINE_MAX + 1));
+                seen += 1;
+            }
+            seen
+        });
+        for _ in 0..100 {
+            world.store(&vault, "a", &content(INLINE_MAX + 1));
         }
         done.store(true, Ordering::Release);
         assert!(reader.join().unwrap() > 0);

@@ -5,6 +5,7 @@ use crate::format::{HEADER_KEY, ROOT_KEY, SEALS_KEY};
 use crate::world::*;
 use crate::{CHUNK_LEN, StoreError};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
@@ -22,11 +23,11 @@ fn filled() -> (World, Vault) {
 
 impl World {
     fn salvage(&mut self) -> Result<(Vault, Salvaged), VaultError> {
-        Vault::salvage(&self.store_dir(), &self.key, self.enrolment, &mut self.rng)
+        Vault::salvage(&self.home(), &self.key, self.enrolment, &mut self.rng)
     }
 
     fn start_over(&mut self) -> Vault {
-        Vault::start_over(&self.store_dir(), &self.key, self.enrolment, &mut self.rng).unwrap()
+        Vault::start_over(&self.home(), &self.key, self.enrolment, &mut self.rng).unwrap()
     }
 }
 
@@ -59,7 +60,7 @@ fn a_changed_header_makes_nobody_drop_what_is_whole() {
     drop(vault);
     assert_eq!(damage(world.open()), Some(Damage::Index));
     assert_eq!(damage(world.salvage()), Some(Damage::Keys));
-    let store = crate::store::Store::open(&world.store_dir()).unwrap();
+    let store = crate::store::Store::open(&world.home().store_dir()).unwrap();
     let mut batch = sled::Batch::default();
     batch.insert(HEADER_KEY, header);
     store.apply(batch).unwrap();
@@ -140,12 +141,12 @@ fn a_store_that_lost_commits_says_so_and_can_be_gone_on_with() {
     drop(vault);
     let copy = tempfile::tempdir().unwrap();
     let copied = copy.path().join("store");
-    copy_folder(&world.store_dir(), &copied);
+    copy_folder(&world.home().store_dir(), &copied);
     let vault = world.open().unwrap();
     world.put(&vault, "a", b"acknowledged");
     drop(vault);
-    fs::remove_dir_all(world.store_dir()).unwrap();
-    copy_folder(&copied, &world.store_dir());
+    fs::remove_dir_all(world.home().store_dir()).unwrap();
+    copy_folder(&copied, &world.home().store_dir());
     let lost = Damage::LostCommits { has: epoch, acknowledged: epoch + 1 };
     assert_eq!(damage(world.open()), Some(lost));
     let (vault, salvaged) = world.salvage().unwrap();
@@ -154,6 +155,134 @@ fn a_store_that_lost_commits_says_so_and_can_be_gone_on_with() {
     assert!(vault.epoch() > epoch + 1);
     drop(vault);
     assert!(world.open().is_ok());
+}
+
+/// Puts an older copy of the vault's folder in its place, and leaves everything else of the home.
+fn set_back(world: &World, copy: &Path) {
+    fs::remove_dir_all(world.home().vault_dir()).unwrap();
+    copy_folder(copy, &world.home().vault_dir());
+}
+
+#[test]
+fn a_vault_folder_set_back_as_a_whole_is_found_and_can_be_gone_on_with() {
+    let (mut world, vault) = filled();
+    let has = vault.epoch();
+    drop(vault);
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("vault");
+    copy_folder(&world.home().vault_dir(), &copy);
+    let vault = world.open().unwrap();
+    vault.delete(NOTES, "a", &mut world.rng).unwrap();
+    drop(vault);
+    set_back(&world, &copy);
+    assert_eq!(damage(world.open()), Some(Damage::LostCommits { has, acknowledged: has + 1 }));
+
+    let mark = fs::read(world.home().mark()).unwrap();
+    fs::remove_file(world.home().mark()).unwrap();
+    assert_eq!(
+        note(&world.open().unwrap(), "a").unwrap(),
+        b"a",
+        "without the mark it opens as if nothing was"
+    );
+
+    fs::write(world.home().mark(), mark).unwrap();
+    let (vault, salvaged) = world.salvage().unwrap();
+    assert_eq!(salvaged, Salvaged { kept: 5, commits_lost: 1, ..Salvaged::default() });
+    assert!(vault.epoch() > has + 1);
+    drop(vault);
+    assert!(world.open().is_ok());
+}
+
+/// The key epoch that a note is sealed in.
+fn key_epoch_of(vault: &Vault, name: &str) -> u32 {
+    u32::from_be_bytes(stored(vault, &key_of(vault, name))[8..12].try_into().unwrap())
+}
+
+#[test]
+fn a_store_set_back_before_a_salvage_begins_no_key_epoch_again() {
+    let (mut world, vault) = filled();
+    drop(vault);
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("vault");
+    copy_folder(&world.home().vault_dir(), &copy);
+    let (vault, _) = world.salvage().unwrap();
+    world.put(&vault, "a", b"in the second epoch");
+    assert_eq!(key_epoch_of(&vault, "a"), 2);
+    drop(vault);
+    set_back(&world, &copy);
+    let (vault, _) = world.salvage().unwrap();
+    world.put(&vault, "a", b"in the third");
+    assert_eq!(key_epoch_of(&vault, "a"), 3, "the second one has sealed already");
+}
+
+#[test]
+fn what_is_damaged_counts_when_a_salvage_goes_on_above_all_that_was() {
+    let (mut world, vault) = filled();
+    drop(vault);
+    // The index is sealed in a new epoch, the records are not.
+    let (vault, _) = world.salvage().unwrap();
+    for name in ["c", "b"] {
+        vault.delete(NOTES, name, &mut world.rng).unwrap();
+    }
+    let before = vault.epoch();
+    let damage_to = [vec![SEALS_KEY.to_vec()], vec![SEALS_KEY.to_vec(), ROOT_KEY.to_vec()]];
+    drop(vault);
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("vault");
+    copy_folder(&world.home().vault_dir(), &copy);
+    for (keys, is_flipped) in damage_to.iter().flat_map(|keys| [(keys, false), (keys, true)]) {
+        set_back(&world, &copy);
+        fs::remove_file(world.home().mark()).unwrap();
+        let vault = world.open().unwrap();
+        for key in keys {
+            let mut bytes = stored(&vault, key);
+            *bytes.last_mut().unwrap() ^= 1;
+            bytes.truncate(if key == SEALS_KEY { 3 } else { bytes.len() });
+            set(&vault, key, is_flipped.then_some(&bytes));
+        }
+        drop(vault);
+        fs::remove_file(world.home().mark()).unwrap();
+        let (vault, salvaged) = world.salvage().unwrap();
+        assert!(salvaged.index_lost);
+        assert!(vault.epoch() > before, "{} after {before}", vault.epoch());
+        world.put(&vault, "a", b"new");
+        assert_eq!(key_epoch_of(&vault, "a"), 3);
+        drop(vault);
+    }
+}
+
+#[test]
+fn a_key_epoch_that_a_damaged_record_says_leaves_enough_for_later() {
+    let (mut world, vault) = filled();
+    let mut absurd = stored(&vault, &key_of(&vault, "a"));
+    absurd[..12].fill(0xff);
+    set(&vault, &key_of(&vault, "a"), Some(&absurd));
+    set(&vault, SEALS_KEY, None);
+    drop(vault);
+    let (vault, _) = world.salvage().unwrap();
+    assert!(vault.epoch() < u64::MAX / 2);
+    world.put(&vault, "a", b"new");
+    assert!((2..=1 + MAX_EPOCHS_AHEAD).contains(&key_epoch_of(&vault, "a")));
+    drop(vault);
+    assert_eq!(note(&world.open().unwrap(), "a").unwrap(), b"new");
+}
+
+#[test]
+fn a_vault_started_over_goes_on_above_the_one_before() {
+    let (mut world, vault) = filled();
+    let before = vault.epoch();
+    drop(vault);
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("vault");
+    copy_folder(&world.home().vault_dir(), &copy);
+    let vault = world.start_over();
+    assert_eq!(vault.epoch(), before + 1);
+    drop(vault);
+    set_back(&world, &copy);
+    assert!(
+        matches!(damage(world.open()), Some(Damage::LostCommits { .. })),
+        "the older one is known as that"
+    );
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -172,13 +301,13 @@ fn copy_folder(from: &Path, to: &Path) {
 #[test]
 fn a_torn_mark_is_no_damage_and_an_absurd_one_overflows_nothing() {
     let (mut world, vault) = filled();
-    let mark = store::mark_path(&world.store_dir());
+    let mark = world.home().mark();
     drop(vault);
-    for torn in [&b""[..], b"short", &[0x5a; 16]] {
+    for torn in [&b""[..], b"short", &[0x5a; 24]] {
         fs::write(&mark, torn).unwrap();
         assert!(world.open().is_ok());
     }
-    fs::write(&mark, [[0xff; 8], [0; 8]].concat()).unwrap();
+    fs::write(&mark, [[0xff; 12], [0; 12]].concat()).unwrap();
     assert!(matches!(damage(world.open()), Some(Damage::LostCommits { .. })));
     let (vault, _) = world.salvage().unwrap();
     world.put(&vault, "a", b"goes on");
@@ -191,7 +320,7 @@ fn a_store_that_does_not_open_is_named_and_can_be_started_over() {
     for file in ["conf", "db"] {
         let (mut world, vault) = filled();
         drop(vault);
-        let file = world.store_dir().join(file);
+        let file = world.home().store_dir().join(file);
         let length = fs::read(&file).unwrap().len();
         fs::write(&file, vec![0xa5; length]).unwrap();
         for result in [world.open(), world.salvage().map(|(vault, _)| vault)] {
@@ -219,7 +348,7 @@ fn a_store_without_a_header_is_named_and_not_guessed_at() {
 fn every_truncation_of_the_store_opens_or_is_named() {
     let (world, vault) = filled();
     drop(vault);
-    let folder = world.store_dir();
+    let folder = world.home().store_dir();
     let whole: Vec<(std::path::PathBuf, Vec<u8>)> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -291,7 +420,7 @@ fn fills_a_limited_disk() {
     let folder =
         std::path::PathBuf::from(std::env::var_os("VAULT_UNDER_LIMIT").expect("run by another test"));
     let mut world = world_at(folder.clone());
-    let vault = Vault::create(&world.store_dir(), &world.key, world.enrolment, &mut world.rng).unwrap();
+    let vault = Vault::create(&world.home(), &world.key, world.enrolment, &mut world.rng).unwrap();
     let large = content(4 << 20);
     let refused = vault.store_file((FILES, "large"), &mut large.as_slice(), NOW, &mut world.rng);
     assert!(matches!(refused, Err(VaultError::Io(_))), "{refused:?}");
@@ -315,7 +444,7 @@ fn fills_a_limited_disk() {
 fn a_folder_that_cannot_be_written_is_named() {
     let (world, _vault) = world();
     let folder = Path::new("/proc/self/vault");
-    let refused = Vault::open(&folder.join("store"), &world.key, world.enrolment);
+    let refused = Vault::open(&Home::new(folder), &world.key, world.enrolment);
     let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(message.contains("cannot create /proc/self/vault"), "{message}");
 }

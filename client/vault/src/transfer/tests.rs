@@ -120,6 +120,49 @@ fn a_file_over_the_limit_leaves_nothing() {
     assert_eq!(world.contents().len(), 0);
 }
 
+#[test]
+fn a_file_whose_chunk_was_not_written_takes_no_more_and_is_not_committed() {
+    let (mut world, vault) = world();
+    let mut begun = vault.begin(FILES, "a", &mut world.rng).unwrap();
+    vault.write(&mut begun, &content(CHUNK_LEN)).unwrap();
+    begun.write_to(fs::File::options().write(true).open("/dev/full").unwrap());
+    let refused = vault.write(&mut begun, b"more");
+    assert!(matches!(refused, Err(VaultError::Io(_))), "{refused:?}");
+    for _ in 0..2 {
+        let refused = vault.write(&mut begun, &content(CHUNK_LEN));
+        assert!(matches!(refused, Err(VaultError::Unfinished)), "{refused:?}");
+    }
+    assert!(matches!(vault.commit_file(begun, NOW, &mut world.rng), Err(VaultError::Unfinished)));
+    assert!(matches!(load(&vault, "a"), Err(VaultError::NotFound)));
+}
+
+#[test]
+fn a_full_disk_is_said_before_a_chunk_is_written() {
+    let (mut world, vault) = world();
+    let mut begun = vault.begin(FILES, "a", &mut world.rng).unwrap();
+    vault.store().reserve.store(u64::MAX / 2, std::sync::atomic::Ordering::Relaxed);
+    vault.write(&mut begun, &content(CHUNK_LEN)).unwrap();
+    let refused = vault.write(&mut begun, b"more");
+    assert!(matches!(refused, Err(VaultError::Store(crate::StoreError::Full(_)))), "{refused:?}");
+    assert!(world.contents().is_empty(), "nothing was written");
+    vault.store().reserve.store(0, std::sync::atomic::Ordering::Relaxed);
+    vault.write(&mut begun, b"more").unwrap();
+    vault.commit_file(begun, NOW, &mut world.rng).unwrap();
+    assert_eq!(load(&vault, "a").unwrap(), [content(CHUNK_LEN), b"more".to_vec()].concat());
+}
+
+#[test]
+fn a_source_that_ends_before_what_was_resumed_is_not_committed() {
+    let (mut world, vault) = world();
+    let mut writer = vault.begin_resumable(FILES, "a", SOURCE, NOW, &mut world.rng).unwrap();
+    vault.write(&mut writer, &content(2 * CHUNK_LEN + 1)).unwrap();
+    drop(writer);
+    let writer = resume(&mut world, &vault).unwrap();
+    assert_eq!(writer.position(), 2 * CHUNK_LEN as u64);
+    assert!(matches!(vault.commit_file(writer, NOW, &mut world.rng), Err(VaultError::Unfinished)));
+    assert!(matches!(load(&vault, "a"), Err(VaultError::NotFound)));
+}
+
 /// Resumes, and says where.
 fn resume(world: &mut World, vault: &Vault) -> Option<FileWriter> {
     vault.resume(FILES, "a", SOURCE, NOW, &mut world.rng).unwrap()

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::data::{name, value};
+use crate::disk::Disk;
 use crate::footprint;
 use crate::rounds::{Clock, Slice, interleaved};
 use crate::rows::Rows;
@@ -50,6 +51,7 @@ impl Stores {
         figure: &str,
         (clock, rounds): (Clock, usize),
         rows: &mut Rows,
+        disk: Option<(&mut Disk, usize)>,
         work: impl Fn(&mut dyn Store, usize) -> Result<u32> + Copy,
     ) -> Result<()> {
         let peers: Vec<Peer> = self.0.iter().map(|(peer, _)| *peer).collect();
@@ -57,8 +59,14 @@ impl Stores {
         for (_, store) in &mut self.0 {
             slices.push(Box::new(move |round| work(store.as_mut(), round)));
         }
+        if let Some((disk, records)) = disk {
+            slices.push(Box::new(move |_| disk.append(records)));
+        }
         let times = interleaved(clock, rounds, &mut slices)?;
         report(figure, &peers, &times, rows);
+        if let ([ours, ..], [.., alone]) = (times.as_slice(), &times[peers.len()..]) {
+            rows.time(figure, *ours, "disk alone, as many bytes", *alone);
+        }
         Ok(())
     }
 }
@@ -76,40 +84,44 @@ pub(crate) fn report(figure: &str, peers: &[Peer], times: &[Duration], rows: &mu
     }
 }
 
-/// All figures of records.
-pub(crate) fn measure(of: &Path, rounds: usize, rows: &mut Rows) -> Result<()> {
+/// Figures of records in a store of [`FEW`].
+pub(crate) fn few(of: &Path, rounds: usize, rows: &mut Rows) -> Result<()> {
     println!("filling stores with {FEW} records of 1 KiB");
     let mut few = Stores::open(of, FEW)?;
     few.fill(FEW)?;
     same(&mut few)?;
     gets(&mut few, FEW, rounds, rows)?;
-    few.race(&format!("list of {FEW} names"), (Clock::Processor, rounds), rows, |store, _| {
+    few.race(&format!("list of {FEW} names"), (Clock::Processor, rounds), rows, None, |store, _| {
         ensure!(store.list()?.len() == FEW, "names are missing");
         Ok(1)
     })?;
-    few.race("durable put of 1 KiB", (Clock::Wall, rounds), rows, |store, round| {
+    let mut disk = Disk::make(of)?;
+    few.race("durable put of 1 KiB", (Clock::Wall, rounds), rows, Some((&mut disk, 1)), |store, round| {
         for put in 0..PUTS {
             let number = NEW + round * PUTS + put;
             store.put(&name(number), &value(number))?;
         }
         Ok(PUTS as u32)
     })?;
-    few.race("durable batch of 100 puts of 1 KiB", (Clock::Wall, rounds), rows, |store, round| {
+    let figure = "durable batch of 100 puts of 1 KiB";
+    few.race(figure, (Clock::Wall, rounds), rows, Some((&mut disk, BATCH)), |store, round| {
         let first = 2 * NEW + round * BATCH;
         let batch: Vec<_> = (first..first + BATCH).map(|number| (name(number), value(number))).collect();
         store.put_all(&batch)?;
         Ok(1)
     })?;
     drop(few);
+    opening(of, FEW, rounds.min(7), rows)
+}
 
+/// Figures of records in a store of [`MANY`].
+pub(crate) fn many(of: &Path, rounds: usize, rows: &mut Rows) -> Result<()> {
     println!("filling stores with {MANY} records of 1 KiB");
     let mut many = Stores::open(of, MANY)?;
     many.fill(MANY)?;
     gets(&mut many, MANY, rounds, rows)?;
     drop(many);
-    for records in [FEW, MANY] {
-        opening(of, records, rounds.min(7), rows)?;
-    }
+    opening(of, MANY, rounds.min(5), rows)?;
     footprint::measure(|peer| folder(of, peer, MANY), MANY, rows)
 }
 
@@ -130,6 +142,7 @@ fn gets(stores: &mut Stores, records: usize, rounds: usize, rows: &mut Rows) -> 
         &format!("random get of 1 KiB, {records} records"),
         (Clock::Processor, rounds),
         rows,
+        None,
         |store, round| {
             let mut rng = StdRng::seed_from_u64(round as u64);
             for _ in 0..GETS {

@@ -5,6 +5,7 @@
 
 mod aes;
 mod data;
+mod disk;
 mod figures;
 mod files;
 mod footprint;
@@ -18,7 +19,7 @@ mod store;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::rows::Rows;
 use crate::store::Peer;
@@ -38,8 +39,22 @@ struct Cli {
     /// Megabytes of the large file
     #[arg(long, default_value_t = 100)]
     megabytes: usize,
+    /// Measure only this; what was measured before is written over
+    #[arg(long)]
+    only: Option<Of>,
     #[command(subcommand)]
     part: Option<Part>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// A store of 10,000 records
+    Few,
+    /// One of 100,000
+    Many,
+    /// A large file
+    File,
 }
 
 /// Parts that run in a process of their own, for their memory to be measured alone.
@@ -67,7 +82,15 @@ fn main() -> Result<()> {
         None => tempfile::tempdir()?,
     };
     let mut rows = Rows::default();
-    figures::measure(folder.path(), cli.rounds, &mut rows)?;
-    files::measure(folder.path(), cli.rounds, cli.megabytes, &mut rows)?;
+    let wants = |of: Of| cli.only.is_none_or(|only| only == of);
+    if wants(Of::Few) {
+        figures::few(folder.path(), cli.rounds, &mut rows)?;
+    }
+    if wants(Of::Many) {
+        figures::many(folder.path(), cli.rounds, &mut rows)?;
+    }
+    if wants(Of::File) {
+        files::measure(folder.path(), cli.rounds, cli.megabytes, &mut rows)?;
+    }
     rows.write(&cli.out)
 }

@@ -1,14 +1,14 @@
 //! The vault, by its public face, as the app uses it.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use jiff::Timestamp;
 use rand::SeedableRng as _;
 use rand::rngs::{OsRng, StdRng};
 use shared::ids::EnrolmentId;
-use vault::{Batch, Collection, MAX_BATCH, Vault, VaultKey};
+use vault::{Batch, Collection, Home, MAX_BATCH, Vault, VaultKey};
 
 use crate::store::Store;
 
@@ -19,14 +19,14 @@ pub(crate) struct Ours(Vault);
 
 impl Ours {
     pub(crate) fn open(folder: &Path) -> Result<Self> {
-        let store: PathBuf = folder.join("store");
+        let home = Home::new(folder);
         // Whoever has the secrets opens the vault with the key; how a slot gives it is not measured here.
         let key = VaultKey::make(&mut StdRng::seed_from_u64(1));
         let enrolment = EnrolmentId::from_bytes([1; 16]);
-        let vault = if store.exists() {
-            Vault::open(&store, &key, enrolment)?
+        let vault = if home.store_dir().exists() {
+            Vault::open(&home, &key, enrolment)?
         } else {
-            Vault::create(&store, &key, enrolment, &mut OsRng)?
+            Vault::create(&home, &key, enrolment, &mut OsRng)?
         };
         Ok(Self(vault))
     }

@@ -49,7 +49,7 @@ impl Keys {
         let home = Home::new(folder);
         let slot = Slot::load(&home, SlotKind::Online)?.context("the online slot is gone")?;
         let key = slot.open_online(&self.export_key, &self.device_secret)?;
-        let vault = Vault::open(&home.store_dir(), &key, self.enrolment)?;
+        let vault = Vault::open(&home, &key, self.enrolment)?;
         let mut files = Files::new();
         for entry in vault.list(Collection::Files)? {
             let mut bytes = Vec::new();
