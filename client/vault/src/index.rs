@@ -6,7 +6,7 @@
 //! taken from an older time is found. A whole older copy of the vault is not found here; the server compares the vault epoch.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -42,6 +42,12 @@ pub(crate) struct Listed {
     pub(crate) seal: Seal,
 }
 
+impl Listed {
+    pub(crate) fn brief(&self) -> Brief {
+        Brief { size: self.size, version: self.version, stored_at: self.stored_at }
+    }
+}
+
 /// The authentication tag of a record as it is stored.
 pub(crate) type Seal = [u8; TAG_LEN];
 
@@ -75,23 +81,26 @@ impl PartialEq for ByName {
 
 impl Eq for ByName {}
 
-impl PartialOrd for ByName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
+/// What a list says of a record besides its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Brief {
+    pub(crate) size: u64,
+    pub(crate) version: u64,
+    pub(crate) stored_at: i64,
 }
 
-impl Ord for ByName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.name().cmp(other.name())
-    }
-}
-
-/// The records of one space: found by name in one step, and listed in order.
+/// The records of one space: found by name in one step; and in order, with all that a list says, so that listing goes through memory
+/// from end to end and looks at no record.
 #[derive(Default)]
 struct Names {
     found: HashSet<ByName>,
-    ordered: BTreeSet<ByName>,
+    ordered: BTreeMap<Name, Brief>,
+}
+
+impl Names {
+    fn all(&self) -> impl Iterator<Item = &Arc<Listed>> {
+        self.ordered.keys().filter_map(|name| self.found.get(name.as_bytes())).map(|listed| &listed.0)
+    }
 }
 
 /// All records, in memory while the vault is open. Names are erased when dropped.
@@ -112,8 +121,8 @@ impl Index {
 
     pub(crate) fn put(&mut self, listed: Arc<Listed>) {
         let names = &mut self.spaces[position(listed.space)];
-        let added = names.found.replace(ByName(Arc::clone(&listed))).is_none();
-        names.ordered.replace(ByName(listed));
+        names.ordered.insert(listed.name.clone(), listed.brief());
+        let added = names.found.replace(ByName(listed)).is_none();
         self.count += usize::from(added);
     }
 
@@ -134,15 +143,21 @@ impl Index {
     }
 
     /// The records whose names begin with `prefix`, in the order of their names' bytes.
-    pub(crate) fn list(&self, space: Space, prefix: &str) -> impl Iterator<Item = &Arc<Listed>> {
+    pub(crate) fn list(&self, space: Space, prefix: &str) -> impl Iterator<Item = (&Name, &Brief)> {
         let prefix = prefix.as_bytes();
         let from: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(prefix), Bound::Unbounded);
         let ordered = self.spaces[position(space)].ordered.range::<[u8], _>(from);
-        ordered.map(|listed| &listed.0).take_while(move |listed| listed.name.as_bytes().starts_with(prefix))
+        ordered.take_while(move |(name, _)| name.as_bytes().starts_with(prefix))
     }
 
+    /// Records of all spaces, each in the order of its names.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Listed>> {
-        self.spaces.iter().flat_map(|names| &names.ordered).map(|listed| &listed.0)
+        self.spaces.iter().flat_map(Names::all)
+    }
+
+    /// The records of one space, in the order of their names.
+    pub(crate) fn all_of(&self, space: Space) -> impl Iterator<Item = &Arc<Listed>> {
+        self.spaces[position(space)].all()
     }
 }
 
@@ -205,21 +220,29 @@ impl Root {
         (header, epoch): (Header, u32),
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        keys.seal_onto(&mut sealed, (Sealed::Index, epoch), &root_aad(header), &self.encode(), rng);
+        sealed
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let fields = (self.generation, self.base, self.pieces, ByteArray::new(self.chain));
         ciborium::into_writer(&fields, &mut bytes).expect("a root in memory encodes into a vector");
-        let mut sealed = Vec::new();
-        keys.seal_onto(&mut sealed, (Sealed::Index, epoch), &root_aad(header), &bytes, rng);
-        sealed
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damage> {
+        let (generation, base, pieces, chain): (u64, u64, u32, ByteArray<32>) =
+            ciborium::from_reader(bytes).map_err(|_| Damage::Index)?;
+        Ok(Self { generation, base, pieces, chain: chain.into_array() })
     }
 
     /// A root and the key epoch that it is sealed in, whichever that is.
     pub(crate) fn open(keys: &Keys, header: Header, sealed: &[u8]) -> Result<(Self, u32), Damage> {
         let opened = keys.open_of_any_epoch(Sealed::Index, &root_aad(header), sealed);
         let (opened, epoch) = opened.ok_or(Damage::Index)?;
-        let (generation, base, pieces, chain): (u64, u64, u32, ByteArray<32>) =
-            ciborium::from_reader(opened.as_slice()).map_err(|_| Damage::Index)?;
-        Ok((Self { generation, base, pieces, chain: chain.into_array() }, epoch))
+        Ok((Self::decode(&opened)?, epoch))
     }
 }
 
@@ -282,6 +305,18 @@ pub(crate) fn seal_piece(
     sealed
 }
 
+/// Whether another piece follows, and this one's lines.
+fn decode_piece(bytes: &[u8]) -> Result<(bool, Vec<Line<'static>>), Damage> {
+    ciborium::from_reader(bytes).map_err(|_| Damage::Index)
+}
+
+/// Reads a piece, and writes what was read.
+pub(crate) fn rewritten_piece(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut again = Vec::new();
+    ciborium::into_writer(&decode_piece(bytes).ok()?, &mut again).expect("a piece in memory encodes");
+    Some(again)
+}
+
 /// Puts one piece's lines into `index`; says whether another piece follows.
 pub(crate) fn open_piece(
     keys: &Keys,
@@ -291,8 +326,7 @@ pub(crate) fn open_piece(
     index: &mut Index,
 ) -> Result<bool, Damage> {
     let opened = keys.open((Sealed::Index, newest), key, sealed).ok_or(Damage::Index)?;
-    let (more, lines): (bool, Vec<Line<'static>>) =
-        ciborium::from_reader(opened.as_slice()).map_err(|_| Damage::Index)?;
+    let (more, lines) = decode_piece(&opened)?;
     for Line(space, name, facts) in lines {
         let name = Zeroizing::new(name.into_owned());
         let Some((version, size, stored_at, content, seal)) = facts else {

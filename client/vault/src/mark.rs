@@ -23,7 +23,7 @@ pub(crate) struct Marked {
 
 impl Marked {
     /// `generation (8) ‖ key epoch (4)`, big-endian, and the same with all bits turned.
-    fn to_bytes(self) -> [u8; 2 * HALF] {
+    pub(crate) fn to_bytes(self) -> [u8; 2 * HALF] {
         let mut bytes = [0; 2 * HALF];
         bytes[..8].copy_from_slice(&self.generation.to_be_bytes());
         bytes[8..HALF].copy_from_slice(&self.key_epoch.to_be_bytes());
@@ -34,7 +34,7 @@ impl Marked {
     }
 
     /// What is torn or was never written says nothing: it is written without a sync.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let (said, turned) = bytes.split_at_checked(HALF)?;
         let agrees = turned.len() == HALF && said.iter().zip(turned).all(|(said, turned)| *said == !turned);
         let (generation, key_epoch) = said.split_first_chunk::<8>()?;

@@ -1,5 +1,7 @@
 //! A name in the index. Short ones stand in their entry, so that comparing or listing touches no other memory.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::ops::Deref;
 
 use zeroize::{Zeroize, Zeroizing};
@@ -8,8 +10,10 @@ use zeroize::{Zeroize, Zeroizing};
 const SHORT: usize = 46;
 
 /// UTF-8, erased when it is dropped.
+#[derive(Clone)]
 pub(crate) struct Name(Place);
 
+#[derive(Clone)]
 enum Place {
     Here { length: u8, bytes: [u8; SHORT] },
     Apart(Zeroizing<String>),
@@ -41,6 +45,32 @@ impl Deref for Name {
 
     fn deref(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).expect("a name is made of a text")
+    }
+}
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
     }
 }
 

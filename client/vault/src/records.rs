@@ -17,9 +17,10 @@ use crate::format::{
     Collection, HEADER_KEY, Header, Kind, ROOT_KEY, SEALS_KEY, Space, record_aad, record_key, split_record,
 };
 use crate::home::Home;
-use crate::index::{self, Index, Listed, Part, Root};
+use crate::index::{self, Brief, Index, Listed, Part, Root};
 use crate::keys::{Keys, Sealed};
 use crate::mark::{Mark, Marked};
+use crate::name::Name;
 use crate::slots::VaultKey;
 use crate::store::{Store, StoreError};
 
@@ -41,14 +42,10 @@ pub struct EntryInfo {
     pub stored_at: Timestamp,
 }
 
-impl From<&Arc<Listed>> for EntryInfo {
-    fn from(listed: &Arc<Listed>) -> Self {
-        Self {
-            name: listed.name.to_string(),
-            size: listed.size,
-            version: listed.version,
-            stored_at: Timestamp::from_millisecond(listed.stored_at).unwrap_or(Timestamp::UNIX_EPOCH),
-        }
+impl EntryInfo {
+    fn new(name: &Name, Brief { size, version, stored_at }: Brief) -> Self {
+        let stored_at = Timestamp::from_millisecond(stored_at).unwrap_or(Timestamp::UNIX_EPOCH);
+        Self { name: String::from(&**name), size, version, stored_at }
     }
 }
 
@@ -262,7 +259,9 @@ impl Vault {
     /// What the index says of a record.
     pub fn entry(&self, collection: Collection, name: &str) -> Result<Option<EntryInfo>, VaultError> {
         self.check_open()?;
-        Ok(self.index().find(Space::of(collection), name).map(EntryInfo::from))
+        let index = self.index();
+        let found = index.find(Space::of(collection), name);
+        Ok(found.map(|listed| EntryInfo::new(&listed.name, listed.brief())))
     }
 
     /// All records of a collection, in the order of their names' bytes.
@@ -277,7 +276,7 @@ impl Vault {
         // Room for all at once where all are asked for.
         let room = if prefix.is_empty() { index.count_of(space) } else { 0 };
         let mut entries = Vec::with_capacity(room);
-        entries.extend(index.list(space, prefix).map(EntryInfo::from));
+        entries.extend(index.list(space, prefix).map(|(name, brief)| EntryInfo::new(name, *brief)));
         Ok(entries)
     }
 

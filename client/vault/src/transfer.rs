@@ -174,7 +174,7 @@ impl Vault {
     pub fn begun_files(&self, collection: Collection) -> Result<Vec<(String, u64)>, VaultError> {
         self.check_open()?;
         let index = self.index();
-        let begun = index.list(Space::partial(collection), "");
+        let begun = index.all_of(Space::partial(collection));
         let on_disk = |id| self.contents().begun_bytes(&id);
         Ok(begun.map(|listed| (listed.name.to_string(), listed.content.map_or(0, on_disk))).collect())
     }

@@ -435,49 +435,45 @@ fn names_outside_the_rule_are_refused() {
     assert!(matches!(vault.delete(NOTES, "nothing", &mut world.rng), Err(VaultError::NotFound)));
 }
 
+/// Reads again and again in a thread of its own, while `write` is called with one number after the other: a hundred times, and until
+/// something was read besides.
+fn side_by_side(read: impl Fn() + Sync, mut write: impl FnMut(u8)) {
+    let (seen, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                read();
+                seen.store(true, Ordering::Release);
+            }
+        });
+        for n in 0_usize.. {
+            write((n % 251) as u8);
+            if reader.is_finished() || (n >= 100 && seen.load(Ordering::Acquire)) {
+                break;
+            }
+        }
+        done.store(true, Ordering::Release);
+    });
+}
+
 #[test]
 fn readers_and_a_writer_side_by_side_see_whole_records() {
     let (mut world, vault) = world();
     world.put(&vault, "a", &[0; 64]);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let mut seen = 0_u64;
-            while !done.load(Ordering::Acquire) {
-                let bytes = note(&vault, "a").unwrap();
-                assert!(bytes.iter().all(|byte| *byte == bytes[0]));
-                seen += 1;
-            }
-            seen
-        });
-        for n in 0..100 {
-            world.put(&vault, "a", &[n; 64]);
-        }
-        done.store(true, Ordering::Release);
-        assert!(reader.join().unwrap() > 0);
-    });
+    let read = || {
+        let bytes = note(&vault, "a").unwrap();
+        assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+    };
+    side_by_side(read, |n| world.put(&vault, "a", &[n; 64]));
 }
 
 #[test]
 fn a_file_that_is_replaced_while_it_is_read_is_no_damage() {
     let (mut world, vault) = world();
-    world.store(&vault, "a", &content(INLINE_MAX + 1));
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let mut seen = 0_u64;
-            while !done.load(Ordering::Acquire) {
-                assert_eq!(load(&vault, "a").unwrap(), content(INLINE_MAX + 1));
-                seen += 1;
-            }
-            seen
-        });
-        for _ in 0..100 {
-            world.store(&vault, "a", &content(INLINE_MAX + 1));
-        }
-        done.store(true, Ordering::Release);
-        assert!(reader.join().unwrap() > 0);
-    });
+    let whole = content(INLINE_MAX + 1);
+    world.store(&vault, "a", &whole);
+    let read = || assert_eq!(load(&vault, "a").unwrap(), whole);
+    side_by_side(read, |_| drop(world.store(&vault, "a", &whole)));
 }
 
 proptest! {

@@ -16,7 +16,7 @@ mod rows;
 mod sqlcipher;
 mod store;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -27,7 +27,7 @@ use crate::store::Peer;
 /// How the bench is called.
 #[derive(Parser)]
 struct Cli {
-    /// The folder to work in, on the disk that is to be measured; a temporary one by default
+    /// The folder to work in, on the disk that is to be measured; by default that of the rows, since a temporary one may be in memory
     #[arg(long)]
     folder: Option<PathBuf>,
     /// Where the rows go
@@ -77,10 +77,9 @@ fn main() -> Result<()> {
     if let Some(Part::Footprint { peer, folder, records }) = cli.part {
         return footprint::child(peer, &folder, records);
     }
-    let folder = match &cli.folder {
-        Some(folder) => tempfile::tempdir_in(folder)?,
-        None => tempfile::tempdir()?,
-    };
+    let beside = cli.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(beside)?;
+    let folder = tempfile::tempdir_in(cli.folder.as_deref().unwrap_or(beside))?;
     let mut rows = Rows::default();
     let wants = |of: Of| cli.only.is_none_or(|only| only == of);
     if wants(Of::Few) {

@@ -74,6 +74,14 @@ impl Rows {
         self.0.push(Row { figure, unit, ours, peer_name, peer, ratio });
     }
 
+    /// What else was measured of a figure that was missed: how much is the disk's, the processor's, or the store's underneath.
+    fn print_causes(&self, missed: &Row) {
+        let of_same = self.0.iter().filter(|row| row.figure.starts_with(&missed.figure));
+        for row in of_same.filter(|row| !std::ptr::eq(*row, missed)) {
+            println!("          besides: {:<52} {:>8.3} x {}", row.figure, row.ratio, row.peer_name);
+        }
+    }
+
     /// Writes the rows as a JSON array, and prints which targets are met.
     pub(crate) fn write(&self, out: &Path) -> Result<()> {
         println!();
@@ -83,6 +91,9 @@ impl Rows {
             let Some(row) = found.next() else { continue };
             let verdict = if row.ratio >= least { "met" } else { "missed" };
             println!("{verdict:<7} {:<40} {:>8.3} of {least} x {}", row.figure, row.ratio, row.peer_name);
+            if row.ratio < least {
+                self.print_causes(row);
+            }
         }
         if let Some(folder) = out.parent() {
             fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
