@@ -16,6 +16,8 @@ mod tests;
 
 use jiff::Timestamp;
 
+use crate::documents;
+
 /// Rows of the database in a backup.
 pub(crate) const ROWS_FILE: &str = "database.rows";
 /// The manifest in a backup.
@@ -23,7 +25,9 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 /// What shows that the manifest was made under this master key.
 pub const MANIFEST_MAC_FILE: &str = "manifest.mac";
 /// Folder of published documents, in the data folder and in a backup.
-pub(crate) const DOCUMENTS: &str = "documents";
+pub(crate) const DOCUMENTS: &str = documents::FOLDER;
+/// Folder of the contents of notes.
+pub(crate) const NOTES: &str = documents::NOTES_FOLDER;
 /// Folder of the key file's backups, beside those of the database.
 pub const KEY_FILES: &str = "key-files";
 /// Folder of the tombstones' backups.

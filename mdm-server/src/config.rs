@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use mdm_core::document::{Level, ReadingRules};
+use mdm_core::note;
 use serde::{Deserialize, Serialize};
 use shared::policy::{ClipboardMode, LeaseMode, Policy};
 
@@ -30,6 +31,9 @@ pub struct Config {
     /// What documents are allowed.
     #[serde(default)]
     pub documents: Documents,
+    /// What notes are allowed.
+    #[serde(default)]
+    pub notes: Notes,
 }
 
 /// The two doors. They bind apart, so that the one for devices can stand in a DMZ and the other inside.
@@ -103,7 +107,6 @@ impl Default for Documents {
 impl Documents {
     /// The limits in bytes.
     pub fn content_limits(&self) -> Limits {
-        let bytes = |mib: u32| u64::from(mib) * 1024 * 1024;
         Limits { largest: bytes(self.largest_mib), together: bytes(self.all_together_mib) }
     }
 
@@ -117,6 +120,46 @@ impl Documents {
         let handover = SignedDuration::from_hours(24 * i64::from(self.handover_days));
         ReadingRules { handover, highest: self.highest_level() }
     }
+}
+
+/// Limits for notes and photos.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notes {
+    /// Most MiB of one.
+    pub largest_mib: u32,
+    /// Most MiB of all of one account.
+    pub account_mib: u32,
+    /// Most notes and photos of one account, those that were deleted included.
+    pub account_notes: u32,
+    /// Most MiB of all accounts together.
+    pub all_together_mib: u32,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { largest_mib: 32, account_mib: 2 * 1024, account_notes: 20_000, all_together_mib: 200 * 1024 }
+    }
+}
+
+impl Notes {
+    /// What one account may have, in bytes.
+    pub fn limits(&self) -> note::Limits {
+        note::Limits {
+            largest: bytes(self.largest_mib),
+            account_bytes: bytes(self.account_mib),
+            account_notes: self.account_notes,
+        }
+    }
+
+    /// What all accounts may have together, in bytes.
+    pub fn content_limits(&self) -> Limits {
+        Limits { largest: bytes(self.largest_mib), together: bytes(self.all_together_mib) }
+    }
+}
+
+fn bytes(mib: u32) -> u64 {
+    u64::from(mib) * 1024 * 1024
 }
 
 /// Why a configuration cannot be used.
@@ -190,6 +233,18 @@ impl Config {
         }
         if documents.handover_days > 366 {
             return Some("documents.handover_days is 0 to 366");
+        }
+        let notes = &self.notes;
+        if !(1..=500).contains(&notes.largest_mib) {
+            return Some("notes.largest_mib is 1 to 500, the most that a phone takes");
+        }
+        if notes.account_mib < notes.largest_mib || notes.all_together_mib < notes.account_mib {
+            return Some(
+                "notes.account_mib is at least notes.largest_mib, and notes.all_together_mib at least that",
+            );
+        }
+        if !(1..=100_000).contains(&notes.account_notes) {
+            return Some("notes.account_notes is 1 to 100000, the most that a phone takes");
         }
         if self.secrets.starts_with(&self.data) {
             return Some(

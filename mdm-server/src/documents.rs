@@ -1,7 +1,7 @@
-//! The contents of documents: files in the data folder, each sealed under a key of its own. Here: writing, reading, limits,
-//! and what a crash left over. Which contents belong to which document the store says.
+//! The contents of documents, and those of notes: files in a folder of the data folder, each sealed under a key of its own.
+//! Here: writing, reading, limits, and what a crash left over. Which contents belong to what the store says.
 //!
-//! A file is `documents/<content id in hexadecimal>`: chunks of [`CHUNK`] plain bytes, the last one shorter or not, sealed by
+//! A file is `documents/<content id in hexadecimal>`, or in `notes`: chunks of [`CHUNK`] plain bytes, the last one shorter or not, sealed by
 //! [`StreamKey`] with the content id as associated data. The key is derived from the master key and the content id, which is
 //! random and never used again. What is being received has the suffix `.part`.
 
@@ -26,8 +26,10 @@ use rand::{CryptoRng, RngCore};
 use shared::crypto::stream::StreamKey;
 use shared::crypto::{Purpose, Secret};
 
-/// The folder in the data folder.
+/// The folder of documents in the data folder.
 pub const FOLDER: &str = "documents";
+/// The folder of notes.
+pub const NOTES_FOLDER: &str = "notes";
 /// Plain bytes of a chunk.
 pub const CHUNK: usize = 64 * 1024;
 /// Bytes of the disk that documents leave free: a wipe that cannot be committed for want of space would be the worse loss.
@@ -105,12 +107,44 @@ struct Inner {
     limits: Limits,
     /// Bytes of all files, those that are being received included.
     taken: Mutex<u64>,
+    held: Mutex<Held>,
+}
+
+/// Who wants that nothing is removed, and what is to be removed after that.
+#[derive(Default)]
+struct Held {
+    holders: usize,
+    waiting: Vec<ContentId>,
+}
+
+/// While it lives nothing is removed: what the database names now can be copied.
+pub struct Hold(Contents);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut held = self.0.held();
+            held.holders -= 1;
+            if held.holders > 0 { Vec::new() } else { std::mem::take(&mut held.waiting) }
+        };
+        for id in waiting {
+            if let Err(error) = self.0.remove(id) {
+                tracing::warn!(%error, "contents that nobody needs stay until the next start");
+            }
+        }
+    }
 }
 
 impl Contents {
-    /// In the data folder; nothing is made there before the first document. `key` is derived from the master key for this.
-    pub fn new(data: &Path, key: Secret<32>, limits: Limits) -> Self {
-        Self(Arc::new(Inner { folder: data.join(FOLDER), key, limits, taken: Mutex::default() }))
+    /// In a folder of the data folder; it is not made before the first contents. `key` is derived from the master key for this.
+    pub fn new(data: &Path, folder: &str, key: Secret<32>, limits: Limits) -> Self {
+        Self(Arc::new(Inner {
+            folder: data.join(folder),
+            key,
+            limits,
+            taken: Mutex::default(),
+            held: Mutex::default(),
+        }))
     }
 
     /// How large documents may be.
@@ -138,8 +172,25 @@ impl Contents {
         ContentReader::open(&self.path(id), self.key(id), id, size)
     }
 
+    /// Has everything stay that is there, until what is given is dropped.
+    pub fn hold(&self) -> Hold {
+        self.held().holders += 1;
+        Hold(self.clone())
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Removes contents; who reads them at this moment reads them to the end.
     pub fn remove(&self, id: ContentId) -> Result<(), ContentError> {
+        {
+            let mut held = self.held();
+            if held.holders > 0 {
+                held.waiting.push(id);
+                return Ok(());
+            }
+        }
         let path = self.path(id);
         let length = fs::metadata(&path)?.len();
         fs::remove_file(path)?;

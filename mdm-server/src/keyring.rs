@@ -99,6 +99,8 @@ pub struct Keyring {
     pub grants: GrantSeal,
     /// The key from which those of documents' contents are derived.
     pub documents: Secret<32>,
+    /// The key from which those of notes' contents are derived.
+    pub notes: Secret<32>,
     /// The key over what operators' authenticators compute codes from.
     pub totp: SealingKey,
 }
@@ -148,6 +150,7 @@ impl Keyring {
             codes: CodeKeys::derive(master),
             grants: GrantSeal::derive(master),
             documents: Purpose::DocumentContents.derive_bytes(&[master.expose()], b""),
+            notes: Purpose::NoteContents.derive_bytes(&[master.expose()], b""),
             totp: Purpose::OperatorTotp.derive_sealing_key(&[master.expose()], b""),
             secrets,
         })

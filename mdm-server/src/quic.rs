@@ -7,10 +7,12 @@ mod exchange;
 mod grant;
 mod limits;
 mod live;
+mod notes;
 mod pin;
 mod unlock;
 
 pub use live::LiveConnections;
+pub(crate) use notes::Receiving;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

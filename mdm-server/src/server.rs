@@ -18,7 +18,7 @@ use crate::keyring::{Keyring, KeyringError, read_master_key};
 use crate::quic::{self, QuicError};
 use crate::service::Service;
 use crate::tls::{self, CertificateAuthority, TlsError};
-use crate::use_cases::{UseCaseError, devices, documents};
+use crate::use_cases::{UseCaseError, devices, documents, notes};
 use crate::{api, console, https, quarantine};
 
 /// Folder of the database in the data folder.
@@ -156,6 +156,7 @@ async fn resume(service: &Service) -> Result<(), UseCaseError> {
         after = Some(last.value.enrolment);
     }
     documents::tidy(service).await?;
+    notes::tidy(service).await?;
     let mut changes = Changeset::default();
     let now = service.clock.now();
     changes.note(

@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{self, Directory};
-use crate::documents::Contents;
+use crate::documents::{self, Contents};
 use crate::keyring::Keyring;
 use crate::quarantine::Standing;
-use crate::quic::LiveConnections;
+use crate::quic::{LiveConnections, Receiving};
 use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::sign_in::SignIns;
@@ -46,6 +46,10 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     /// The contents of documents.
     pub contents: Contents,
+    /// The contents of notes.
+    pub notes: Contents,
+    /// Notes of which a part has come.
+    pub(crate) receiving: Receiving,
     /// Devices that are connected now.
     pub live: LiveConnections,
     /// What is known of people and devices without asking the store; see [`crate::directory::current`].
@@ -71,10 +75,14 @@ impl Service {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let changes = Changes::default();
-        let contents =
-            Contents::new(&config.data, keyring.documents.clone(), config.documents.content_limits());
+        let limits = config.documents.content_limits();
+        let contents = Contents::new(&config.data, documents::FOLDER, keyring.documents.clone(), limits);
+        let limits = config.notes.content_limits();
+        let notes = Contents::new(&config.data, documents::NOTES_FOLDER, keyring.notes.clone(), limits);
         Self {
             contents,
+            notes,
+            receiving: Receiving::default(),
             config,
             store,
             unlock_records,

@@ -9,6 +9,7 @@ mod error;
 pub mod journal;
 pub mod licenses;
 mod load;
+pub mod notes;
 pub mod operators;
 pub mod sign_in;
 pub mod statement;

@@ -90,6 +90,10 @@ id!(
     /// One document, in all its versions.
     DocumentId
 );
+id!(
+    /// One note or photo of an account, in all its revisions. Made by the device.
+    NoteId
+);
 
 #[cfg(test)]
 mod tests {

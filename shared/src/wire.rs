@@ -7,6 +7,7 @@ mod content;
 mod enrol;
 mod frame;
 mod grant;
+mod notes;
 mod pin;
 mod session;
 #[cfg(test)]
@@ -22,6 +23,10 @@ pub use enrol::{
 };
 pub use frame::{DecodeError, Frame, Kind, MAX_FRAME, Message, PREFIX_LEN, body_length};
 pub use grant::{GrantAccepted, GrantEnd, GrantEnded, GrantProof};
+pub use notes::{
+    NOTE_MEDIA_TYPE, NoteChunk, NoteConflict, NoteContents, NoteEntry, NoteGone, NoteOffer, NoteRequest,
+    NoteStored, NoteWanted, NotesPage, NotesRequest, PHOTO_MEDIA_TYPE,
+};
 pub use pin::{PinChange, PinChanged, PinProof};
 pub use session::{
     CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, ReceiptAck, ReceiptMessage,

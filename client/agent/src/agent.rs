@@ -19,6 +19,7 @@ use crate::documents::DocumentsProgress;
 use crate::erase::{self, RunningErase};
 use crate::error::AgentError;
 use crate::grant::Grant;
+use crate::outbox::NotesProgress;
 use crate::platform::Platform;
 
 /// What is worth telling.
@@ -46,6 +47,9 @@ pub trait Observer: Send + Sync {
 
     /// Documents came or went, or more of one is there.
     fn documents(&self, _progress: DocumentsProgress) {}
+
+    /// Notes or photos were sent, came, or wait.
+    fn notes(&self, _progress: NotesProgress) {}
 }
 
 /// Why a home cannot be opened.

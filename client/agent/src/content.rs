@@ -1,5 +1,5 @@
 //! Work over content streams: what goes on by itself while a connection is up and the vault is open. Here: when it runs, when it
-//! is tried again, when it ends. What is done is in `documents`.
+//! is tried again, when it ends. What is done is in `documents` and `outbox`.
 //!
 //! Each kind of work is a function `async fn(&Arc<Agent>, &Connection) -> Result<(), AgentError>` that does everything there is to
 //! do and returns; it opens its streams by [`Agent::content`], which proves the session grant first, and touches the vault by
@@ -23,6 +23,7 @@ use crate::agent::{Agent, rng};
 use crate::documents::{self, Desk};
 use crate::error::AgentError;
 use crate::link::ExchangeError;
+use crate::outbox::{self, Edits};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -36,6 +37,10 @@ pub(crate) struct ContentWork {
     /// There may be news of documents.
     pub(crate) documents: Notify,
     desk: Mutex<Option<Arc<Desk>>>,
+    /// There may be notes to send, or news of them.
+    pub(crate) notes: Notify,
+    notes_desk: Mutex<Option<(Opening, outbox::Desk)>>,
+    edits: Mutex<Edits>,
     /// Held by whoever proves the session grant.
     pub(crate) proving: tokio::sync::Mutex<()>,
 }
@@ -56,6 +61,10 @@ impl ContentWork {
     pub(crate) fn vault_closed(&self) {
         self.opening.send_modify(|opening| opening.is_open = false);
         *self.desk() = None;
+        // Who is at this desk needs what the caller holds, and clears it when leaving.
+        if let Ok(mut desk) = self.notes_desk.try_lock() {
+            *desk = None;
+        }
     }
 
     /// The opening that there is now.
@@ -69,6 +78,18 @@ impl ContentWork {
     }
 }
 
+impl ContentWork {
+    /// What is known of notes, and in which opening of the vault.
+    pub(crate) fn notes_desk(&self) -> MutexGuard<'_, Option<(Opening, outbox::Desk)>> {
+        self.notes_desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When notes were last written.
+    pub(crate) fn edits(&self) -> MutexGuard<'_, Edits> {
+        self.edits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Agent {
     /// Has documents looked for now: news of the server, or somebody who waits.
     pub fn look_for_documents(&self) {
@@ -77,7 +98,10 @@ impl Agent {
 
     /// All work over content streams of one connection. Never ends by itself.
     pub(crate) async fn do_content(self: &Arc<Self>, connection: &Connection) -> Infallible {
-        self.keep_doing(&self.content.documents, || documents::sync(self, connection)).await
+        tokio::select! {
+            never = self.keep_doing(&self.content.documents, || documents::sync(self, connection)) => never,
+            never = self.keep_doing(&self.content.notes, || outbox::sync(self, connection)) => never,
+        }
     }
 
     /// Does one kind of work whenever the vault is open: at once, when `news` come, and from time to time; after a failure with

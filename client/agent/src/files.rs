@@ -28,7 +28,9 @@ impl Agent {
         loop {
             let length = source.read(&mut buffer)?;
             if length == 0 {
-                return Ok(self.with_vault(|vault| vault.commit_file(file, moment().now, &mut rng()))?);
+                let stored = self.with_vault(|vault| vault.commit_file(file, moment().now, &mut rng()))?;
+                self.content.file_changed(name);
+                return Ok(stored);
             }
             self.with_vault(|vault| vault.write(&mut file, &buffer[..length]))?;
         }
@@ -51,6 +53,8 @@ impl Agent {
 
     /// Removes the file `name`.
     pub fn delete(&self, name: &str) -> Result<(), AgentError> {
-        self.with_vault(|vault| vault.delete(Collection::Files, name, &mut rng()))
+        self.with_vault(|vault| vault.delete(Collection::Files, name, &mut rng()))?;
+        self.content.file_changed(name);
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod command;
 pub mod erase;
 pub mod lease;
+pub mod outbox;
 pub mod session;
 pub mod sync;
 

@@ -51,7 +51,11 @@ enum Step {
 #[derive(Default)]
 pub struct Batch {
     steps: Vec<Step>,
+    expected: Vec<Expected>,
 }
+
+/// What a record has to be for a batch to do anything: of this version, or not there.
+type Expected = (Space, Zeroizing<String>, Option<u64>);
 
 impl Batch {
     /// A batch without changes.
@@ -90,6 +94,19 @@ impl Batch {
         Ok(self)
     }
 
+    /// Has the commit do nothing unless what has this name is of that version, or nothing is there (`None`): what was decided
+    /// upon what was read is not done to what was written meanwhile.
+    pub fn expect(
+        &mut self,
+        collection: Collection,
+        name: &str,
+        version: Option<u64>,
+    ) -> Result<&mut Self, VaultError> {
+        check_name(name)?;
+        self.expected.push((Space::of(collection), Zeroizing::new(name.to_owned()), version));
+        Ok(self)
+    }
+
     fn push(&mut self, space: Space, name: &str, value: Option<Value>) {
         self.steps.push(Step::Op(Op { space, name: Zeroizing::new(name.to_owned()), value }));
     }
@@ -119,8 +136,9 @@ impl Vault {
         if batch.len() > MAX_BATCH {
             return Err(VaultError::BatchTooLarge);
         }
-        let (mut ops, mut files) = (Vec::with_capacity(batch.len()), Vec::new());
-        for step in batch.steps {
+        let Batch { steps, expected } = batch;
+        let (mut ops, mut files) = (Vec::with_capacity(steps.len()), Vec::new());
+        for step in steps {
             match step {
                 Step::Op(op) => ops.push(op),
                 Step::File(mut file) => {
@@ -129,7 +147,7 @@ impl Vault {
                 }
             }
         }
-        let done = self.apply(ops, now, rng);
+        let done = self.apply_if(&expected, ops, now, rng);
         // After a failed write or sync the records may be there or not: contents stay until the next open knows. Of a disk that
         // was found full before the write nothing is there.
         let is_known_absent = matches!(done, Err(VaultError::Store(StoreError::Full(_))));
@@ -162,7 +180,26 @@ impl Vault {
         now: Timestamp,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<u64, VaultError> {
+        self.apply_if(&[], ops, now, rng)
+    }
+
+    fn apply_if(
+        &self,
+        expected: &[Expected],
+        ops: Vec<Op>,
+        now: Timestamp,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<u64, VaultError> {
+        // Whoever writes holds this, so that what is found now is still so when it is written over.
         let mut writer = self.writer();
+        let is_as_expected = {
+            let index = self.index();
+            let version = |space, name: &str| index.find(space, name).map(|listed| listed.version);
+            expected.iter().all(|(space, name, expected)| version(*space, name) == *expected)
+        };
+        if !is_as_expected {
+            return Err(VaultError::Changed);
+        }
         let (ops, replaced) = self.settle(ops)?;
         if ops.is_empty() {
             self.remove_contents(&replaced)?;

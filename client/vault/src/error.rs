@@ -73,6 +73,9 @@ pub enum VaultError {
     /// A name that cannot be used.
     #[error("a name has 1 to 255 bytes and no control characters")]
     Name,
+    /// Not of the version that [`crate::Batch::expect`] names.
+    #[error("it was changed meanwhile: nothing was stored")]
+    Changed,
     /// Over [`crate::MAX_FILE`].
     #[error("the file is over the limit of 500 MiB; nothing was stored")]
     TooLarge,

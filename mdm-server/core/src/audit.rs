@@ -92,6 +92,8 @@ pub enum Happening {
     DocumentReplaced,
     DocumentUnpublished,
     DocumentOpened,
+    NoteStored,
+    NoteDeleted,
 }
 
 /// A value about a person, kept beside the chain.

@@ -1,7 +1,7 @@
 //! The one door for writes: what a rule wants stored, with the versions it saw.
 
 use serde::{Deserialize, Serialize};
-use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
 
 use crate::account::{Account, Roster, SourceName};
 use crate::audit::AuditEvent;
@@ -11,6 +11,7 @@ use crate::command::CommandRecord;
 use crate::device::Device;
 use crate::document::Document;
 use crate::license::{Pool, WaitingEntry};
+use crate::note::{Note, Shelf};
 use crate::operator::Operator;
 use crate::quarantine::ServerState;
 
@@ -52,6 +53,10 @@ pub enum Key {
     Operator(OperatorId),
     /// [`Document`].
     Document(DocumentId),
+    /// [`Note`].
+    Note(AccountId, NoteId),
+    /// [`Shelf`].
+    Shelf(AccountId),
     /// [`ServerState`]; there is one.
     Server,
 }
@@ -72,6 +77,8 @@ pub enum Record {
     PlanChunk(PlanChunk),
     Operator(Operator),
     Document(Document),
+    Note(Note),
+    Shelf(Shelf),
     Server(ServerState),
 }
 
@@ -90,6 +97,8 @@ impl Record {
             Self::PlanChunk(chunk) => Key::PlanChunk(chunk.batch, chunk.number),
             Self::Operator(operator) => Key::Operator(operator.id),
             Self::Document(document) => Key::Document(document.id),
+            Self::Note(note) => Key::Note(note.account, note.id),
+            Self::Shelf(shelf) => Key::Shelf(shelf.account),
             Self::Server(_) => Key::Server,
         }
     }

@@ -16,6 +16,7 @@ pub mod enrol;
 pub mod grant;
 pub mod hello;
 pub mod license;
+pub mod note;
 pub mod operator;
 pub mod plan;
 pub mod quarantine;

@@ -20,7 +20,8 @@ use super::manifest::{Listed, Manifest};
 use super::rows::RowsWriter;
 use super::sealed::{self, KeyFile, Tombstones};
 use super::{
-    DOCUMENTS, KEY_FILE_EXTENSION, KEY_FILES, ROWS_FILE, TOMBSTONES, TOMBSTONES_EXTENSION, stamp, stamped_at,
+    DOCUMENTS, KEY_FILE_EXTENSION, KEY_FILES, NOTES, ROWS_FILE, TOMBSTONES, TOMBSTONES_EXTENSION, stamp,
+    stamped_at,
 };
 use crate::init::{CA_FILE, JOURNAL_KEY_FILE};
 use crate::keyring::{KeyringError, SEALED_FILE, read_master_key};
@@ -98,6 +99,8 @@ pub async fn make(service: &Service, order: &Order) -> Result<Made, BackupError>
     if folder.exists() {
         return Err(BackupError::Exists(folder));
     }
+    // What the rows name when they are copied is still there when the files are.
+    let _held = [service.contents.hold(), service.notes.hold()];
     // Of a backup that was cut off: it has no manifest and is of no use.
     let part = order.to.join("unfinished");
     remove_folder(&part)?;
@@ -186,8 +189,12 @@ fn copy_files(data: &Path, folder: &Path) -> Result<Vec<Listed>, FileError> {
         found.push(listed(name, file::copy(&data.join(name), &folder.join(name))?));
     }
     let mut folders = std::collections::BTreeSet::new();
-    for relative in file::listed(&data.join(DOCUMENTS))? {
-        let name = Path::new(DOCUMENTS).join(relative);
+    let mut names = Vec::new();
+    for contents in [DOCUMENTS, NOTES] {
+        let within = file::listed(&data.join(contents))?;
+        names.extend(within.into_iter().map(|relative| Path::new(contents).join(relative)));
+    }
+    for name in names {
         let (from, to) = (data.join(&name), folder.join(&name));
         if let Some(parent) = to.parent() {
             file::make_folder(parent)?;

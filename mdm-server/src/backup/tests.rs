@@ -35,6 +35,8 @@ async fn what_was_backed_up_is_there_again_with_its_journal_and_documents() {
     let (folder, config) = site().await;
     std::fs::create_dir_all(config.data.join(DOCUMENTS)).unwrap();
     std::fs::write(config.data.join(DOCUMENTS).join("one"), b"sealed").unwrap();
+    std::fs::create_dir_all(config.data.join(NOTES)).unwrap();
+    std::fs::write(config.data.join(NOTES).join("two"), b"sealed, too").unwrap();
     let service = server::open(config.clone(), Arc::new(SystemClock)).await.unwrap();
     for number in 0..2_500_u32 {
         let now = service.clock.now();
@@ -59,6 +61,7 @@ async fn what_was_backed_up_is_there_again_with_its_journal_and_documents() {
     let restored = restore::restore(&config, &source, Arc::new(SystemClock)).await.unwrap();
     assert_eq!(restored.journal_sequence, before.sequence);
     assert_eq!(std::fs::read(config.data.join(DOCUMENTS).join("one")).unwrap(), b"sealed");
+    assert_eq!(std::fs::read(config.data.join(NOTES).join("two")).unwrap(), b"sealed, too");
     let service = server::open(config, Arc::new(SystemClock)).await.unwrap();
     assert!(service.quarantine().is_some() && service.epoch() > 0);
     let last = service.store.journal_entries(before.sequence - 1, 2).await.unwrap();

@@ -172,6 +172,7 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
         listen: Listen { quic: arguments.quic, https: arguments.https, https_names: arguments.https_names },
         devices: Devices::default(),
         documents: mdm_server::config::Documents::default(),
+        notes: mdm_server::config::Notes::default(),
     };
     let made =
         init::init(&config, &arguments.config, &arguments.owner, Timestamp::now(), &mut rand::rngs::OsRng)

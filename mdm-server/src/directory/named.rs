@@ -51,6 +51,8 @@ impl Named {
             | Key::Command(_)
             | Key::PlanChunk(..)
             | Key::Operator(_)
+            | Key::Note(..)
+            | Key::Shelf(_)
             | Key::Server => true,
         }
     }
@@ -114,7 +116,9 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::DocumentPublished
         | Happening::DocumentReplaced
         | Happening::DocumentUnpublished
-        | Happening::DocumentOpened => false,
+        | Happening::DocumentOpened
+        | Happening::NoteStored
+        | Happening::NoteDeleted => false,
     }
 }
 

@@ -10,7 +10,7 @@ use super::*;
 const LIMITS: Limits = Limits { largest: 1 << 20, together: 3 << 20 };
 
 fn contents(folder: &TempDir) -> Contents {
-    Contents::new(folder.path(), Secret::from_bytes([7; 32]), LIMITS)
+    Contents::new(folder.path(), FOLDER, Secret::from_bytes([7; 32]), LIMITS)
 }
 
 fn stored(contents: &Contents, bytes: &[u8]) -> mdm_core::document::Content {
@@ -76,7 +76,7 @@ fn nothing_readable_is_on_the_disk() {
     let marker = "要配慮者".as_bytes();
     assert!(!sealed.windows(marker.len()).any(|window| window == marker));
     assert_eq!(read(&contents, &content, 0).unwrap(), text.as_bytes(), "control");
-    let other = Contents::new(folder.path(), Secret::from_bytes([8; 32]), LIMITS);
+    let other = Contents::new(folder.path(), FOLDER, Secret::from_bytes([8; 32]), LIMITS);
     assert!(matches!(read(&other, &content, 0), Err(ContentError::Damaged)), "another master key");
 }
 

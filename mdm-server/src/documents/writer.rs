@@ -49,6 +49,11 @@ impl ContentWriter {
         })
     }
 
+    /// How many bytes came.
+    pub fn received(&self) -> u64 {
+        self.size
+    }
+
     /// Adds bytes.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), ContentError> {
         self.contents.check(self.size, bytes.len() as u64)?;

@@ -86,7 +86,10 @@ pub(super) async fn document(
     }
 }
 
-async fn part(mut reader: ContentReader, offset: u64) -> Result<(ContentReader, Vec<u8>), UseCaseError> {
+pub(super) async fn part(
+    mut reader: ContentReader,
+    offset: u64,
+) -> Result<(ContentReader, Vec<u8>), UseCaseError> {
     let read =
         blocking(move || reader.read_at(offset, CHUNK_MAX).map(<[u8]>::to_vec).map(|bytes| (reader, bytes)));
     Ok(read.await??)
@@ -114,7 +117,7 @@ async fn reader(service: &Service, caller: &Caller) -> Result<Account, ExchangeE
 }
 
 /// Writes a message, if the grant holds at that moment.
-async fn answer<M: Message>(
+pub(super) async fn answer<M: Message>(
     service: &Service,
     caller: &Caller,
     exchange: &mut Exchange,

@@ -20,7 +20,7 @@ use shared::wire::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
-use super::{close, content, grant, pin, unlock};
+use super::{close, content, grant, notes, pin, unlock};
 use crate::quarantine;
 use crate::service::Service;
 use crate::tls::certificate_key;
@@ -156,6 +156,9 @@ async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -
         Kind::GrantEnd => grant::end(service, caller, frame.decode()?, exchange).await,
         Kind::ManifestRequest => content::manifest(service, caller, frame.decode()?, exchange).await,
         Kind::DocumentRequest => content::document(service, caller, frame.decode()?, exchange).await,
+        Kind::NotesRequest => notes::changes(service, caller, frame.decode()?, exchange).await,
+        Kind::NoteOffer => notes::offer(service, caller, frame.decode()?, exchange).await,
+        Kind::NoteRequest => notes::contents(service, caller, frame.decode()?, exchange).await,
         Kind::CommandResult => note_applied(service, caller.enrolment, frame.decode()?).await,
         other => Err(shared::wire::DecodeError::Unexpected(other).into()),
     }

@@ -93,6 +93,7 @@ macro_rules! store_suite {
                 commands_are_in_their_order,
                 batches_come_newest_first,
                 documents_are_in_the_order_they_were_published,
+                notes_are_in_the_order_of_their_changes,
             },
             large::{
                 a_large_change_is_seen_as_a_whole,

@@ -31,6 +31,8 @@ pub enum Purpose {
     BackupManifest,
     /// Seals the contents of published documents on the server's disk.
     DocumentContents,
+    /// Seals the contents of notes on the server's disk.
+    NoteContents,
     /// The client's OPAQUE input, from PIN and device secret.
     OpaqueInput,
     /// Wraps the vault key in the online slot.
@@ -65,6 +67,7 @@ impl Purpose {
             Self::Backup => "backup",
             Self::BackupManifest => "backup-manifest",
             Self::DocumentContents => "document-contents",
+            Self::NoteContents => "note-contents",
             Self::OpaqueInput => "opaque-input",
             Self::OnlineSlot => "slot-online",
             Self::OfflineSlot => "slot-offline",

@@ -141,6 +141,24 @@ kinds! {
     DocumentChunk = 74, at most 16384;
     /// Server: no such version for this account.
     DocumentGone = 75, at most 16;
+    /// Client: asks which notes have changed.
+    NotesRequest = 76, at most 64;
+    /// Server: a part of what has changed.
+    NotesPage = 77, at most 16384;
+    /// Client: the next revision of a note.
+    NoteOffer = 78, at most 512;
+    /// Server: asks for its contents from an offset on.
+    NoteWanted = 79, at most 32;
+    /// Either: the next bytes of a note.
+    NoteChunk = 80, at most 16384;
+    /// Server: the revision is stored.
+    NoteStored = 81, at most 32;
+    /// Server: another revision was made from the same base.
+    NoteConflict = 82, at most 512;
+    /// Client: asks for a note's contents from an offset on.
+    NoteRequest = 83, at most 128;
+    /// Server: no such revision.
+    NoteGone = 84, at most 16;
     /// Either: why the exchange ends here.
     Refused = 90, at most 512;
     /// Either: a kind that is not known.

@@ -205,6 +205,10 @@ reasons! {
     Quarantine = 25;
     /// The connection has proved no session grant, or the grant has ended.
     NoGrant = 30;
+    /// The note is larger than a note may be.
+    NoteTooLarge = 40;
+    /// The account has as many notes, or bytes of them, as it may have; or the server's disk is full.
+    NotesFull = 41;
 }
 
 impl fmt::Display for RefusalReason {
@@ -233,6 +237,13 @@ impl fmt::Display for RefusalReason {
                  were wiped meanwhile; nothing on this device is lost; ask the helpdesk"
             }
             Self::NoGrant => "the session has ended; unlock again",
+            Self::NoteTooLarge => {
+                "this note is larger than the server takes; it stays on this device, unsent; make it smaller"
+            }
+            Self::NotesFull => {
+                "the server has no more room for this person's notes; it stays on this device, unsent; delete others, or ask \
+                 the administrator"
+            }
             Self::Other(number) => return write!(f, "refused for reason {number}"),
         };
         f.write_str(text)

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cose::PublicKey;
-use crate::ids::{DocumentId, EnrolmentId};
+use crate::ids::{DocumentId, EnrolmentId, NoteId};
 use crate::policy::Policy;
 use crate::signed::{JournalHead, Order};
 
@@ -58,6 +58,20 @@ fn document() -> DocumentEntry {
         size: 52_428_800,
         hash: [9; 32],
         level: 2,
+    }
+}
+
+fn photo() -> NoteEntry {
+    NoteEntry {
+        id: NoteId::from_bytes([8; 16]),
+        parent: Some(NoteId::from_bytes([7; 16])),
+        revision: 2,
+        change: 42,
+        contents: Some(NoteContents {
+            media_type: PHOTO_MEDIA_TYPE.to_owned(),
+            size: 2_000_000,
+            hash: [9; 32],
+        }),
     }
 }
 
@@ -122,6 +136,15 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
         entry(DocumentRequest { id: document().id, version: 3, offset: 15 * 1024 }),
         entry(DocumentChunk { offset: 15 * 1024, bytes: vec![1, 2, 3] }),
         entry(DocumentGone {}),
+        entry(NotesRequest { era: Some(1), after: 41 }),
+        entry(NotesPage { era: 1, upto: 42, entries: vec![photo()], more: false }),
+        entry(NoteOffer { id: photo().id, parent: photo().parent, base: 1, contents: photo().contents }),
+        entry(NoteWanted { offset: 15_360 }),
+        entry(NoteChunk { offset: 15_360, bytes: vec![1, 2, 3] }),
+        entry(NoteStored { revision: 2 }),
+        entry(NoteConflict { entry: photo() }),
+        entry(NoteRequest { id: photo().id, revision: 2, offset: 15_360 }),
+        entry(NoteGone {}),
         entry(GrantProof { tag: [7; 32] }),
         entry(GrantAccepted { until: noon() }),
         entry(GrantEnd { tag: [7; 32] }),
@@ -189,6 +212,35 @@ fn a_full_chunk_and_a_full_page_keep_their_limits() {
     let entries = vec![document(); PAGE_MAX / length];
     let page = ManifestPage { version: ManifestVersion([7; 32]), first: u32::MAX, total: u32::MAX, entries };
     assert!(Frame::parse(&page.to_frame()[PREFIX_LEN..]).is_ok());
+}
+
+#[test]
+fn the_largest_messages_about_notes_keep_their_limits() {
+    let entry = NoteEntry {
+        revision: u32::MAX,
+        change: u64::MAX,
+        contents: Some(NoteContents { media_type: "a".repeat(100), size: u64::MAX, hash: [0xff; 32] }),
+        ..photo()
+    };
+    let length = entry.encoded().len();
+    let page = NotesPage {
+        era: u32::MAX,
+        upto: u64::MAX,
+        entries: vec![entry.clone(); PAGE_MAX / length],
+        more: false,
+    };
+    let NoteEntry { id, parent, contents, .. } = entry.clone();
+    let frames = [
+        page.to_frame(),
+        NoteOffer { id, parent, base: u32::MAX, contents }.to_frame(),
+        NoteConflict { entry }.to_frame(),
+        NoteChunk { offset: u64::MAX, bytes: vec![0; CHUNK_MAX] }.to_frame(),
+        NoteRequest { id, revision: u32::MAX, offset: u64::MAX }.to_frame(),
+        NotesRequest { era: Some(u32::MAX), after: u64::MAX }.to_frame(),
+    ];
+    for frame in frames {
+        assert!(Frame::parse(&frame[PREFIX_LEN..]).is_ok());
+    }
 }
 
 #[test]

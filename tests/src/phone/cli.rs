@@ -97,6 +97,15 @@ pub enum PhoneCommand {
         #[command(flatten)]
         pin: OptionalPin,
     },
+    /// List the notes and photos, and whether the server has them.
+    Notes {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
     /// Say how the phone stands.
     Status {
         /// As JSON.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use client_agent::{Agent, Document, FileTransferError, Status, Unlocked};
+use client_agent::{Agent, Document, FileTransferError, NoteStatus, Status, Unlocked};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::ids::DocumentId;
@@ -41,6 +41,7 @@ enum Request {
     Ls,
     Documents,
     Document { id: DocumentId },
+    Notes,
     Status,
     Scan { needles: Vec<Needle>, planted: bool },
 }
@@ -172,6 +173,7 @@ fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Res
         }
         Request::Ls => serde_json::to_value(agent.list()?.iter().map(to_item).collect::<Vec<_>>())?,
         Request::Documents => serde_json::to_value(agent.documents()?)?,
+        Request::Notes => serde_json::to_value(agent.notes()?)?,
         Request::Status => serde_json::to_value(agent.status())?,
         Request::Get { .. } | Request::Document { .. } | Request::Put { .. } | Request::Scan { .. } => {
             bail!("answered elsewhere")
@@ -316,6 +318,10 @@ impl Client {
             PhoneCommand::Documents { json, .. } => {
                 let documents: Vec<Document> = serde_json::from_value(self.exchange(&Request::Documents)?)?;
                 print::documents(&documents, json)?;
+            }
+            PhoneCommand::Notes { json, .. } => {
+                let notes: Vec<NoteStatus> = serde_json::from_value(self.exchange(&Request::Notes)?)?;
+                print::notes(&notes, json)?;
             }
             PhoneCommand::Rm { name, .. } => drop(self.exchange(&Request::Rm { name })?),
             PhoneCommand::Ls { .. } => {

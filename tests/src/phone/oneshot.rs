@@ -115,6 +115,9 @@ pub(super) async fn command(
         PhoneCommand::Documents { json, pin } => {
             unlocked(agent, pin.read()?, move |agent| print::documents(&agent.documents()?, json)).await
         }
+        PhoneCommand::Notes { json, pin } => {
+            unlocked(agent, pin.read()?, move |agent| print::notes(&agent.notes()?, json)).await
+        }
         PhoneCommand::Document { id, pin } => {
             unlocked(agent, pin.read()?, move |agent| {
                 let mut out = std::io::stdout().lock();

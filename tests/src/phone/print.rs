@@ -1,6 +1,6 @@
 //! Answers as text for people and as JSON for programs.
 
-use client_agent::{Document, DocumentState, EraseReport, Status};
+use client_agent::{Document, DocumentState, EraseReport, NoteState, NoteStatus, Status};
 use serde::Serialize;
 use vault::EntryInfo;
 
@@ -81,6 +81,24 @@ pub(super) fn documents(documents: &[Document], as_json: bool) -> anyhow::Result
         };
         let Document { id, folder, title, size, media_type, .. } = document;
         println!("{id}  {size:>12}  {media_type}  {folder}/{title}  {state}");
+    }
+    Ok(())
+}
+
+pub(super) fn notes(notes: &[NoteStatus], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return json(&notes);
+    }
+    for note in notes {
+        let state = match note.state {
+            NoteState::Sent => "sent",
+            NoteState::Unsent => "unsent",
+            NoteState::TooLarge => "unsent: larger than the server takes",
+            NoteState::Full => "unsent: the server has no more room for this person's notes",
+            NoteState::Refused => "unsent: the server does not take it",
+        };
+        let copy = note.copy_of.map(|of| format!("  conflict copy of {of}")).unwrap_or_default();
+        println!("{}  {state}{copy}", note.name);
     }
     Ok(())
 }

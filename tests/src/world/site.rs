@@ -125,6 +125,7 @@ impl Site {
             },
             devices: mdm_server::config::Devices::default(),
             documents: mdm_server::config::Documents::default(),
+            notes: mdm_server::config::Notes::default(),
         }
     }
 

@@ -113,3 +113,31 @@ fn what_was_acknowledged_is_there_after_every_kill() {
         drop(vault);
     }
 }
+
+#[test]
+fn a_batch_that_expects_another_version_does_nothing() {
+    let (mut world, vault) = world();
+    vault.put(NOTES, "one", b"1", NOW, &mut world.rng).unwrap();
+    let version = vault.entry(NOTES, "one").unwrap().map(|entry| entry.version);
+    let attempt = |vault: &Vault, rng: &mut _, expected: Option<u64>| {
+        let mut file = vault.begin(FILES, "file", rng).unwrap();
+        vault.write(&mut file, &content(2 * CHUNK_LEN)).unwrap();
+        let mut batch = Batch::new();
+        batch.put(NOTES, "one", b"2").unwrap().put_file(file);
+        batch.expect(NOTES, "one", expected).unwrap();
+        vault.commit(batch, NOW, rng)
+    };
+    let epoch = vault.epoch();
+    for wrong in [None, version.map(|version| version + 1)] {
+        assert!(matches!(attempt(&vault, &mut world.rng, wrong), Err(VaultError::Changed)));
+    }
+    assert_eq!(vault.epoch(), epoch);
+    assert_eq!(vault.get(NOTES, "one").unwrap().as_slice(), b"1");
+    assert!(vault.list(FILES).unwrap().is_empty());
+    attempt(&vault, &mut world.rng, version).unwrap();
+    assert_eq!(vault.get(NOTES, "one").unwrap().as_slice(), b"2");
+
+    let mut batch = Batch::new();
+    batch.put(NOTES, "two", b"1").unwrap().expect(NOTES, "two", None).unwrap();
+    vault.commit(batch, NOW, &mut world.rng).unwrap();
+}

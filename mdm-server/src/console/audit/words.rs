@@ -60,7 +60,9 @@ happenings! {
         DocumentPublished "audit-what-document-published",
         DocumentReplaced "audit-what-document-replaced",
         DocumentUnpublished "audit-what-document-unpublished",
-        DocumentOpened "audit-what-document-opened";
+        DocumentOpened "audit-what-document-opened",
+        NoteStored "audit-what-note-stored",
+        NoteDeleted "audit-what-note-deleted";
     "audit-group-operators":
         SignedIn "audit-what-signed-in",
         SignInFailed "audit-what-sign-in-failed",
@@ -121,6 +123,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "level" => "audit-fact-level",
         "move" => "audit-fact-move",
         "named" => "audit-fact-named",
+        "note" => "audit-fact-note",
         "opened-known" => "audit-fact-opened-known",
         "opened-says" => "audit-fact-opened-says",
         "operator" => "audit-fact-operator",
@@ -144,6 +147,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "tries" => "audit-fact-tries",
         "unchanged" => "audit-fact-unchanged",
         "until" => "audit-fact-until",
+        "revision" => "audit-fact-revision",
         "version" => "audit-fact-version",
         "waiting" => "audit-fact-waiting",
         "waits" => "audit-fact-waits",

@@ -13,6 +13,7 @@ use mdm_core::document::{
     Title,
 };
 use mdm_core::license::WaitingEntry;
+use mdm_core::note::{Held, Note, REMEMBERED, Shelf};
 use mdm_core::operator::{
     Credentials, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role, SealedTotpSecret,
     SignIn, TokenHash,
@@ -20,7 +21,7 @@ use mdm_core::operator::{
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
-use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
 use shared::signed::{Action, Order};
 use shared::wire::{DeviceDescription, KeyLevel};
 
@@ -225,6 +226,26 @@ pub(crate) fn document(number: u32) -> Document {
         published_by: Actor::Server,
         unpublished_at: None,
     }
+}
+
+/// With as many revisions as are remembered.
+pub(crate) fn note(account: u32, number: u32, change: u64) -> Note {
+    let content = Content { id: ContentId(bytes(number)), size: number.into(), hash: [6; 32] };
+    Note {
+        account: account_id(account),
+        id: NoteId::from_bytes(bytes(number)),
+        parent: Some(NoteId::from_bytes([0xff; 16])),
+        revision: 40,
+        change,
+        held: Some(Held { media_type: MediaType::unknown(), content }),
+        hashes: vec![Some([6; 32].into()); REMEMBERED],
+        stored_at: at(0),
+        stored_by: enrolment(1),
+    }
+}
+
+pub(crate) fn shelf(account: u32, change: u64) -> Shelf {
+    Shelf { account: account_id(account), change, notes: 3, deleted: 1, bytes: 7 }
 }
 
 pub(crate) fn roster(name: &str, version: u64) -> Roster {

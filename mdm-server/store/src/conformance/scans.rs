@@ -170,3 +170,36 @@ pub(crate) async fn documents_are_in_the_order_they_were_published(place: &impl 
     assert_eq!(found.value, samples::document(2));
     assert_eq!(store.document(samples::document(4).id).await.unwrap(), None);
 }
+
+pub(crate) async fn notes_are_in_the_order_of_their_changes(place: &impl Place) {
+    let store = place.open();
+    let records = [(7, 3, 2), (7, 1, 1), (7, 2, 9), (8, 1, 1)]
+        .map(|(account, number, change)| Record::Note(samples::note(account, number, change)));
+    store.commit(samples::inserts(records)).await.unwrap();
+    store.commit(samples::inserts([Record::Shelf(samples::shelf(7, 9))])).await.unwrap();
+    let account = samples::account_id(7);
+    let changes = async |after, limit| {
+        let notes = store.notes_changed(account, after, limit).await.unwrap();
+        notes.iter().map(|note| note.value.change).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(0, 2).await, [1, 2]);
+    assert_eq!(changes(2, 10).await, [9]);
+    assert_eq!(changes(9, 10).await, [0; 0]);
+    assert_eq!(changes(u64::MAX, 10).await, [0; 0]);
+
+    // A note that changes again is at its new place only.
+    let first = samples::note(7, 1, 1);
+    let stored = store.note(account, first.id).await.unwrap().unwrap();
+    assert_eq!(stored.value, first);
+    let mut changed = Changeset::default();
+    changed.update(stored.version, Record::Note(samples::note(7, 1, 10)));
+    store.commit(changed).await.unwrap();
+    assert_eq!(changes(0, 10).await, [2, 9, 10]);
+
+    assert_eq!(store.note(samples::account_id(9), first.id).await.unwrap(), None, "an id is one account's");
+    assert_eq!(store.shelf(account).await.unwrap().unwrap().value, samples::shelf(7, 9));
+    let page = store.notes(None, 3).await.unwrap();
+    let last = page.last().map(|note| (note.value.account, note.value.id));
+    let rest = store.notes(last, 3).await.unwrap();
+    assert_eq!(rest.into_iter().map(|note| note.value).collect::<Vec<_>>(), [samples::note(8, 1, 1)]);
+}

@@ -43,6 +43,8 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::PlanChunk(value) => into_writer(value, &mut bytes),
         Record::Operator(value) => into_writer(value, &mut bytes),
         Record::Document(value) => into_writer(value, &mut bytes),
+        Record::Note(value) => into_writer(value, &mut bytes),
+        Record::Shelf(value) => into_writer(value, &mut bytes),
         Record::Server(value) => into_writer(value, &mut bytes),
     }
     .expect("a record in memory encodes into a vector");
@@ -76,6 +78,8 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::PlanChunk(..) => from_reader(cbor).map(Record::PlanChunk),
         Key::Operator(_) => from_reader(cbor).map(Record::Operator),
         Key::Document(_) => from_reader(cbor).map(Record::Document),
+        Key::Note(..) => from_reader(cbor).map(Record::Note),
+        Key::Shelf(_) => from_reader(cbor).map(Record::Shelf),
         Key::Server => from_reader(cbor).map(Record::Server),
     }
     .map_err(|_| damaged(name))
@@ -125,7 +129,9 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
             }));
             entries
         }
+        Record::Note(note) => vec![plain(layout::note_by_change(note.account, note.change))],
         Record::Document(_)
+        | Record::Shelf(_)
         | Record::Roster(_)
         | Record::Pool(_)
         | Record::Batch(_)

@@ -32,11 +32,13 @@ pub(super) const ACCOUNT: u8 = b'a';
 pub(super) const BATCH: u8 = b'b';
 pub(super) const DEVICE: u8 = b'd';
 pub(super) const DOCUMENT: u8 = b'f';
+pub(super) const NOTE: u8 = b'n';
 pub(super) const OPERATOR: u8 = b'o';
 pub(super) const ROSTER: u8 = b'r';
 const CODE: u8 = b'c';
 const COMMAND: u8 = b'm';
 const PLAN_CHUNK: u8 = b'q';
+const SHELF: u8 = b'h';
 const POOL: u8 = b'p';
 const SERVER: u8 = b'v';
 const WAITING: u8 = b'w';
@@ -49,6 +51,7 @@ const CODE_BY_EXPIRY: u8 = b'U';
 const COMMAND_BY_DEVICE: u8 = b'M';
 const DEVICE_BY_ACCOUNT: u8 = b'D';
 const DEVICE_BY_KEY: u8 = b'K';
+const NOTE_BY_CHANGE: u8 = b'H';
 const OPERATOR_BY_INVITATION: u8 = b'I';
 const OPERATOR_BY_NAME: u8 = b'O';
 const OPERATOR_BY_TOKEN: u8 = b'T';
@@ -80,6 +83,8 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::PlanChunk(batch, number) => plan_chunk(*batch, *number),
         Key::Operator(id) => key(OPERATOR, &[id.as_bytes()]),
         Key::Document(id) => key(DOCUMENT, &[id.as_bytes()]),
+        Key::Note(account, id) => key(NOTE, &[account.as_bytes(), id.as_bytes()]),
+        Key::Shelf(account) => key(SHELF, &[account.as_bytes()]),
         Key::Server => key(SERVER, &[]),
     }
 }
@@ -135,6 +140,15 @@ pub(super) fn device_of_account(account: AccountId, enrolment: EnrolmentId) -> V
 
 pub(super) fn device_by_key(device_key: &PublicKey) -> Vec<u8> {
     key(DEVICE_BY_KEY, &[&device_key.fingerprint()])
+}
+
+pub(super) fn notes_of_account(account: AccountId) -> Vec<u8> {
+    key(NOTE_BY_CHANGE, &[account.as_bytes()])
+}
+
+/// A change is of one note, so that no other has its number.
+pub(super) fn note_by_change(account: AccountId, change: u64) -> Vec<u8> {
+    key(NOTE_BY_CHANGE, &[account.as_bytes(), &change.to_be_bytes()])
 }
 
 pub(super) fn operator_by_token(token: TokenHash) -> Vec<u8> {

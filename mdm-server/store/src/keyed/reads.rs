@@ -12,11 +12,12 @@ use mdm_core::command::CommandRecord;
 use mdm_core::device::Device;
 use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
+use mdm_core::note::{Note, Shelf};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
 use mdm_core::quarantine::ServerState;
 use serde::de::DeserializeOwned;
 use shared::cose::PublicKey;
-use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
 use shared::signed::JournalHead;
 
 use super::engine::{Engine, EngineError, Range};
@@ -24,7 +25,7 @@ use super::{KeyedStore, Shared, encode, layers, layout};
 use crate::MAX_PAGE;
 use crate::error::{IoProblem, ReadError};
 use crate::traits::{
-    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Operators, Read, Rosters,
+    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Notes, Operators, Read, Rosters,
     Server, UsableAfter, WaitingAfter,
 };
 
@@ -201,6 +202,28 @@ impl<E: Engine> Documents for KeyedStore<E> {
         let after = after.map(|id| layout::record(&Key::Document(id)));
         let range = layout::within_after(vec![layout::DOCUMENT], after);
         self.page("document", Rows::Records(range), limit.min(MAX_PAGE))
+    }
+}
+
+impl<E: Engine> Notes for KeyedStore<E> {
+    fn note(&self, account: AccountId, id: NoteId) -> Read<'_, Option<Stored<Note>>> {
+        self.one("note", Key::Note(account, id))
+    }
+
+    fn shelf(&self, account: AccountId) -> Read<'_, Option<Stored<Shelf>>> {
+        self.one("shelf", Key::Shelf(account))
+    }
+
+    fn notes_changed(&self, account: AccountId, after: u64, limit: usize) -> Read<'_, Vec<Stored<Note>>> {
+        let after = layout::note_by_change(account, after);
+        let range = layout::within_after(layout::notes_of_account(account), Some(after));
+        self.page("note", Rows::Index(range), limit.min(MAX_PAGE))
+    }
+
+    fn notes(&self, after: Option<(AccountId, NoteId)>, limit: usize) -> Read<'_, Vec<Stored<Note>>> {
+        let after = after.map(|(account, id)| layout::record(&Key::Note(account, id)));
+        let range = layout::within_after(vec![layout::NOTE], after);
+        self.page("note", Rows::Records(range), limit.min(MAX_PAGE))
     }
 }
 

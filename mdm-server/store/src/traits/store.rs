@@ -5,8 +5,8 @@ use shared::ids::BatchId;
 use shared::signed::JournalHead;
 
 use super::{
-    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Operators,
-    Rosters, Server,
+    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Notes,
+    Operators, Rosters, Server,
 };
 use crate::error::CommitError;
 
@@ -55,6 +55,7 @@ pub trait Store:
     + Commands
     + Devices
     + Documents
+    + Notes
     + Export
     + Licenses
     + Operators
