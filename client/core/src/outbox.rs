@@ -7,10 +7,12 @@
 //! another one. ADR 13 says why it is so, `docs/formats/notes.md` what is said to the server.
 
 mod name;
+mod standing;
 #[cfg(test)]
 mod tests;
 
 pub use name::{FOLDER, NoteName};
+pub use standing::{Counts, Problem, Standing};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +25,8 @@ pub type Hash = [u8; 32];
 
 /// The most bytes of contents that are fetched: 500 MiB, what the vault keeps.
 pub const MAX_SIZE: u64 = 500 * 1024 * 1024;
+/// The most notes of the server that are taken note of at a time: as many as a vault keeps.
+const MAX_NEWS: usize = 1 << 17;
 /// Hashes of offers whose answers were lost: older ones are forgotten, and would make a copy.
 const MAX_OFFERED: usize = 16;
 
@@ -77,45 +81,6 @@ pub struct Local {
     pub version: u64,
     /// Bytes.
     pub size: u64,
-}
-
-/// Why a note does not go up, or come down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Problem {
-    /// Larger than the server takes.
-    TooLarge,
-    /// The server has no more room for this account's notes.
-    Full,
-    /// The server does not take it as it is, or sent what it is not.
-    Refused,
-    /// Of a kind that this version does not know.
-    Unknown,
-}
-
-/// Where a note stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// The server has it.
-    Sent,
-    /// It waits.
-    Unsent,
-    /// It stays here, unsent, until it is changed or the next connection.
-    Stuck(Problem),
-}
-
-/// How many notes and photos there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// In the vault.
-    pub notes: usize,
-    /// Edits and deletions that the server does not have.
-    pub unsent: usize,
-    /// Those of them that it refuses.
-    pub stuck: usize,
-    /// Copies of conflicting edits.
-    pub copies: usize,
-    /// Revisions of other devices that are not here yet.
-    pub coming: usize,
 }
 
 /// What is to be done next.
@@ -264,6 +229,10 @@ impl Outbox {
         !self.is_open(id) && base == hash
     }
 
+    fn is_open(&self, id: NoteId) -> bool {
+        self.records.get(&id).is_some_and(|record| !record.offered.is_empty())
+    }
+
     fn step_for(&mut self, id: NoteId) -> Option<Step> {
         let hash = match self.local_hash(id) {
             Ok(hash) => hash,
@@ -405,7 +374,7 @@ impl Outbox {
 
     fn hear(&mut self, entry: NoteEntry) {
         let known = self.news.get(&entry.id).map_or(0, |known| known.revision);
-        if entry.revision > known {
+        if entry.revision > known && self.news.len() < MAX_NEWS {
             self.news.insert(entry.id, entry);
         }
     }
@@ -503,45 +472,5 @@ impl Outbox {
         self.unkept.remove(&id);
         self.records.insert(id, record);
         self.records.insert(copy, Record { copy_of: Some(id), ..Record::default() });
-    }
-
-    /// Where a note in the vault stands, and what it was a conflicting edit of.
-    pub fn standing(&self, id: NoteId) -> (Standing, Option<NoteId>) {
-        let copy_of = self.records.get(&id).and_then(|record| record.copy_of);
-        (self.where_it_stands(id), copy_of)
-    }
-
-    fn where_it_stands(&self, id: NoteId) -> Standing {
-        // Offline nothing is known of the era: what was acknowledged last counts.
-        let base = match self.cursor {
-            Some(_) => self.base(id),
-            None => self.records.get(&id).and_then(|record| record.base.as_ref()),
-        };
-        let hash = self.local_hash(id);
-        match (base, hash) {
-            (base, Ok(hash)) if base.and_then(Base::hash) == hash && !self.is_open(id) => Standing::Sent,
-            (_, Ok(hash)) => match self.stuck.get(&id) {
-                Some((stuck, problem)) if *stuck == hash => Standing::Stuck(*problem),
-                _ => Standing::Unsent,
-            },
-            (_, Err(_)) => Standing::Unsent,
-        }
-    }
-
-    fn is_open(&self, id: NoteId) -> bool {
-        self.records.get(&id).is_some_and(|record| !record.offered.is_empty())
-    }
-
-    /// How many there are.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts { notes: self.locals.len(), coming: self.news.len(), ..Counts::default() };
-        let ids: BTreeSet<NoteId> = self.locals.keys().chain(self.records.keys()).copied().collect();
-        for id in ids {
-            let (standing, copy_of) = self.standing(id);
-            counts.unsent += usize::from(standing != Standing::Sent);
-            counts.stuck += usize::from(matches!(standing, Standing::Stuck(_)));
-            counts.copies += usize::from(copy_of.is_some() && self.locals.contains_key(&id));
-        }
-        counts
     }
 }

@@ -1,6 +1,6 @@
 //! Prints what happens, a line each, so that whoever started the phone can wait for it.
 
-use client_agent::{Event, Observer};
+use client_agent::{Event, NotesProgress, Observer};
 use client_core::{EraseStep, Notice};
 
 /// Ends the process, without any cleaning up, after this step of an erase (its name as in `status --json`): how tests lose
@@ -51,6 +51,13 @@ impl Observer for Printer {
             println!("{line}");
         } else {
             eprintln!("{line}");
+        }
+    }
+
+    fn notes(&self, progress: NotesProgress) {
+        if self.to_stdout {
+            let NotesProgress { notes, unsent, stuck, copies, coming } = progress;
+            println!("notes: {notes}, unsent {unsent}, refused {stuck}, copies {copies}, coming {coming}");
         }
     }
 

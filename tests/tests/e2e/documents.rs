@@ -28,7 +28,7 @@ fn publish(world: &World, name: &str, bytes: &[u8], more: &[&str]) -> Result<Doc
 }
 
 /// Unlocks as the phone would, and keeps what proves the grant.
-async fn sign_in(device: &RawDevice, holder: &Holder) -> Result<GrantKey> {
+pub(crate) async fn sign_in(device: &RawDevice, holder: &Holder) -> Result<GrantKey> {
     let home = Home::new(holder.phone.home());
     let secret = files::read(&home.device_secret(), 64)?.context("a device secret")?;
     let secret = Secret::from_slice(&secret).context("32 bytes")?;

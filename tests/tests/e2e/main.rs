@@ -12,6 +12,7 @@ mod enrol;
 mod interop;
 mod kill;
 mod memory;
+mod notes;
 mod powercut;
 mod prepared;
 mod restore;

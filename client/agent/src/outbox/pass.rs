@@ -85,9 +85,15 @@ impl Pass<'_> {
         let mut exchange = self.agent.content(self.connection).await?;
         exchange.send(request).await?;
         exchange.finish();
+        let mut upto = None;
         loop {
             let page: NotesPage = exchange.expect().await?;
             let more = page.more;
+            // Parts that tell nothing would come for ever.
+            if more && upto.is_some_and(|upto| page.upto <= upto) {
+                return Err(ExchangeError::from(DecodeError::Unexpected(Kind::NotesPage)).into());
+            }
+            upto = Some(page.upto);
             self.with_notes(|_, desk| {
                 desk.machine_mut().heard(page);
                 Ok(())

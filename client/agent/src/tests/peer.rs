@@ -402,6 +402,10 @@ impl Peer {
             (Kind::PinChange, None) => self.change_pin(&frame, &mut exchange, connection).await,
             (Kind::GrantEnd, None) => self.end_grant(&frame, &mut exchange, connection).await,
             (Kind::ManifestRequest, None) => self.tell_manifest(&frame, &mut exchange).await,
+            (Kind::NotesRequest, None) => {
+                let nothing = NotesPage { era: 0, upto: 0, entries: Vec::new(), more: false };
+                exchange.send(&nothing).await.ok()
+            }
             (Kind::DocumentRequest, None) => self.tell_document(&frame, &mut exchange, connection).await,
             (Kind::CommandResult, None) => {
                 let result: CommandResult = self.hear(&frame)?;

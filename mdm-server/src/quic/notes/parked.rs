@@ -51,7 +51,12 @@ impl Receiving {
     /// Keeps what came so far. The oldest goes where there are too many.
     pub(super) fn put_by(&self, sending: Sending, writer: ContentWriter, now: Timestamp) {
         let mut kept = self.kept(now);
-        // Another stream may have sent a part of the same.
+        // Another stream may have sent a part of the same: the longer one is kept.
+        let longer =
+            |parked: &Parked| parked.sending == sending && parked.writer.received() > writer.received();
+        if kept.iter().any(longer) {
+            return;
+        }
         kept.retain(|parked| parked.sending != sending);
         if kept.iter().filter(|parked| parked.sending.account == sending.account).count() >= OF_ONE
             && let Some(place) = kept.iter().position(|parked| parked.sending.account == sending.account)
@@ -101,6 +106,8 @@ mod tests {
         assert_eq!(writer.received(), 5);
         assert!(receiving.take_up(&sending(1, 1), at(1)).is_none());
         receiving.put_by(sending(1, 1), writer, at(1));
+        receiving.put_by(sending(1, 1), begin(b"123"), at(1));
+        assert_eq!(files(), 1, "the longer of two is kept");
         assert!(receiving.take_up(&sending(1, 1), at(3_601)).is_none());
         assert_eq!(files(), 0, "what is not kept leaves nothing");
 
