@@ -175,7 +175,7 @@ impl Outbox {
     }
 
     /// What is to be done next.
-    pub fn next(&mut self) -> Step {
+    pub fn next_step(&mut self) -> Step {
         if self.connected && !self.has_asked {
             let (era, after) = self.cursor.map_or((None, 0), |cursor| (Some(cursor.era), cursor.change));
             return Step::Ask(NotesRequest { era, after });

@@ -61,7 +61,7 @@ impl Pass<'_> {
         loop {
             let step = self
                 .with_notes(|agent, desk| {
-                    let step = desk.machine_mut().next();
+                    let step = desk.machine_mut().next_step();
                     let left = desk.perform(agent, step)?;
                     if let Some(counts) = desk.news() {
                         agent.observer.notes(counts);

@@ -179,7 +179,7 @@ impl World {
     fn decide(&mut self, phone: usize) {
         let phone = &mut self.phones[phone];
         phone.look();
-        phone.in_hand = Some(phone.outbox.next());
+        phone.in_hand = Some(phone.outbox.next_step());
     }
 
     fn act(&mut self, number: usize, luck: Luck) {
