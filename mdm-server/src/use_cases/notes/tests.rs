@@ -130,7 +130,7 @@ async fn an_account_that_is_full_is_refused_by_name_and_nothing_is_left() {
 async fn a_start_removes_what_belongs_to_no_note_and_keeps_the_rest() {
     let world = World::new();
     send(&world, 1, 0, "一").await.unwrap();
-    drop(received(&world, "誰のでもない").keep());
+    let _nobodys = received(&world, "誰のでもない").keep();
     std::fs::write(world.service.config.data.join("notes").join("0123.part"), b"x").unwrap();
     assert_eq!(files(&world), 3);
     tidy(&world.service).await.unwrap();
