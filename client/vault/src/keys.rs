@@ -32,8 +32,11 @@ pub(crate) struct Keys {
     context: [u8; 32],
     names: MacKey,
     /// In order: there are few, and one is looked for with every record that is read.
-    expanded: RwLock<Vec<((u32, Sealed), Arc<PreparedSealingKey>)>>,
+    expanded: RwLock<Vec<Expanded>>,
 }
+
+/// A key, and what it is of: its epoch and what it is for.
+type Expanded = ((u32, Sealed), Arc<PreparedSealingKey>);
 
 impl Keys {
     pub(crate) fn new(key: &VaultKey, enrolment: EnrolmentId, header: Header) -> Self {
