@@ -90,6 +90,7 @@ fn routes(console: Console) -> Router {
         .route("/devices/{device}/block", get(devices::order::block_form).post(devices::order::block))
         .route("/devices/{device}/unblock", get(devices::order::unblock_form).post(devices::order::unblock))
         .route("/devices/{device}/wipe", get(devices::wipe::form).post(devices::wipe::wipe))
+        .route("/devices/{device}/reset-attempts", get(devices::reset::form).post(devices::reset::reset))
         .route("/devices/{device}/receipt", get(devices::receipt::download))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))

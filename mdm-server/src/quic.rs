@@ -9,6 +9,7 @@ mod limits;
 mod live;
 mod notes;
 mod pin;
+mod second;
 mod unlock;
 
 pub use live::LiveConnections;

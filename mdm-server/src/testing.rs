@@ -14,6 +14,7 @@ use rand::rngs::OsRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
 use shared::crypto::Secret;
 use shared::ids::{AccountId, EnrolmentId, OperatorId};
+use shared::opaque::RECORD_LEN;
 use shared::wire::{DeviceDescription, KeyLevel};
 use totp_rs::Totp;
 
@@ -181,6 +182,8 @@ impl World {
             last_unlock: None,
             vault_epoch: 0,
             copy_suspected_at: None,
+            copy_sign: None,
+            runs: mdm_core::run::Runs::default(),
             may_be_open_until: None,
             copy_may_open: false,
             grant: None,
@@ -193,6 +196,17 @@ impl World {
         changes.note(AuditEvent::new(now, Actor::Server, enrolled, Subject::device(&device)));
         changes.insert(Record::Device(device));
         self.service.commit(changes).await.unwrap();
+    }
+
+    /// A PIN for a device, and so many attempts at it that failed.
+    pub(crate) async fn use_up_attempts(&self, enrolment: EnrolmentId, attempts: u16) {
+        let records = &self.service.unlock_records;
+        let record = Secret::from_bytes([1; RECORD_LEN]);
+        let limit = self.service.config.devices.unlock_attempts;
+        records.put(enrolment, Secret::from_bytes([2; 32]), record, limit).await.unwrap();
+        for _ in 0..attempts {
+            records.charge(enrolment).await.unwrap();
+        }
     }
 
     /// The account with a staff number of the source 知事部局.

@@ -94,6 +94,10 @@ id!(
     /// One note or photo of an account, in all its revisions. Made by the device.
     NoteId
 );
+id!(
+    /// One run of the app on a device.
+    RunId
+);
 
 #[cfg(test)]
 mod tests {

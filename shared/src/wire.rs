@@ -30,8 +30,8 @@ pub use notes::{
 pub use pin::{PinChange, PinChanged, PinProof};
 pub use session::{
     CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, ReceiptAck, ReceiptMessage,
-    RefusalReason, Refused, Renew, Renewed, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart,
-    Unsupported,
+    RefusalReason, Refused, Renew, Renewed, Run, RunAnswer, RunProbe, UnlockChallenge, UnlockFinish,
+    UnlockGranted, UnlockStart, Unsupported,
 };
 
 /// ALPN of the enrolment port of call: server certificate only, one exchange.

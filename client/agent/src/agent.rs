@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use client_core::{Effect, EraseStep, Notice, Session, State, UnlockRefusal};
 use rand::rngs::OsRng;
 use shared::crypto::Secret;
+use shared::ids::RunId;
 use shared::policy::Policy;
+use shared::wire::Run;
 use vault::{DurableLease, FileError, Home, HomeError, HomeLock, Vault, VaultError};
 
 use crate::clock::{boot_id, moment};
@@ -83,6 +85,8 @@ pub struct Agent {
     pub(crate) home: Home,
     pub(crate) platform: Platform,
     pub(crate) observer: Arc<dyn Observer>,
+    /// This run, as each of its hellos says.
+    pub(crate) run: Run,
     inner: Mutex<Inner>,
     vault: RwLock<Option<Vault>>,
     /// The connection that [`Agent::run`] keeps.
@@ -117,6 +121,8 @@ impl Agent {
                 }
             }
         };
+        let after = device.as_ref().and_then(|device| device.last_run);
+        let run = Run { id: RunId::make(moment().now, &mut rng()), after };
         let closing = Arc::default();
         let grant = Grant::at_start(lease_secret.is_some());
         let inner = Inner { session, device, lease_secret, grant, closing, erase };
@@ -124,6 +130,7 @@ impl Agent {
             home,
             platform,
             observer,
+            run,
             inner: Mutex::new(inner),
             vault: RwLock::new(None),
             connection: Mutex::new(None),

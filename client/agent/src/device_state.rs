@@ -5,7 +5,7 @@ use std::time::Duration;
 use client_core::{Identity, Progress};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::ids::EnrolmentId;
+use shared::ids::{EnrolmentId, RunId};
 use shared::policy::Policy;
 use shared::signed::JournalHead;
 use shared::wire::{EnrolGrant, ServerKeys};
@@ -56,6 +56,9 @@ pub struct DeviceState {
     /// The same as the server signed it, to be shown at each hello.
     #[serde(default)]
     pub signed_checkpoint: Option<serde_bytes::ByteBuf>,
+    /// The last run of the app whose hello was answered.
+    #[serde(default)]
+    pub last_run: Option<RunId>,
     /// When the server was last heard, by the device's clock; milliseconds since 1970.
     last_contact: Option<i64>,
 }
@@ -76,6 +79,7 @@ impl DeviceState {
             vault_epoch: 0,
             checkpoint: None,
             signed_checkpoint: None,
+            last_run: None,
             last_contact: None,
         }
     }

@@ -10,7 +10,7 @@ use shared::cose;
 use shared::signed::Checkpoint;
 use shared::wire::{
     ALPN_DEVICE, CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, Kind, RefusalReason,
-    Refused, Renew, Renewed, Unsupported,
+    Refused, Renew, Renewed, RunAnswer, Unsupported,
 };
 use vault::DurableLease;
 
@@ -121,6 +121,7 @@ impl Agent {
             checkpoint: device.and_then(|device| device.checkpoint.clone()),
             signed_checkpoint: device.and_then(|device| device.signed_checkpoint.clone()),
             not_enforced: device.map(|device| device.not_enforced()).unwrap_or_default(),
+            run: Some(self.run),
         }
     }
 
@@ -150,6 +151,7 @@ impl Agent {
     fn remember(&self, inner: &mut Inner, reply: &HelloReply) -> Result<(), AgentError> {
         let Some(device) = inner.device.as_mut() else { return Err(AgentError::Unenrolled) };
         device.heard(moment().now);
+        device.last_run = Some(self.run.id);
         device.policy = reply.policy.clone();
         if let Some(signed) = &reply.checkpoint {
             let checkpoint: Checkpoint = cose::verify(signed, b"", &device.keys.checkpoint)?;
@@ -193,9 +195,16 @@ impl Agent {
     async fn answer_stream(self: &Arc<Self>, mut exchange: Exchange) -> Result<(), AgentError> {
         for _ in 0..COMMAND_FRAMES {
             let frame = exchange.receive().await?;
-            if frame.kind() != Kind::Command {
-                exchange.send(&Unsupported { kind: frame.kind().number() }).await?;
-                continue;
+            match frame.kind() {
+                Kind::Command => {}
+                Kind::RunProbe => {
+                    exchange.send(&RunAnswer { run: self.run.id }).await?;
+                    break;
+                }
+                other => {
+                    exchange.send(&Unsupported { kind: other.number() }).await?;
+                    continue;
+                }
             }
             let CommandMessage { command } = frame.decode().map_err(ExchangeError::from)?;
             let obeyed = self.blocking(move |agent| agent.obey(&command)).await?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
 
 use crate::account::{Account, Roster, SourceName};
-use crate::audit::AuditEvent;
+use crate::audit::{AuditEvent, Happening};
 use crate::batch::{Batch, PlanChunk};
 use crate::code::{CodeIndex, CodeRecord};
 use crate::command::CommandRecord;
@@ -143,6 +143,20 @@ impl Changeset {
     /// Notes an event.
     pub fn note(&mut self, event: AuditEvent) {
         self.events.push(event);
+    }
+
+    /// Whether it may use what is kept in reserve for the time when the disk is nearly full: what withholds or destroys a key, and
+    /// the proof of it. A full disk must not be a way to keep a lost phone open.
+    pub fn may_use_reserve(&self) -> bool {
+        self.events.iter().any(|event| {
+            matches!(
+                event.what,
+                Happening::DeviceBlocked
+                    | Happening::DeviceWiped
+                    | Happening::DeviceSealed
+                    | Happening::DeviceErased
+            )
+        })
     }
 
     /// Both as one.

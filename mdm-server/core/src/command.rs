@@ -13,6 +13,7 @@ use crate::change::{Changeset, Record, Stored};
 use crate::code::{CodeRecord, CodeState};
 use crate::device::{Device, DeviceState, StoredReceipt, Wipe};
 use crate::quarantine::replay::Tombstone;
+use crate::run::{CopySign, Runs};
 
 #[cfg(test)]
 mod tests;
@@ -103,10 +104,12 @@ pub fn block(
     }
 }
 
-/// Blocks a device of which an older copy, or a second one, has called: which of them is the real one cannot be told.
-/// `None` if that is noted already and the device is blocked, or there is nothing to withhold.
+/// Blocks a device of which an older copy, or a second one, has called: which of them is the real one cannot be told. `said` is
+/// how often its vault was opened, by its own word. `None` if that is noted already and the device is blocked, or there is
+/// nothing to withhold.
 pub fn suspect_copy(
     mut device: Stored<Device>,
+    sign: CopySign,
     said: u64,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
@@ -123,9 +126,11 @@ pub fn suspect_copy(
     let actor = Actor::Device(device.value.enrolment);
     let event =
         AuditEvent::new(instruction.now, actor, Happening::CopySuspected, Subject::device(&device.value))
+            .fact("sign", sign.as_str())
             .fact("opened-says", said)
             .fact("opened-known", device.value.vault_epoch);
     device.value.copy_suspected_at = Some(instruction.now);
+    device.value.copy_sign = Some(sign);
     let mut issued = match is_blocked {
         false => issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)?,
         true => {
@@ -153,6 +158,8 @@ pub fn unblock(
         DeviceState::Blocked => {
             // Whoever unblocks has judged it.
             device.value.copy_suspected_at = None;
+            device.value.copy_sign = None;
+            device.value.runs = Runs::default();
             issue(device, Action::Unblock, DeviceState::Live, instruction, signer, rng)
         }
     }

@@ -8,6 +8,7 @@ use shared::signed::Order;
 use shared::wire::DeviceDescription;
 
 use crate::grant::SessionGrant;
+use crate::run::{CopySign, Runs};
 
 /// Where an enrolment stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,9 +72,15 @@ pub struct Device {
     pub last_unlock: Option<Timestamp>,
     /// How often the vault had been opened, at the last unlock.
     pub vault_epoch: u64,
-    /// When it first said that it was opened less often than that: an older copy of it, or a second one, has called.
+    /// When it first showed that there are two of it: an older copy, or a second one, has called.
     #[serde(default)]
     pub copy_suspected_at: Option<Timestamp>,
+    /// By what.
+    #[serde(default)]
+    pub copy_sign: Option<CopySign>,
+    /// Which runs of the app have called.
+    #[serde(default)]
+    pub runs: Runs,
     /// Until when the vault may be open by what the server has granted. Nothing was granted if absent.
     pub may_be_open_until: Option<Timestamp>,
     /// A durable lease was granted to a key that no hardware binds: a copy of the device made during it can be opened

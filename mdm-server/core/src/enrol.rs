@@ -14,6 +14,7 @@ use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::code::{CodeRecord, CodeState, MAX_TRIES};
 use crate::device::{Device, DeviceState};
+use crate::run::Runs;
 
 #[cfg(test)]
 mod tests;
@@ -135,6 +136,8 @@ fn begin(
         last_unlock: None,
         vault_epoch: 0,
         copy_suspected_at: None,
+        copy_sign: None,
+        runs: Runs::default(),
         may_be_open_until: None,
         copy_may_open: false,
         grant: None,
@@ -221,6 +224,8 @@ pub fn complete(
         Subject::device(&device.value),
     ));
     device.value.state = DeviceState::Live;
+    // The folder may have been made anew since its last try: whichever run comes first is the first.
+    device.value.runs = Runs::default();
     changes.update(device.version, Record::Device(device.value));
     Ok(changes)
 }

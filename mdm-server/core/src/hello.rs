@@ -37,13 +37,14 @@ pub struct Greeting {
     pub renew: bool,
 }
 
-/// Answers a hello. `commands` are all of the enrolment, in order. A wiped enrolment has no greeting: it is answered with
-/// the wipe.
+/// Answers a hello. `commands` are all of the enrolment, in order, `epoch` the server's. A wiped enrolment has no greeting: it is
+/// answered with the wipe. Whoever knows of a [fork](crate::run::is_new_fork) has dealt with it before.
 pub fn greet(
     mut device: Stored<Device>,
     account: &Account,
     commands: &[CommandRecord],
     hello: &Hello,
+    epoch: u32,
     now: Timestamp,
 ) -> Result<Greeting, RefusalReason> {
     let standing = match unlock::standing(&device.value, account) {
@@ -58,6 +59,9 @@ pub fn greet(
         .into_iter()
         .collect();
     let renew = is_due(&device.value, now);
+    if let Ok(runs) = device.value.runs.follow(hello.run, epoch) {
+        device.value.runs = runs;
+    }
     device.value.last_contact = Some(now);
     device.value.last_applied = advanced(&device.value, hello.last_applied);
     device.value.description.app_version = bounded(&hello.app_version);

@@ -20,6 +20,7 @@ pub mod note;
 pub mod operator;
 pub mod plan;
 pub mod quarantine;
+pub mod run;
 pub mod seats;
 pub mod sheet;
 pub mod unlock;

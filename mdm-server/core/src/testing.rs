@@ -88,6 +88,8 @@ pub(crate) fn device(account: &Account, key: PublicKey, state: DeviceState) -> D
         last_unlock: None,
         vault_epoch: 0,
         copy_suspected_at: None,
+        copy_sign: None,
+        runs: crate::run::Runs::default(),
         may_be_open_until: None,
         copy_may_open: false,
         grant: None,

@@ -21,7 +21,7 @@ pub use batches::{
     UploadQuery,
 };
 pub use codes::{CodeRow, ExportFormat, ExportQuery, Reissued};
-pub use devices::{DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};
+pub use devices::{CopyView, DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};
 pub use documents::{AudienceWord, DOCUMENT_PART, DepartmentWord, DocumentRequest, DocumentView, FILE_PART};
 pub use licenses::{
     LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, WaitingAdded, WaitingRequest,

@@ -5,6 +5,7 @@ pub(super) mod list;
 pub(super) mod order;
 pub(super) mod reason;
 pub(super) mod receipt;
+pub(super) mod reset;
 pub(super) mod show;
 mod steps;
 #[cfg(test)]

@@ -20,16 +20,16 @@ use shared::wire::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
-use super::{close, content, grant, notes, pin, unlock};
+use super::{close, content, grant, notes, pin, second, unlock};
 use crate::quarantine;
 use crate::service::Service;
 use crate::tls::certificate_key;
-use crate::use_cases::{Missing, UseCaseError, devices, retry_on_conflict};
+use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
 
 /// Whose connection it is: the enrolment whose registered key signed the handshake.
 pub(super) struct Caller {
     pub(super) enrolment: EnrolmentId,
-    connection: Connection,
+    pub(super) connection: Connection,
     /// The session grant that was proved over this connection. Whether it still holds is asked of the store each time.
     proven: Mutex<Option<ProvenGrant>>,
 }
@@ -169,8 +169,8 @@ pub(super) fn in_service(service: &Service) -> Result<(), RefusalReason> {
     service.outside_quarantine().map_err(|_| RefusalReason::Quarantine)
 }
 
-async fn load(service: &Service, caller: &Caller) -> Result<Stored<Device>, ExchangeError> {
-    service.store.device(caller.enrolment).await?.ok_or(RefusalReason::DeviceUnknown.into())
+pub(super) async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, ExchangeError> {
+    service.store.device(enrolment).await?.ok_or(RefusalReason::DeviceUnknown.into())
 }
 
 /// The only answer that a wiped enrolment ever gets.
@@ -202,14 +202,13 @@ async fn greet(
     if let Some(signed) = &hello.signed_checkpoint {
         quarantine::shown(service, caller.enrolment, signed).await?;
     }
-    let _held = caller.turn(service).await?;
-    let device = load(service, caller).await?;
+    second::lives_if_forked(service, caller, &hello).await?;
+    let held = caller.turn(service).await?;
+    let device = load(service, caller.enrolment).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
     }
-    if !hello::is_overtaken(&device.value, hello.vault_epoch, service.clock.now()) {
-        devices::block_copy(service, caller.enrolment, hello.vault_epoch).await?;
-    }
+    second::block_if_copied(service, caller, &hello).await?;
     let policy = service.config.policy(device.value.description.key_level);
     let greeting = retry_on_conflict(|| async {
         let Some(device) = service.store.device(caller.enrolment).await? else {
@@ -220,7 +219,8 @@ async fn greet(
         };
         let commands: Vec<_> =
             service.store.commands_of(caller.enrolment).await?.into_iter().map(|c| c.value).collect();
-        match hello::greet(device, &account.value, &commands, &hello, service.clock.now()) {
+        let now = service.clock.now();
+        match hello::greet(device, &account.value, &commands, &hello, service.epoch(), now) {
             Ok(mut greeting) => {
                 service.commit(std::mem::take(&mut greeting.changes)).await?;
                 Ok(Ok(greeting))
@@ -241,7 +241,9 @@ async fn greet(
         checkpoint: Some(ByteBuf::from(checkpoint)),
         renew: greeting.renew,
     };
-    exchange.send(&reply).await
+    exchange.send(&reply).await?;
+    drop(held);
+    second::watch(service, caller, &hello).await
 }
 
 async fn receipt(
@@ -271,7 +273,7 @@ async fn receipt(
 
 async fn renew(service: &Service, caller: &Caller, exchange: &mut Exchange) -> Result<(), ExchangeError> {
     let _held = caller.turn(service).await?;
-    let device = load(service, caller).await?;
+    let device = load(service, caller.enrolment).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
     }

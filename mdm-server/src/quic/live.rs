@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn::Connection;
-use shared::ids::EnrolmentId;
+use shared::ids::{EnrolmentId, RunId};
 use tokio::sync::mpsc;
 
 use super::close;
@@ -18,6 +18,8 @@ const MAX_CONNECTIONS: usize = 2;
 struct Live {
     connection: Connection,
     commands: mpsc::Sender<Vec<u8>>,
+    /// Which run of the app has said hello on it.
+    run: Option<RunId>,
 }
 
 type Connections = HashMap<EnrolmentId, Vec<Live>>;
@@ -62,13 +64,34 @@ impl LiveConnections {
         self.connections().contains_key(&enrolment)
     }
 
+    /// Notes which run of the app has said hello on a connection; the connections on which others have.
+    pub(super) fn greeted(
+        &self,
+        enrolment: EnrolmentId,
+        connection: &Connection,
+        run: RunId,
+    ) -> Vec<(Connection, RunId)> {
+        let mut connections = self.connections();
+        let of_device = connections.get_mut(&enrolment).map_or(&mut [][..], Vec::as_mut_slice);
+        let id = connection.stable_id();
+        let mut others = Vec::new();
+        for live in of_device {
+            if live.connection.stable_id() == id {
+                live.run = Some(run);
+            } else if let Some(other) = live.run.filter(|other| *other != run) {
+                others.push((live.connection.clone(), other));
+            }
+        }
+        others
+    }
+
     /// Registers a connection until the returned place is dropped.
     pub(super) fn register(&self, enrolment: EnrolmentId, connection: &Connection) -> Registered {
         let (commands, receiver) = mpsc::channel(QUEUE);
         let id = connection.stable_id();
         let mut connections = self.connections();
         let of_device = connections.entry(enrolment).or_default();
-        of_device.push(Live { connection: connection.clone(), commands });
+        of_device.push(Live { connection: connection.clone(), commands, run: None });
         let surplus = of_device.len().saturating_sub(MAX_CONNECTIONS);
         for oldest in of_device.iter().take(surplus) {
             oldest.connection.close(close::REPLACED, b"newer connections of this device replace this one");

@@ -12,9 +12,9 @@ use shared::wire::{
     UnlockStart,
 };
 
-use super::device::Caller;
+use super::device::{Caller, load};
 use super::exchange::{Exchange, ExchangeError};
-use super::unlock::{At, Challenged, challenge, load};
+use super::unlock::{At, Challenged, challenge};
 use crate::service::Service;
 
 /// From KE1 of the old PIN to the end.

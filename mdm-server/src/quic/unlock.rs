@@ -1,5 +1,6 @@
 //! The unlock exchange. What a thief could gain from an answer is paid for, durably, before the answer leaves.
 
+use mdm_core::account::Account;
 use mdm_core::change::Stored;
 use mdm_core::device::Device;
 use mdm_core::unlock::{self, Unlocking};
@@ -10,7 +11,7 @@ use shared::ids::EnrolmentId;
 use shared::opaque::{CredentialId, PendingLogin};
 use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
 
-use super::device::{Caller, answer_wipe, in_service};
+use super::device::{Caller, answer_wipe, in_service, load};
 use super::exchange::{Exchange, ExchangeError};
 use crate::service::Service;
 use crate::use_cases::{UseCaseError, devices, retry_on_conflict};
@@ -98,7 +99,7 @@ pub(super) async fn challenge(
         answer_wipe(service, &device.value, exchange).await?;
         return Ok(None);
     }
-    if devices::block_copy(service, enrolment, start.vault_epoch).await? {
+    if devices::block_behind(service, enrolment, start.vault_epoch).await? {
         return Err(RefusalReason::Blocked.into());
     }
     let attempts = service.unlock_records.attempts(enrolment).await?;
@@ -139,16 +140,12 @@ pub(super) async fn challenge(
     Ok(Some(Challenged { login, credential: charged.credential }))
 }
 
-pub(super) async fn load(service: &Service, enrolment: EnrolmentId) -> Result<Stored<Device>, ExchangeError> {
-    service.store.device(enrolment).await?.ok_or(RefusalReason::DeviceUnknown.into())
-}
-
 type Loaded<T> = Result<Result<T, RefusalReason>, UseCaseError>;
 
 async fn load_with_account(
     service: &Service,
     enrolment: EnrolmentId,
-) -> Loaded<(Stored<Device>, Stored<mdm_core::account::Account>)> {
+) -> Loaded<(Stored<Device>, Stored<Account>)> {
     let Some(device) = service.store.device(enrolment).await? else {
         return Ok(Err(RefusalReason::DeviceUnknown));
     };

@@ -6,6 +6,7 @@ use mdm_core::command::{self, Instruction, Issued};
 use mdm_core::device::Device;
 use mdm_core::hello;
 use mdm_core::quarantine::replay::Tombstone;
+use mdm_core::run::CopySign;
 use mdm_core::unlock;
 use rand::rngs::OsRng;
 use shared::ids::EnrolmentId;
@@ -123,29 +124,41 @@ pub async fn wipe(
 
 /// Blocks a device if what it says of its vault shows that there is a copy of it; says whether it does. For who holds its
 /// lock.
-pub(crate) async fn block_copy(
+pub(crate) async fn block_behind(
     service: &Service,
     enrolment: EnrolmentId,
     vault_epoch: u64,
 ) -> Result<bool, UseCaseError> {
+    let device = load(service, enrolment).await?;
+    let is_behind = hello::is_behind(&device.value, vault_epoch);
+    if is_behind {
+        block_copy(service, enrolment, CopySign::Behind, vault_epoch).await?;
+    }
+    Ok(is_behind)
+}
+
+/// Blocks a device of which there is a copy, unless that has been done. For who holds its lock.
+pub(crate) async fn block_copy(
+    service: &Service,
+    enrolment: EnrolmentId,
+    sign: CopySign,
+    vault_epoch: u64,
+) -> Result<(), UseCaseError> {
     let order = Order { actor: Actor::Server, reason: "a copy of the device may exist" };
-    let blocked = retry_on_conflict(|| async {
+    let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
-        if !hello::is_behind(&device.value, vault_epoch) {
-            return Ok(None);
-        }
         let (instruction, key) = (order.instruction(service), &service.keyring.command);
-        match command::suspect_copy(device, vault_epoch, &instruction, key, &mut OsRng)? {
-            Some(issued) => Ok(Some(commit(service, issued).await?)),
-            None => Ok(Some(Vec::new())),
+        match command::suspect_copy(device, sign, vault_epoch, &instruction, key, &mut OsRng)? {
+            Some(issued) => commit(service, issued).await,
+            None => Ok(Vec::new()),
         }
     })
     .await?;
-    let Some(signed) = blocked else { return Ok(false) };
     if !signed.is_empty() {
+        tracing::warn!(%enrolment, sign = sign.as_str(), "there may be a copy of a device: it is blocked");
         service.live.push(enrolment, &signed);
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Orders a wipe again that a restored server has forgotten: the same command.

@@ -20,14 +20,17 @@ use engine::SledEngine;
 pub struct Options {
     /// Bytes of memory for pages that were read.
     pub cache_bytes: u64,
-    /// Commits are refused while the file system has fewer bytes free: sled cannot go on once a write failed.
+    /// Commits are refused while the file system has fewer bytes free: what is left is for those that withhold or destroy a key
+    /// ([`mdm_core::change::Changeset::may_use_reserve`]).
     pub reserve_bytes: u64,
+    /// Those are refused below this: sled cannot go on once a write failed.
+    pub last_bytes: u64,
 }
 
 impl Default for Options {
-    /// 16 MB of cache, 32 MiB of reserve.
+    /// 16 MB of cache; 32 MiB of reserve, of which 8 MiB are never touched. A block is a few KiB.
     fn default() -> Self {
-        Self { cache_bytes: 16_000_000, reserve_bytes: 32 * 1024 * 1024 }
+        Self { cache_bytes: 16_000_000, reserve_bytes: 32 << 20, last_bytes: 8 << 20 }
     }
 }
 

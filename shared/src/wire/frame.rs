@@ -95,6 +95,10 @@ kinds! {
     Hello = 10, at most 4096;
     /// Server: where the enrolment stands, and what is to be done.
     HelloReply = 11, at most 16384;
+    /// Server: asks which run of the app is there.
+    RunProbe = 12, at most 16;
+    /// Client: this one.
+    RunAnswer = 13, at most 64;
     /// Client: KE1.
     UnlockStart = 20, at most 512;
     /// Server: KE2, one attempt having been charged.

@@ -7,6 +7,7 @@ use jiff::fmt::serde::timestamp::millisecond::required as millis;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Kind, Message};
+use crate::ids::RunId;
 use crate::policy::Policy;
 use crate::signed::{JournalHead, Order};
 
@@ -28,6 +29,30 @@ pub struct Hello {
     /// Policy keys that this device does not know.
     #[serde(default)]
     pub not_enforced: Vec<String>,
+    /// Which run of the app speaks: two that live at once, or grow from one, show that the device was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+}
+
+/// One run of the app, from the opening of its folder to its end. A folder is open once at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Made at the start; nowhere but in memory until a hello of it was answered.
+    pub id: RunId,
+    /// The last run whose hello was answered, as the folder says at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RunId>,
+}
+
+/// Server → client, on a stream that the server opens: whoever answers lives now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunProbe {}
+
+/// Client → server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAnswer {
+    /// The run that lives here.
+    pub run: RunId,
 }
 
 /// Where an enrolment stands with the server.
@@ -270,6 +295,8 @@ macro_rules! message {
 message!(
     Hello as Hello,
     HelloReply as HelloReply,
+    RunProbe as RunProbe,
+    RunAnswer as RunAnswer,
     UnlockStart as UnlockStart,
     UnlockChallenge as UnlockChallenge,
     UnlockFinish as UnlockFinish,

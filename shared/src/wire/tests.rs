@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cose::PublicKey;
-use crate::ids::{DocumentId, EnrolmentId, NoteId};
+use crate::ids::{DocumentId, EnrolmentId, NoteId, RunId};
 use crate::policy::Policy;
 use crate::signed::{JournalHead, Order};
 
@@ -102,7 +102,10 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
             checkpoint: Some(head()),
             signed_checkpoint: Some(serde_bytes::ByteBuf::from(vec![0x84])),
             not_enforced: vec!["watermark".to_owned()],
+            run: Some(Run { id: RunId::from_bytes([9; 16]), after: Some(RunId::from_bytes([8; 16])) }),
         }),
+        entry(RunProbe {}),
+        entry(RunAnswer { run: RunId::from_bytes([9; 16]) }),
         entry(HelloReply {
             server_time: noon(),
             standing: EnrolmentStanding::Blocked,

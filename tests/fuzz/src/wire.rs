@@ -13,9 +13,9 @@ use shared::wire::{
     EnrolGrant, EnrolProof, EnrolRegister, EnrolStart, Frame, GrantAccepted, GrantEnd, GrantEnded,
     GrantProof, Hello, HelloReply, Kind, MAX_FRAME, ManifestPage, ManifestRequest, ManifestUnchanged,
     Message, NoteChunk, NoteConflict, NoteGone, NoteOffer, NoteRequest, NoteStored, NoteWanted, NotesPage,
-    NotesRequest, PREFIX_LEN, PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload, ReceiptAck,
-    ReceiptMessage, Refused, Renew, Renewed, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart,
-    Unsupported, body_length,
+    NotesRequest, PREFIX_LEN, PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload,
+    ReceiptAck, ReceiptMessage, Refused, Renew, Renewed, RunAnswer, RunProbe, UnlockChallenge, UnlockFinish,
+    UnlockGranted, UnlockStart, Unsupported, body_length,
 };
 
 use crate::encodings::{cbor, settles_in_cbor};
@@ -81,6 +81,8 @@ fn decode_as_every_kind(frame: &Frame) {
         EnrolDone,
         Hello,
         HelloReply,
+        RunProbe,
+        RunAnswer,
         UnlockStart,
         UnlockChallenge,
         UnlockFinish,

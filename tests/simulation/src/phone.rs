@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use client_core::{Identity, Progress};
 use shared::cose::{PublicKey, SoftwareKey};
-use shared::ids::{AccountId, EnrolmentId};
+use shared::ids::{AccountId, EnrolmentId, RunId};
 use shared::policy::{LeaseMode, Policy};
 use shared::signed::JournalHead;
 
@@ -37,6 +37,7 @@ pub(crate) struct DeviceState {
     pub(crate) progress: Progress,
     pub(crate) vault_epoch: u64,
     pub(crate) checkpoint: Option<JournalHead>,
+    pub(crate) last_run: Option<RunId>,
 }
 
 impl DeviceState {

@@ -7,6 +7,7 @@ pub(crate) mod device;
 pub(crate) mod devices;
 pub(crate) mod enrol;
 pub(crate) mod jobs;
+pub(crate) mod second;
 pub(crate) mod unlock;
 
 use std::cell::RefCell;
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use mdm_core::change::{Changeset, Stored};
 use mdm_core::device::Device;
 use mdm_store::{CommitError, Committed, ReadError, UnlockRecordsError};
-use shared::ids::EnrolmentId;
+use shared::ids::{EnrolmentId, RunId};
 use shared::policy::Policy;
 use shared::wire::{Message, RefusalReason, Refused};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
@@ -32,6 +33,8 @@ use crate::sim::Sim;
 const CONFLICT_RETRIES: usize = 8;
 /// Connections of one enrolment; the newest stay.
 const MAX_CONNECTIONS: usize = 2;
+/// Of commands: no server is restored here.
+const EPOCH: u32 = 0;
 
 /// Why something is not done.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,7 @@ impl ServerError {
 struct Live {
     connection: Connection,
     commands: mpsc::UnboundedSender<Vec<u8>>,
+    run: Option<RunId>,
 }
 
 /// One run of the server's process. What is not in store or unlock records goes with it.
@@ -227,12 +231,31 @@ impl Server {
         let (commands, receiver) = mpsc::unbounded_channel();
         let mut live = self.live.borrow_mut();
         let of_device = live.entry(enrolment).or_default();
-        of_device.push(Live { connection: connection.clone(), commands });
+        of_device.push(Live { connection: connection.clone(), commands, run: None });
         let surplus = of_device.len().saturating_sub(MAX_CONNECTIONS);
         for oldest in of_device.iter().take(surplus) {
             oldest.connection.close(Close::Replaced);
         }
         receiver
+    }
+
+    /// Notes which run of the app has said hello on a connection; the connections on which others have.
+    fn greeted(
+        &self,
+        enrolment: EnrolmentId,
+        connection: &Connection,
+        run: RunId,
+    ) -> Vec<(Connection, RunId)> {
+        let mut live = self.live.borrow_mut();
+        let mut others = Vec::new();
+        for live in live.get_mut(&enrolment).into_iter().flatten() {
+            if live.connection.is_same(connection) {
+                live.run = Some(run);
+            } else if let Some(other) = live.run.filter(|other| *other != run) {
+                others.push((live.connection.clone(), other));
+            }
+        }
+        others
     }
 
     fn unregister(&self, enrolment: EnrolmentId, connection: &Connection) {

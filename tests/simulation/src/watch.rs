@@ -52,6 +52,8 @@ pub enum Invariant {
     HomeOpens,
     /// The server has never seen more unlocks than the phone remembers.
     PhoneNeverBehind,
+    /// A device whose folder nobody copied is never taken for two.
+    OneFolderIsNoCopy,
     /// The server's part of a key is destroyed only under a committed wipe.
     SealAfterCommit,
     /// Once the faults end, every wiped phone ends erased, sealed and receipted.
@@ -133,6 +135,9 @@ impl Watch {
         for write in &changes.writes {
             match &write.record {
                 Some(Record::Device(device)) => {
+                    self.check(Invariant::OneFolderIsNoCopy, device.copy_suspected_at.is_none(), || {
+                        format!("{} is taken for two", device.enrolment)
+                    });
                     self.devices.borrow_mut().insert(device.enrolment, device.clone());
                 }
                 Some(Record::Account(account)) => {

@@ -1,11 +1,15 @@
 //! A key and a certificate that the attacker wrote for it himself.
 
 use anyhow::Context as _;
+use jiff::Timestamp;
+use rand::rngs::OsRng;
 use rcgen::{
     CertificateParams, DnType, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
 };
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use shared::cose::{PublicKey, Signer as _, SoftwareKey};
+use shared::ids::RunId;
+use shared::wire::Run;
 
 use super::tls::NAME;
 
@@ -27,6 +31,7 @@ impl Validity {
 pub struct Identity {
     pkcs8: Vec<u8>,
     certificate: Vec<u8>,
+    run: Run,
 }
 
 impl Identity {
@@ -38,12 +43,24 @@ impl Identity {
     /// `pkcs8` with a certificate that it signs itself.
     pub fn self_signed(pkcs8: &[u8], validity: Validity) -> anyhow::Result<Self> {
         let certificate = params(validity)?.self_signed(&key_pair(pkcs8)?)?.der().to_vec();
-        Ok(Self { pkcs8: pkcs8.to_vec(), certificate })
+        Ok(Self::with_certificate(pkcs8, &certificate))
     }
 
     /// `pkcs8` with somebody's certificate.
     pub fn with_certificate(pkcs8: &[u8], certificate: &[u8]) -> Self {
-        Self { pkcs8: pkcs8.to_vec(), certificate: certificate.to_vec() }
+        let run = Run { id: RunId::make(Timestamp::now(), &mut OsRng), after: None };
+        Self { pkcs8: pkcs8.to_vec(), certificate: certificate.to_vec(), run }
+    }
+
+    /// The same, which says that it goes on where this run of the phone's app has ended.
+    pub fn after(mut self, run: Option<RunId>) -> Self {
+        self.run.after = run;
+        self
+    }
+
+    /// What it says to be: one process, however often it connects.
+    pub fn run(&self) -> Run {
+        self.run
     }
 
     /// A certificate for somebody's key, signed by this one.

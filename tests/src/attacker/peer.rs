@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use anyhow::Context as _;
 use quinn::{Connection, Endpoint};
 use rand::rngs::OsRng;
 use shared::crypto::Secret;
@@ -9,8 +10,8 @@ use shared::grant::GrantKey;
 use shared::ids::EnrolmentId;
 use shared::opaque::{ExportKey, FinishedLogin, LoginStart, OpaqueError, Stretching, client_input};
 use shared::wire::{
-    ALPN_DEVICE, EXPORTER_LABEL_GRANT, GrantProof, Hello, Kind, Message, UnlockChallenge, UnlockFinish,
-    UnlockStart,
+    ALPN_DEVICE, EXPORTER_LABEL_GRANT, GrantProof, Hello, Kind, Message, Run, RunAnswer, UnlockChallenge,
+    UnlockFinish, UnlockStart,
 };
 
 use super::identity::Identity;
@@ -48,13 +49,14 @@ pub(super) async fn connect(
 pub struct RawDevice {
     _endpoint: Endpoint,
     connection: Connection,
+    run: Option<Run>,
 }
 
 impl RawDevice {
     /// Connects as `identity`, or without a certificate.
     pub async fn connect(server: SocketAddr, identity: Option<&Identity>) -> anyhow::Result<Self> {
         let (endpoint, connection) = connect(server, ALPN_DEVICE, identity).await?;
-        Ok(Self { _endpoint: endpoint, connection })
+        Ok(Self { _endpoint: endpoint, connection, run: identity.map(Identity::run) })
     }
 
     /// Connects and reads nothing that the server sends on streams.
@@ -63,7 +65,7 @@ impl RawDevice {
         tls::deafen(&mut config)?;
         let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let connection = endpoint.connect_with(config, server, tls::NAME)?.await?;
-        Ok(Self { _endpoint: endpoint, connection })
+        Ok(Self { _endpoint: endpoint, connection, run: Some(identity.run()) })
     }
 
     /// The proof of a session grant over this connection.
@@ -87,17 +89,33 @@ impl RawDevice {
         stream.ask(message).await
     }
 
-    /// Says hello.
-    pub async fn hello(&self) -> anyhow::Result<Answer> {
-        self.ask(&Hello {
+    /// A hello of this device.
+    pub fn hello_message(&self) -> Hello {
+        Hello {
             app_version: "attacker".to_owned(),
             last_applied: None,
             vault_epoch: LIE,
             checkpoint: None,
             signed_checkpoint: None,
             not_enforced: Vec::new(),
-        })
-        .await
+            run: self.run,
+        }
+    }
+
+    /// Says hello.
+    pub async fn hello(&self) -> anyhow::Result<Answer> {
+        self.ask(&self.hello_message()).await
+    }
+
+    /// Answers probes of its run until the connection ends, as an app does.
+    pub async fn answer_probes(&self) -> anyhow::Result<()> {
+        let run = self.run.context("an identity")?.id;
+        while let Ok(mut stream) = self.accept().await {
+            if stream.answer().await.kind() == Some(Kind::RunProbe) {
+                stream.send(&RunAnswer { run }).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Proves a session grant over this connection.
@@ -174,7 +192,7 @@ impl RawDevice {
                 }
                 Err(connecting) => connecting.await?,
             };
-            let device = Self { _endpoint: endpoint.clone(), connection };
+            let device = Self { _endpoint: endpoint.clone(), connection, run: Some(identity.run()) };
             device.hello().await?;
             device.connection.close(0_u8.into(), b"");
         }

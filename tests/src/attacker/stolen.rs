@@ -85,9 +85,11 @@ impl StolenHome {
         Ok(bytes.with_context(|| format!("the copy has no {}", path.display()))?.to_vec())
     }
 
-    /// The device key with a certificate of the attacker's own: what the server registered is the key.
+    /// The device key with a certificate of the attacker's own: what the server registered is the key. It says to be the next
+    /// run of the app in the copy.
     pub fn identity(&self) -> anyhow::Result<Identity> {
-        Identity::self_signed(&self.read(&self.home.device_key())?, Validity::ALWAYS)
+        let identity = Identity::self_signed(&self.read(&self.home.device_key())?, Validity::ALWAYS)?;
+        Ok(identity.after(DeviceState::load(&self.home)?.and_then(|state| state.last_run)))
     }
 
     /// What the phone kept of its enrolment.

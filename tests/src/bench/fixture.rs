@@ -239,6 +239,8 @@ impl Stopped {
             last_unlock: Some(self.now),
             vault_epoch: 1,
             copy_suspected_at: None,
+            copy_sign: None,
+            runs: mdm_core::run::Runs::default(),
             may_be_open_until: Some(self.now + SignedDuration::from_hours(8)),
             copy_may_open: false,
             grant: None,

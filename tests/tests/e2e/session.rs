@@ -1,5 +1,6 @@
 //! The session grant: what separates the phone's owner from somebody who has its certificate and keys, and not the PIN.
 
+mod copied;
 mod pin;
 
 use anyhow::Result;

@@ -14,7 +14,7 @@ use mdm_server::server::open_store;
 use mdm_store::MAX_PAGE;
 use serde_json::Value;
 use shared::ids::EnrolmentId;
-use shared::wire::{Hello, Kind};
+use shared::wire::Kind;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use vault::Home;
@@ -116,18 +116,6 @@ pub(crate) fn left_in(home: &Path) -> Result<Vec<PathBuf>> {
     }
     left.sort();
     Ok(left)
-}
-
-/// A hello as such.
-pub(crate) fn hello() -> Hello {
-    Hello {
-        app_version: "0".to_owned(),
-        last_applied: None,
-        vault_epoch: u64::MAX,
-        checkpoint: None,
-        signed_checkpoint: None,
-        not_enforced: Vec::new(),
-    }
 }
 
 /// Connections that a server keeps of one device.

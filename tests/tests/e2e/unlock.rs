@@ -13,7 +13,7 @@ use shared::wire::{
     HelloReply, Kind, Message, RefusalReason, UnlockFinish, UnlockGranted, UnlockStart, Unsupported,
 };
 
-use crate::thief::{Holder, MARKER, MEMO, PIN, flood, hello, holder, runtime};
+use crate::thief::{Holder, MARKER, MEMO, PIN, flood, holder, runtime};
 
 /// A server that gives `attempts` attempts.
 fn world_with(attempts: u16) -> Result<World> {
@@ -217,7 +217,7 @@ fn a_message_of_an_unknown_kind_is_answered_and_the_stream_lives_on() {
             stream.send_bytes(&frame(kind, b"\xa0").unwrap()).await.unwrap();
             assert_eq!(stream.answer().await.message::<Unsupported>().unwrap(), Unsupported { kind });
         }
-        stream.ask(&hello()).await.unwrap().message::<HelloReply>().unwrap();
+        stream.ask(&device.hello_message()).await.unwrap().message::<HelloReply>().unwrap();
 
         // In the middle of an unlock as well.
         let mut begun = stolen.begin_online(&device).await.unwrap();

@@ -142,12 +142,18 @@ fn a_device_of_which_a_copy_has_called_is_blocked_and_noted_once() {
     let signer = software_key();
     let mut known = live();
     known.vault_epoch = 5;
-    let issued = suspect_copy(stored(known), 4, &instruction(), &signer, &mut rng()).unwrap().unwrap();
+    let issued = suspect_copy(stored(known), CopySign::Behind, 4, &instruction(), &signer, &mut rng())
+        .unwrap()
+        .unwrap();
     let blocked = written_device(&issued.changes);
     assert_eq!((&blocked.state, blocked.copy_suspected_at), (&DeviceState::Blocked, Some(noon())));
     let noted: Vec<_> = issued.changes.events.iter().map(|event| event.what).collect();
     assert_eq!(noted, [Happening::CopySuspected, Happening::DeviceBlocked]);
-    assert!(suspect_copy(stored(blocked.clone()), 4, &instruction(), &signer, &mut rng()).unwrap().is_none());
+    assert!(
+        suspect_copy(stored(blocked.clone()), CopySign::Behind, 4, &instruction(), &signer, &mut rng())
+            .unwrap()
+            .is_none()
+    );
 
     let issued = unblock(stored(blocked), true, &instruction(), &signer, &mut rng()).unwrap();
     assert_eq!(written_device(&issued.changes).copy_suspected_at, None, "whoever unblocks has judged it");
@@ -157,9 +163,15 @@ fn a_device_of_which_a_copy_has_called_is_blocked_and_noted_once() {
 fn of_a_device_that_was_blocked_before_a_copy_is_noted_without_a_command() {
     let signer = software_key();
     let blocked = device(&account(), public_key(), DeviceState::Blocked);
-    let issued = suspect_copy(stored(blocked), 0, &instruction(), &signer, &mut rng()).unwrap().unwrap();
+    let issued = suspect_copy(stored(blocked), CopySign::Behind, 0, &instruction(), &signer, &mut rng())
+        .unwrap()
+        .unwrap();
     assert!(issued.signed.is_empty());
     assert_eq!(written_device(&issued.changes).copy_suspected_at, Some(noon()));
     let wiped = wiped(&software_key(), &signer);
-    assert!(suspect_copy(stored(wiped), 0, &instruction(), &signer, &mut rng()).unwrap().is_none());
+    assert!(
+        suspect_copy(stored(wiped), CopySign::Behind, 0, &instruction(), &signer, &mut rng())
+            .unwrap()
+            .is_none()
+    );
 }

@@ -12,6 +12,7 @@ fn hello(last_applied: Option<Order>) -> Hello {
         checkpoint: None,
         signed_checkpoint: None,
         not_enforced: vec![],
+        run: None,
     }
 }
 
@@ -34,8 +35,9 @@ fn command(device: &Device, counter: u32, action: Action) -> CommandRecord {
 fn a_device_is_sent_the_newest_command_if_it_has_not_applied_it() {
     let device = device(&account(), public_key(), DeviceState::Live);
     let commands = [command(&device, 1, Action::Block), command(&device, 2, Action::Unblock)];
-    let sent =
-        |last| greet(stored(device.clone()), &account(), &commands, &hello(last), noon()).unwrap().commands;
+    let sent = |last| {
+        greet(stored(device.clone()), &account(), &commands, &hello(last), 0, noon()).unwrap().commands
+    };
     assert_eq!(sent(None), [[2]]);
     assert_eq!(sent(Some(order(1))), [[2]]);
     assert!(sent(Some(order(2))).is_empty());
@@ -46,14 +48,14 @@ fn somebody_without_a_seat_is_told_blocked() {
     let device = device(&account(), public_key(), DeviceState::Live);
     let mut reclaimed = account();
     reclaimed.seat = None;
-    let greeting = greet(stored(device), &reclaimed, &[], &hello(None), noon()).unwrap();
+    let greeting = greet(stored(device), &reclaimed, &[], &hello(None), 0, noon()).unwrap();
     assert_eq!(greeting.standing, EnrolmentStanding::Blocked);
 }
 
 #[test]
 fn a_certificate_is_renewed_in_its_last_thirty_days() {
     let device = device(&account(), public_key(), DeviceState::Live);
-    let renew = |now| greet(stored(device.clone()), &account(), &[], &hello(None), now).unwrap().renew;
+    let renew = |now| greet(stored(device.clone()), &account(), &[], &hello(None), 0, now).unwrap().renew;
     let last_month = device.certificate_until - RENEW_BEFORE;
     assert!(!renew(last_month));
     assert!(renew(last_month + SignedDuration::from_secs(1)));

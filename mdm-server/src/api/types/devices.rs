@@ -1,6 +1,7 @@
 //! Devices as the API shows them: only what is true, in words that say no more.
 
 use jiff::Timestamp;
+use mdm_core::run::CopySign;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, CommandId, EnrolmentId};
 use shared::wire::KeyLevel;
@@ -64,10 +65,22 @@ pub struct DeviceView {
     /// Wrong PINs left before the server withholds its help; absent if there is no unlock record (no PIN yet, or
     /// destroyed).
     pub attempts_left: Option<u16>,
+    /// What shows that there may be a copy of it, if anything does; both are blocked then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyView>,
     /// How far a wipe is, if one was ordered.
     pub wipe: Option<WipeView>,
     /// What can be said of it now, in one breath: for blocked and wiped devices.
     pub statement: Option<StatementView>,
+}
+
+/// Why a copy of a device is suspected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyView {
+    /// Since when.
+    pub suspected_at: Timestamp,
+    /// By what.
+    pub sign: CopySign,
 }
 
 /// How far a wipe is. What is absent has not happened, or is not known.

@@ -3,9 +3,10 @@
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use mdm_core::device::{DeviceState, Wipe};
+use mdm_core::run::CopySign;
 use shared::crypto::hazmat::sha256;
 
-use crate::api::types::{DeviceView, DeviceWord, StatementView, WipeView};
+use crate::api::types::{CopyView, DeviceView, DeviceWord, StatementView, WipeView};
 use crate::use_cases::accounts::DeviceStanding;
 use crate::use_cases::statement;
 
@@ -30,6 +31,10 @@ impl DeviceView {
             connected: standing.connected,
             may_be_open_until: device.still_open_until(),
             attempts_left: standing.attempts.map(|attempts| attempts.left()),
+            copy: device.copy_suspected_at.map(|suspected_at| CopyView {
+                suspected_at,
+                sign: device.copy_sign.unwrap_or(CopySign::Behind),
+            }),
             wipe: device.wipe().map(WipeView::from),
             statement: statement.map(|statement| StatementView { ja: statement.ja, en: statement.en }),
         }

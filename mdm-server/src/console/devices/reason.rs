@@ -28,6 +28,9 @@ pub(super) const UNBLOCK: [Choice; 3] = [
     OTHER,
 ];
 
+/// Why attempts are given back.
+pub(super) const RESET: [Choice; 2] = [Choice { value: "mistyped", key: "devices-reason-mistyped" }, OTHER];
+
 /// Why a device is wiped.
 pub(super) const WIPE: [Choice; 5] = [
     Choice { value: "lost", key: "devices-reason-lost" },

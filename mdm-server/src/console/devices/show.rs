@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use mdm_core::audit::Happening;
 use mdm_core::command::CommandRecord;
 use mdm_core::device::{Device, StoredReceipt, Wipe};
+use mdm_core::run::CopySign;
 use shared::crypto::hazmat::sha256;
 use shared::ids::EnrolmentId;
 use shared::signed::Action;
@@ -41,7 +42,8 @@ struct DevicePage {
     place: Option<u64>,
     /// Receipts that came later and differ.
     further_receipts: u32,
-    copy_suspected: bool,
+    /// Key of the words for what shows that there are two of it.
+    copied: Option<&'static str>,
     /// Something is awaited, so the page reloads itself where no script runs.
     waits: bool,
 }
@@ -82,11 +84,21 @@ pub(in crate::console) async fn show(
         receipt: receipt.map(|receipt| HEXLOWER.encode(&sha256(&[&receipt.bytes]))),
         place,
         further_receipts: wipe.map_or(0, |wipe| wipe.further_receipts),
-        copy_suspected: known.device.copy_suspected_at.is_some(),
+        copied: copied(&known.device),
         waits: last == Some(false),
         device: DeviceView::new(&known, &page),
         page,
     }))
+}
+
+/// Why there may be two of it. What was noted before signs were told apart was of an older copy.
+fn copied(device: &Device) -> Option<&'static str> {
+    device.copy_suspected_at?;
+    Some(match device.copy_sign {
+        None | Some(CopySign::Behind) => "devices-copy-behind",
+        Some(CopySign::BothLive) => "devices-copy-both-live",
+        Some(CopySign::Forked) => "devices-copy-forked",
+    })
 }
 
 /// Where the journal notes that the receipt came. Looked for where its time stands, so that a long journal costs nothing.

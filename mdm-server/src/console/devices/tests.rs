@@ -9,6 +9,7 @@ use shared::ids::{CommandId, EnrolmentId};
 
 use crate::console::Console;
 use crate::console::browser::Browser;
+use crate::console::session;
 use crate::testing::World;
 use crate::use_cases::licenses;
 
@@ -251,4 +252,34 @@ async fn devices_are_listed_by_where_they_stand() {
     }
     let home = auditor.get("/").await.text();
     assert!(home.contains("複製のおそれがある端末が1台"), "{home}");
+}
+
+#[tokio::test]
+async fn attempts_are_given_back_by_an_operator_with_a_fresh_factor_and_a_reason() {
+    let office = Office::open().await;
+    let device = office.device("0012345", DeviceState::Live).await;
+    office.world.use_up_attempts(device, 10).await;
+    let operator = office.browser(Role::Operator).await;
+    let path = format!("/devices/{device}/reset-attempts");
+    let page = operator.get(&format!("/devices/{device}")).await.text();
+    assert!(page.contains(&path) && page.contains("残り0回"), "{page}");
+    let form = operator.get(&path).await.text();
+    assert!(form.contains("山田太郎") && form.contains("上限の10回"), "{form}");
+
+    let helpdesk = office.browser(Role::Helpdesk).await;
+    assert_eq!(helpdesk.post(&path, &[("reason", "mistyped")]).await.status, StatusCode::FORBIDDEN);
+    office.world.clock.advance(session::FRESH);
+    let stale = operator.post(&path, &[("reason", "mistyped")]).await;
+    assert!(stale.location.starts_with("/confirm"), "{} {}", stale.status, stale.location);
+    assert_eq!(office.happened(Happening::AttemptsReset).await, 0);
+
+    let operator = office.browser(Role::Owner).await;
+    let answer = operator.post(&path, &[("reason", "other"), ("note", "")]).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let answer = operator.post(&path, &[("reason", "mistyped")]).await;
+    assert_eq!((answer.status, answer.location), (StatusCode::SEE_OTHER, format!("/devices/{device}")));
+    let page = operator.get(&format!("/devices/{device}")).await.text();
+    assert!(page.contains("残り10回") && !page.contains(&path), "nothing is left to give back: {page}");
+    assert_eq!(office.happened(Happening::AttemptsReset).await, 1);
+    assert_eq!(operator.get(&path).await.status, StatusCode::SEE_OTHER, "as for who comes late");
 }

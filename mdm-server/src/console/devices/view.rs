@@ -84,6 +84,8 @@ pub(in crate::console) struct DeviceView {
     pub(in crate::console) may_block: bool,
     /// Whether the viewer may unblock it, as it stands.
     pub(in crate::console) may_unblock: bool,
+    /// Whether the viewer may give it attempts back, and any are used up.
+    pub(in crate::console) may_reset: bool,
     /// Whether the viewer may wipe it, as it stands.
     pub(in crate::console) may_wipe: bool,
 }
@@ -114,6 +116,9 @@ impl DeviceView {
             wiped: device.wipe().is_some(),
             may_block: page.may_block() && standing == Standing::Live,
             may_unblock: page.may_block() && standing == Standing::Blocked && may_work,
+            may_reset: page.may_manage()
+                && matches!(standing, Standing::Live | Standing::Blocked)
+                && known.attempts.is_some_and(|attempts| attempts.left() < attempts.limit),
             may_wipe: page.may_wipe() && device.wipe().is_none(),
         }
     }

@@ -46,6 +46,8 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
         last_unlock: None,
         vault_epoch: 0,
         copy_suspected_at: None,
+        copy_sign: None,
+        runs: mdm_core::run::Runs::default(),
         may_be_open_until,
         copy_may_open: false,
         grant: None,

@@ -110,6 +110,8 @@ pub(crate) fn device(number: u32, account: u32) -> Device {
         last_unlock: None,
         vault_epoch: 0,
         copy_suspected_at: None,
+        copy_sign: None,
+        runs: mdm_core::run::Runs::default(),
         may_be_open_until: None,
         copy_may_open: false,
         grant: None,

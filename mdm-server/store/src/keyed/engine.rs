@@ -91,8 +91,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn scan(&self, range: &Range, visit: &mut Visit<'_>) -> Result<(), EngineError>;
 
     /// Whether there is space for some more bytes: asked before each commit, so that a full disk is refused while the
-    /// engine can still go on.
-    fn room(&self, bytes: usize) -> Result<(), EngineError>;
+    /// engine can still go on. `reserve`: what is kept for such commits may be used.
+    fn room(&self, bytes: usize, reserve: bool) -> Result<(), EngineError>;
 
     /// Applies all puts or, after a crash, none.
     fn apply(&self, puts: Puts) -> Result<(), EngineError>;

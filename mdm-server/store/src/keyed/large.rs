@@ -274,7 +274,7 @@ impl<E: Engine> Writer<E> {
             puts.push((key.clone(), value.clone()));
         }
         let stored = stored + puts.len() - meta;
-        self.shared.engine.room(bytes).map_err(|error| Refusal::Change(error.refused()))?;
+        self.shared.engine.room(bytes, false).map_err(|error| Refusal::Change(error.refused()))?;
         self.apply_large(puts, Effect::Nothing)?;
         Ok(Some(if stored < job.staged.len() { Phase::Staging(stored) } else { Phase::Flipping }))
     }
@@ -304,7 +304,7 @@ impl<E: Engine> Writer<E> {
         if count > MAX_PUTS || bytes > MAX_BYTES {
             return Err(CommitError::TooMany { puts: count, bytes }.into());
         }
-        self.shared.engine.room(bytes).map_err(|error| Refusal::Change(error.refused()))?;
+        self.shared.engine.room(bytes, false).map_err(|error| Refusal::Change(error.refused()))?;
 
         let marker = Marker::Flipped { batch: job.batch, before, after };
         let mut puts = planner.into_puts();

@@ -118,6 +118,7 @@ impl<E: Engine> Writer<E> {
     /// Applies one changeset. Gives how many puts it had.
     fn apply(&mut self, changes: Changeset) -> Result<(Committed, usize), Refusal> {
         self.mend().map_err(|error| Refusal::Change(error.refused()))?;
+        let reserve = changes.may_use_reserve();
         let mut planner = Planner::new(Version(self.commits + 1));
         let latest = |key: &[u8]| self.latest(key);
         for write in changes.writes {
@@ -130,7 +131,7 @@ impl<E: Engine> Writer<E> {
         if count > MAX_PUTS || bytes > MAX_BYTES {
             return Err(CommitError::TooMany { puts: count, bytes }.into());
         }
-        self.shared.engine.room(bytes).map_err(|error| Refusal::Change(error.refused()))?;
+        self.shared.engine.room(bytes, reserve).map_err(|error| Refusal::Change(error.refused()))?;
         self.large.overtake(planner.touched());
         let mut puts = planner.into_puts();
         puts.extend(entries.into_iter().map(|(key, value)| (key, Some(value))));

@@ -30,7 +30,7 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
-    fn room(&self, _bytes: usize) -> Result<(), EngineError> {
+    fn room(&self, _bytes: usize, _reserve: bool) -> Result<(), EngineError> {
         Ok(())
     }
 

@@ -253,9 +253,10 @@ impl Engine for SledEngine {
         })
     }
 
-    fn room(&self, bytes: usize) -> Result<(), EngineError> {
+    fn room(&self, bytes: usize, reserve: bool) -> Result<(), EngineError> {
         let free = fs4::available_space(&self.folder).map_err(|error| EngineError::io(&error))?;
-        let needed = self.options.reserve_bytes.saturating_add(bytes as u64);
+        let kept = if reserve { self.options.last_bytes } else { self.options.reserve_bytes };
+        let needed = kept.saturating_add(bytes as u64);
         if free < needed {
             let problem = format_args!("{free} bytes are free, {needed} are needed").to_string();
             return Err(EngineError::Full(IoProblem::new(problem)));

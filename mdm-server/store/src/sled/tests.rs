@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mdm_core::change::Record;
+use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
+use mdm_core::change::{Changeset, Record};
 use tempfile::TempDir;
 
 use super::{Options, open};
@@ -13,7 +14,7 @@ use crate::traits::Store;
 
 /// No reserve: the machine that runs the tests may be nearly full.
 fn options() -> Options {
-    Options { reserve_bytes: 0, ..Options::default() }
+    Options { reserve_bytes: 0, last_bytes: 0, ..Options::default() }
 }
 
 impl Place for TempDir {
@@ -166,9 +167,34 @@ async fn a_nearly_full_disk_refuses_the_commit_and_nothing_else() {
     assert_eq!(store.account(samples::account_id(500)).await.unwrap(), None);
     assert_eq!(journal::check(&store).await.len(), 200);
     drop(store);
+    // The last bytes are kept from everybody.
+    let store = open(&path, Options { last_bytes: u64::MAX, ..options() }).unwrap();
+    assert!(matches!(store.commit(urgent(501)).await, Err(CommitError::Full(_))));
+    drop(store);
     let store = folder.open();
     store.commit(changes).await.unwrap();
     assert_eq!(journal::check(&store).await.len(), 201);
+}
+
+/// A block, as far as the store knows one.
+fn urgent(number: u32) -> Changeset {
+    let mut changes = samples::inserts([Record::Account(samples::account(number))]);
+    let at = samples::event(number).at;
+    let subject = Subject::default();
+    changes.note(AuditEvent::new(at, Actor::Server, Happening::DeviceBlocked, subject));
+    changes
+}
+
+#[tokio::test]
+async fn a_block_goes_through_on_a_disk_that_is_too_full_for_anything_else() {
+    let folder = folder();
+    let path = folder.path().join("store");
+    let store = open(&path, Options { reserve_bytes: u64::MAX, ..options() }).unwrap();
+    let mut ordinary = urgent(1);
+    ordinary.events[0].what = Happening::DeviceUnblocked;
+    assert!(matches!(store.commit(ordinary).await, Err(CommitError::Full(_))), "the control");
+    store.commit(urgent(1)).await.unwrap();
+    assert!(store.account(samples::account_id(1)).await.unwrap().is_some());
 }
 
 /// Set in the child process of the test below.

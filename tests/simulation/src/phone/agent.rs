@@ -7,6 +7,8 @@ use std::time::Duration;
 use client_core::lease::{RunningLease, StoredLease};
 use client_core::{Effect, Notice, Session, State, WipeAuthorised};
 use shared::crypto::{Purpose, Secret};
+use shared::ids::RunId;
+use shared::wire::Run;
 use tokio::sync::Notify;
 
 use super::erase::{self, RunningErase};
@@ -77,6 +79,8 @@ pub(crate) struct Inner {
 /// The phone's process.
 pub(crate) struct Agent {
     pub(crate) phone: Rc<Phone>,
+    /// This run, as each of its hellos says.
+    pub(crate) run: Run,
     pub(crate) inner: RefCell<Inner>,
     pub(crate) connection: RefCell<Option<Connection>>,
     pub(crate) wake: Notify,
@@ -106,8 +110,11 @@ impl Agent {
             }
         };
         let by_a_set_clock = Cell::new(lease_secret.is_some() && phone.body.clock_was_set.replace(false));
+        let after = device.as_ref().and_then(|device| device.last_run);
+        let run = Run { id: RunId::from_bytes(phone.sim.random()), after };
         let agent = Rc::new(Self {
             phone: phone.clone(),
+            run,
             inner: RefCell::new(Inner { session, device, lease_secret, vault: None, erase }),
             connection: RefCell::default(),
             wake: Notify::new(),

@@ -75,6 +75,7 @@ impl Agent {
             progress: Default::default(),
             vault_epoch: 0,
             checkpoint: None,
+            last_run: None,
         };
         self.register_pin(&mut exchange, &device, &device_secret, pin).await?;
         self.confirm(device)

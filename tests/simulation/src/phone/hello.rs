@@ -7,7 +7,7 @@ use shared::cose::{self, Signer};
 use shared::signed::Checkpoint;
 use shared::wire::{
     CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, Kind, RefusalReason, Refused, Renew,
-    Renewed, Unsupported,
+    Renewed, RunAnswer, Unsupported,
 };
 
 use super::agent::{Agent, AgentError, drop_offline, store_state};
@@ -100,6 +100,7 @@ impl Agent {
             checkpoint: device.and_then(|device| device.checkpoint.clone()),
             signed_checkpoint: None,
             not_enforced: Vec::new(),
+            run: Some(self.run),
         }
     }
 
@@ -123,6 +124,7 @@ impl Agent {
         let effects = inner.session.policy_received(&reply.policy);
         self.execute(inner, effects)?;
         let Some(device) = inner.device.as_mut() else { return Err(AgentError::Unenrolled) };
+        device.last_run = Some(self.run.id);
         device.policy = reply.policy.clone();
         if let Some(signed) = &reply.checkpoint {
             let checkpoint: Checkpoint = cose::verify(signed, b"", &device.checkpoint_key)?;
@@ -153,9 +155,13 @@ impl Agent {
     async fn answer_stream(self: &Rc<Self>, mut exchange: Exchange) -> Result<(), AgentError> {
         loop {
             let frame = exchange.frame().await?;
-            if frame.kind() != Kind::Command {
-                exchange.send(&Unsupported { kind: frame.kind().number() })?;
-                continue;
+            match frame.kind() {
+                Kind::Command => {}
+                Kind::RunProbe => return Ok(exchange.send(&RunAnswer { run: self.run.id })?),
+                other => {
+                    exchange.send(&Unsupported { kind: other.number() })?;
+                    continue;
+                }
             }
             let CommandMessage { command } = frame.decode().map_err(ExchangeError::from)?;
             let obeyed = self.obey(&command);

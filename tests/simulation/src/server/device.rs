@@ -15,7 +15,7 @@ use shared::wire::{
 };
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Server, ServerError, unlock};
+use super::{EPOCH, Server, ServerError, second, unlock};
 use crate::executor::{Owner, either, settle};
 use crate::network::{Close, Connection, Exchange, ExchangeError};
 use crate::sim::keyring;
@@ -23,7 +23,7 @@ use crate::sim::keyring;
 /// Whose connection it is.
 pub(super) struct Caller {
     pub(super) enrolment: EnrolmentId,
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Caller {
@@ -131,11 +131,13 @@ async fn greet(
     hello: Hello,
     exchange: &Exchange,
 ) -> Result<(), ServerError> {
-    let _held = caller.turn(server).await?;
+    second::lives_if_forked(server, caller, &hello).await?;
+    let held = caller.turn(server).await?;
     let device = server.load(caller.enrolment).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(server, &device.value, exchange);
     }
+    second::block_if_copied(server, caller, &hello).await?;
     let greeting = server
         .retry_on_conflict(async || {
             let device = server.load(caller.enrolment).await?;
@@ -143,7 +145,7 @@ async fn greet(
             let account = account.ok_or(RefusalReason::DeviceUnknown)?;
             let commands = settle(server.sim.store.commands_of(caller.enrolment))?;
             let commands: Vec<_> = commands.into_iter().map(|stored| stored.value).collect();
-            let mut greeting = hello::greet(device, &account.value, &commands, &hello, server.now())?;
+            let mut greeting = hello::greet(device, &account.value, &commands, &hello, EPOCH, server.now())?;
             server.commit(std::mem::take(&mut greeting.changes)).await?;
             Ok(greeting)
         })
@@ -161,7 +163,9 @@ async fn greet(
         checkpoint: Some(ByteBuf::from(checkpoint)),
         renew: greeting.renew,
     };
-    server.answer(caller.enrolment, exchange, &reply)
+    server.answer(caller.enrolment, exchange, &reply)?;
+    drop(held);
+    second::watch(server, caller, &hello).await
 }
 
 async fn receipt(

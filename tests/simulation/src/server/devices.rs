@@ -5,7 +5,7 @@ use mdm_core::command::{self, CommandError, Instruction};
 use shared::ids::EnrolmentId;
 use shared::signed::Action;
 
-use super::{Server, ServerError};
+use super::{EPOCH, Server, ServerError};
 use crate::executor::settle;
 use crate::fault::Fault;
 use crate::sim::keyring;
@@ -18,7 +18,7 @@ impl From<CommandError> for ServerError {
 
 impl Server {
     fn instruction(&self) -> Instruction<'static> {
-        Instruction { actor: Actor::Server, reason: "simulated", now: self.now(), epoch: 0 }
+        Instruction { actor: Actor::Server, reason: "simulated", now: self.now(), epoch: EPOCH }
     }
 
     /// 利用停止.

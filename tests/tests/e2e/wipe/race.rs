@@ -12,7 +12,7 @@ use shared::wire::{CommandResult, HelloReply, Kind, Renew, UnlockFinish, UnlockG
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::thief::{hello, holder, journal, runtime};
+use crate::thief::{holder, journal, runtime};
 
 /// What a server closes connections with when it wipes their device.
 const COMMAND_WAITS: Answer = Answer::Closed(5);
@@ -87,7 +87,7 @@ fn a_device_that_reads_no_answers_puts_off_others_of_its_enrolment_but_not_its_w
     .unwrap();
     let behind = runtime.block_on(RawDevice::connect(world.quic(), Some(&identity))).unwrap();
     let mut stream = runtime.block_on(behind.stream()).unwrap();
-    runtime.block_on(stream.send(&hello())).unwrap();
+    runtime.block_on(stream.send(&behind.hello_message())).unwrap();
 
     holder.order(&world, "wipe").unwrap();
     // The control: the hello was sent before the wipe was ordered, and waits for its turn still.

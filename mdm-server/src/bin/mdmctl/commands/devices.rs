@@ -73,6 +73,9 @@ pub(super) fn show(device: &DeviceView) -> String {
         ("may be open until", maybe_time(device.may_be_open_until)),
         ("attempts left", device.attempts_left.map_or_else(|| "-".to_owned(), |left| left.to_string())),
     ];
+    if let Some(copy) = &device.copy {
+        said.push(("copy suspected", format!("{}, {}", time(copy.suspected_at), word(copy.sign))));
+    }
     if let Some(wipe) = &device.wipe {
         said.push(("wipe ordered", time(wipe.ordered_at)));
         said.push(("sealed", maybe_time(wipe.sealed_at)));

@@ -123,7 +123,7 @@ impl Engine for Failing {
         Ok(())
     }
 
-    fn room(&self, _bytes: usize) -> Result<(), EngineError> {
+    fn room(&self, _bytes: usize, _reserve: bool) -> Result<(), EngineError> {
         Ok(())
     }
 
