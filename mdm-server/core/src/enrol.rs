@@ -175,7 +175,13 @@ fn rebind(registration: Registration, now: Timestamp) -> Result<Registered, Refu
     another_device_may_be_had(&registration.devices)?;
     let mut code = registration.code.clone();
     code.value.state = CodeState::Bound(enrolment);
+    let subject =
+        Subject { account: Some(code.value.account), device: Some(enrolment), ..Subject::default() };
     let mut registered = resume(registration, enrolment, now)?;
+    registered.changes.note(
+        AuditEvent::new(now, Actor::Code, Happening::DeviceRegistered, subject)
+            .fact("again", "with another code"),
+    );
     registered.changes.update(code.version, Record::Code(code.value));
     Ok(registered)
 }

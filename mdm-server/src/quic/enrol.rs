@@ -180,6 +180,9 @@ async fn register_pin(
     let credential = Secret::make(&mut OsRng);
     let response =
         service.keyring.opaque.registration_response(&request.request, &credential).map_err(malformed)?;
+    // Wiped or ended since it was granted: no help any more, though nothing could be made of this one.
+    let (device, code) = load_bound(service, index, enrolment).await?;
+    enrol::complete(device, &code, service.clock.now())?;
     exchange.send(&PinResponse { response }).await?;
     let upload: PinUpload = exchange.receive().await?;
     let record = record_from_upload(&upload.upload).map_err(malformed)?;
