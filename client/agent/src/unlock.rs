@@ -355,7 +355,11 @@ impl Agent {
     ) -> Result<(Attempt, VaultKey), UnlockError> {
         self.store_lease(&self.inner()).map_err(AgentError::from)?;
         let lease_secret = lease_secret.ok_or(UnlockError::Offline)?;
-        let (attempt, _) = self.attempt(SlotKind::Offline, pin)?;
+        // Half destroyed as the power went: the lease is over, and nothing is wrong with the phone.
+        let (attempt, _) = self.attempt(SlotKind::Offline, pin).map_err(|error| match error {
+            UnlockError::Slot(LoadSlotError::Slot(SlotError::Malformed)) => UnlockError::Offline,
+            other => other,
+        })?;
         let vault_key = attempt.slot.open_offline(&attempt.pin, &attempt.device_secret, &lease_secret)?;
         Ok((attempt, vault_key))
     }

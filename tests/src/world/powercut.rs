@@ -14,7 +14,7 @@ pub use disk::{Disk, Loss};
 pub use record::{Change, Recording};
 pub use tree::Tree;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -26,6 +26,8 @@ use super::shim::{Mode, Shim};
 pub struct Recorder {
     shim: Shim,
     start: Tree,
+    /// What of the folder is looked at; nothing named is all of it.
+    parts: Vec<PathBuf>,
 }
 
 impl Recorder {
@@ -34,10 +36,19 @@ impl Recorder {
     /// # Errors
     /// When it cannot be read, or the shim cannot be made.
     pub fn new(site: &Site, folder: &Path) -> Result<Self> {
+        Self::of_parts(site, folder, &[])
+    }
+
+    /// For some folders in a folder, in one order: where what one program does depends on what another has done.
+    ///
+    /// # Errors
+    /// As [`Recorder::new`].
+    pub fn of_parts(site: &Site, folder: &Path, parts: &[&Path]) -> Result<Self> {
         let shim = Shim::over(site, folder, Mode::Record)?;
         shim.arm()?;
-        let start = Tree::read(shim.folder())?;
-        Ok(Self { shim, start })
+        let parts: Vec<PathBuf> = parts.iter().map(|part| part.to_path_buf()).collect();
+        let start = Tree::read(shim.folder())?.only(&parts);
+        Ok(Self { shim, start, parts })
     }
 
     /// The shim, to start a server with.
@@ -67,7 +78,7 @@ impl Recorder {
         let changes = record::parse(&self.shim.record()?, self.shim.folder())?;
         let recording = Recording { start: self.start, changes };
         let whole = recording.disk(recording.changes.len()).kept();
-        whole.same_as(&Tree::read(self.shim.folder())?)?;
+        whole.only(&self.parts).same_as(&Tree::read(self.shim.folder())?.only(&self.parts))?;
         Ok(recording)
     }
 }

@@ -1,15 +1,19 @@
 //! The power is cut at recorded writes of an operation, and what was not synced is lost, kept or torn: whatever is left
 //! opens, nothing that was acknowledged before is gone, and an erase that was begun ends.
 
+mod both;
 mod erase;
 mod server;
 mod vault;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use e2e::world::World;
 use e2e::world::powercut::{Loss, Recording, Tree};
+use shared::policy::LeaseMode;
 use tempfile::TempDir;
 
 /// Cuts at a point, if something is not synced there: all of that lost, nothing lost, and so many in between.
@@ -31,18 +35,30 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Cuts the power at up to `most` points spread over a recording, and hands over each folder that may be left. The first
-/// complaint ends it, saying where.
-fn cut_everywhere(
-    recording: &Recording,
-    most: usize,
-    mut check: impl FnMut(&Path, &Tree, usize) -> Result<()>,
-) -> Result<Tally> {
+/// So many points spread over a recording, and each at which something was acknowledged: there the most is promised.
+fn points(recording: &Recording, most: usize, acknowledged: &[usize]) -> BTreeSet<usize> {
     let last = recording.changes.len();
-    let points: Vec<usize> = match last < most {
+    let spread: Vec<usize> = match last < most {
         true => (0..=last).collect(),
         false => (0..most).map(|i| i * last / (most - 1)).collect(),
     };
+    assert!(
+        acknowledged.iter().all(|at| *at <= last),
+        "acknowledged behind the end: {acknowledged:?} of {last}"
+    );
+    spread.into_iter().chain(acknowledged.iter().copied()).collect()
+}
+
+/// Cuts the power at up to `most` points spread over a recording and at those where something was acknowledged, and hands
+/// over each folder that may be left. The first complaint ends it, saying where.
+fn cut_everywhere(
+    recording: &Recording,
+    most: usize,
+    acknowledged: &[usize],
+    mut check: impl FnMut(&Path, &Tree, usize) -> Result<()>,
+) -> Result<Tally> {
+    let last = recording.changes.len();
+    let points = points(recording, most, acknowledged);
     let place = TempDir::new()?;
     let folder = place.path().join("cut");
     let mut tally = Tally { points: points.len(), ..Tally::default() };
@@ -64,4 +80,16 @@ fn cut_everywhere(
         }
     }
     Ok(tally)
+}
+
+/// A server that grants leases which survive a restart, also to keys without hardware: what lies on a phone's disk then is
+/// the most that can be left on it.
+fn durable_world() -> Result<World> {
+    let mut world = World::prepared()?;
+    world.edit_config(|config| {
+        config.devices.lease_mode = LeaseMode::Durable;
+        config.devices.durable_lease_on_software_keys = true;
+    })?;
+    world.start()?;
+    Ok(world)
 }

@@ -98,6 +98,13 @@ impl Recording {
         Self { start: self.start.clone(), changes }
     }
 
+    /// The same disk, if no sync had done anything.
+    pub fn disk_without_syncs(&self, changes: usize) -> Disk {
+        let start =
+            Self { start: self.start.clone(), changes: self.changes[..changes].to_vec() }.without_syncs();
+        start.disk(start.changes.len())
+    }
+
     /// The number of changes up to and with the first sync of this file after it was changed last; `None` if there was none.
     pub fn synced(&self, path: impl AsRef<Path>) -> Option<usize> {
         let mut inode = self.start.entries.get(path.as_ref()).map(|(inode, _)| *inode);

@@ -69,6 +69,22 @@ impl Tree {
         Ok(())
     }
 
+    /// The folder itself and what is in these parts of it; all of it, if none is named.
+    pub(super) fn only(mut self, parts: &[PathBuf]) -> Self {
+        let is_in =
+            |path: &Path| path.as_os_str().is_empty() || parts.iter().any(|part| path.starts_with(part));
+        self.entries.retain(|path, _| parts.is_empty() || is_in(path));
+        self
+    }
+
+    /// What is in one part, by itself.
+    pub fn part(&self, part: impl AsRef<Path>) -> Self {
+        let within = |(path, entry): (&PathBuf, &(u64, Entry))| {
+            Some((path.strip_prefix(&part).ok()?.to_owned(), entry.clone()))
+        };
+        Self { entries: self.entries.iter().filter_map(within).collect() }
+    }
+
     /// The bytes of a file, if there is one of that name.
     pub fn file(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match self.entries.get(path.as_ref()) {

@@ -137,7 +137,9 @@ fn whatever_a_power_cut_leaves_of_a_server_opens_with_everything_that_was_acknow
         ensure!(left.is_empty(), "the destroyed record is in {left:?}");
         Ok(())
     };
-    let tally = cut_everywhere(&story.recording, 60, |folder, tree, at| {
+    let answered: Vec<usize> =
+        story.answers.iter().map(|answer| answer.at).chain([story.wiped, story.blocked]).collect();
+    let tally = cut_everywhere(&story.recording, 60, &answered, |folder, tree, at| {
         if at >= story.wiped {
             nowhere(tree)?;
         }
