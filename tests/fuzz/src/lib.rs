@@ -14,6 +14,7 @@ mod texts;
 mod wire;
 
 use std::alloc::System;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use stats_alloc::StatsAlloc;
@@ -102,6 +103,16 @@ impl Target {
             "{} bytes made us allocate {allocated}, more than {allowed}",
             bytes.len()
         );
+    }
+
+    /// The same, and what the input was read as: nothing, if every decoder refused it.
+    ///
+    /// # Panics
+    /// As [`Target::check`].
+    pub fn reads(&self, bytes: &[u8]) -> BTreeSet<&'static str> {
+        drop(encodings::take_read());
+        self.check(bytes);
+        encodings::take_read()
     }
 
     /// The folder of its committed inputs.

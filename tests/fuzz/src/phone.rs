@@ -13,7 +13,7 @@ use shared::crypto::Secret;
 use vault::intent::{self, StoredIntent};
 use vault::{DurableLease, Home, Slot, SlotError, SlotKind, erase};
 
-use crate::encodings::settles_in_cbor;
+use crate::encodings::{read_as, settles_in_cbor};
 
 /// A home with one file of these bytes, and what `look` finds in it.
 fn with_file(path: fn(&Home) -> PathBuf, bytes: &[u8], look: impl FnOnce(&Home)) {
@@ -39,10 +39,14 @@ pub(crate) fn key_slot(bytes: &[u8]) {
     let opened = slot.open_online(&export_key, &secret).err();
     match slot.header().kind {
         SlotKind::Online => {
+            read_as("online slot");
             assert_eq!(opened, Some(SlotError::Closed));
             assert_eq!(slot.open_offline("000000", &secret, &secret).err(), Some(SlotError::WrongKind));
         }
-        SlotKind::Offline => assert_eq!(opened, Some(SlotError::WrongKind)),
+        SlotKind::Offline => {
+            read_as("offline slot");
+            assert_eq!(opened, Some(SlotError::WrongKind));
+        }
     }
     // Where the cost is refused, it is refused before it is paid; where it is not, nobody needs to pay it here.
     if slot.header().kind == SlotKind::Offline && slot.header().stretching.argon2().is_err() {
@@ -101,6 +105,7 @@ pub(crate) fn wipe_intent(bytes: &[u8]) {
         Ok(StoredIntent::Absent) => panic!("the file is there"),
         Ok(StoredIntent::Empty) => assert!(bytes.iter().all(|byte| *byte == 0)),
         Ok(StoredIntent::Written(command)) => {
+            read_as("command");
             assert!(command.len() <= MAX_LEN);
             assert!(bytes[4..].starts_with(&command), "what is verified is what stands there");
         }
@@ -113,6 +118,7 @@ pub(crate) fn wipe_intent(bytes: &[u8]) {
 pub(crate) fn gone(bytes: &[u8]) {
     with_file(Home::gone, bytes, |home| {
         let Some(command) = erase::acked(home) else { return };
+        read_as("acknowledged command");
         erase::store_acked(home, command).expect("a file in a temporary folder");
         assert_eq!(erase::acked(home), Some(command));
     });

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use shared::cose::Signer as _;
 use shared::wire::KeyLevel;
 
-use crate::encodings::{settles_in_a_query, settles_in_json};
+use crate::encodings::{read_as, settles_in_a_query, settles_in_json};
 use crate::statements;
 
 /// Records that are charged and destroyed.
@@ -36,6 +36,7 @@ async fn use_records(records: &dyn UnlockRecords) {
         let after = records.attempts(enrolment).await.expect("a count in memory").expect("it is listed");
         match charge {
             Charge::Charged(charged) => {
+                read_as("record with attempts left");
                 assert_eq!(after.used, before.used + 1, "every attempt is counted");
                 assert_eq!(charged.attempts_left, after.left());
             }
@@ -113,11 +114,13 @@ pub(crate) fn journal_export(bytes: &[u8]) {
     let anchored = journal_file::verify(BufReader::new(bytes), &by_key);
     if let Ok(verdict) = &anchored {
         assert!(verdict.anchored);
+        read_as("journal signed by our key");
         let alone = alone.as_ref().expect("what a key vouches for agrees with itself");
         assert!(!alone.anchored);
         assert_eq!((alone.entries, &alone.head), (verdict.entries, &verdict.head));
     }
     if let Ok(verdict) = &alone {
+        read_as("journal");
         let (entries, head) = (verdict.entries, &verdict.head);
         let known =
             Anchors::parse(None, Some(&format!("{entries}:{head}"))).expect("a head as it is printed");
@@ -129,9 +132,11 @@ pub(crate) fn journal_export(bytes: &[u8]) {
 pub(crate) fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(config) = toml::from_str::<Config>(text) else { return };
+    read_as("configuration");
     let written = toml::to_string(&config).expect("what was read can be written");
     assert_eq!(toml::from_str::<Config>(&written).as_ref(), Ok(&config));
     if config.problem().is_none() {
+        read_as("configuration without a problem");
         for level in [KeyLevel::Software, KeyLevel::Tee, KeyLevel::Strongbox] {
             let policy = config.policy(level);
             assert!(policy.pin_min_length >= 4 && policy.max_open_seconds >= 60);

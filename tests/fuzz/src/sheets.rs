@@ -2,6 +2,8 @@
 
 use mdm_core::sheet::{self, Encoding, MAX_CELL, MAX_COLUMNS, MAX_ROWS, Person, Row};
 
+use crate::encodings::read_as;
+
 /// The first byte declares an encoding, or none; the rest is the file.
 pub(crate) fn staff_sheet(bytes: &[u8]) {
     let Some((declared, file)) = bytes.split_first() else { return };
@@ -19,6 +21,7 @@ pub(crate) fn staff_sheet(bytes: &[u8]) {
             return;
         }
     };
+    read_as(sheet.encoding.name());
     assert!(!sheet.rows.is_empty() && sheet.rows.len() <= MAX_ROWS);
     assert!(sheet.columns.len() + sheet.unused_columns.len() <= MAX_COLUMNS);
     assert!(sheet.rows.is_sorted_by(|a, b| a.number < b.number), "rows are in order, each once");
@@ -32,7 +35,10 @@ pub(crate) fn staff_sheet(bytes: &[u8]) {
 fn within_limits(row: &Row) {
     assert!(row.number >= 2, "the header is row 1");
     match &row.person {
-        Ok(person) => acceptable(person),
+        Ok(person) => {
+            read_as("person");
+            acceptable(person);
+        }
         Err(problems) => assert!((1..=4).contains(&problems.len()), "{} problems", problems.len()),
     }
     assert!(row.staff_number.is_some() || row.person.is_err(), "an accepted row is about somebody");

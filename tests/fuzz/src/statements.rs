@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::cose::{self, MAX_LEN, PublicKey, Signer, SoftwareKey, Statement, VerifyError};
 use shared::signed::{Checkpoint, Command, Lease, Receipt};
 
-use crate::encodings::{cbor, settles_in_cbor};
+use crate::encodings::{cbor, read_as, settles_in_cbor};
 
 /// What statements of the corpus are bound to.
 pub(crate) const BOUND_TO: &[u8] = b"fuzz";
@@ -92,6 +92,7 @@ pub(crate) fn public_key(bytes: &[u8]) {
         assert!(!key.verify(b"message", &[0; 64]), "no key signs with zeros");
     }
     if let Ok(key) = SoftwareKey::from_pkcs8(bytes) {
+        read_as("private key");
         let signature = key.sign(b"message").expect("a key in memory signs");
         assert!(key.public_key().verify(b"message", &signature), "the halves belong together");
     }

@@ -9,11 +9,14 @@ use mdm_server::journal_file::Anchors;
 use shared::activation_code::ActivationCode;
 use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
 
+use crate::encodings::read_as;
+
 /// A typed or scanned code.
 pub(crate) fn activation_code(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match ActivationCode::parse(text) {
         Ok(code) => {
+            read_as("activation code");
             let printed = code.to_text();
             assert_eq!(printed.len(), 25, "four groups of five, four hyphens and the check character");
             let again = ActivationCode::parse(&printed).expect("what is printed reads");
@@ -44,6 +47,7 @@ pub(crate) fn id(bytes: &[u8]) {
 
 fn reads_back<T: FromStr + ToString + PartialEq>(text: &str) {
     let Ok(id) = text.parse::<T>() else { return };
+    read_as(std::any::type_name::<T>());
     let written = id.to_string();
     assert_eq!(written.len(), 36);
     assert!(written.parse::<T>().is_ok_and(|again| again == id), "{written}");
@@ -53,20 +57,30 @@ fn reads_back<T: FromStr + ToString + PartialEq>(text: &str) {
 pub(crate) fn name(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(number) = StaffNumber::new(text) {
+        read_as("staff number");
         assert!((1..=32).contains(&number.as_str().chars().count()));
         assert_eq!(StaffNumber::new(number.as_str()), Ok(number));
     }
     if let Ok(source) = SourceName::new(text) {
+        read_as("source");
         assert!((1..=64).contains(&source.as_str().chars().count()));
         assert_eq!(SourceName::new(source.as_str()), Ok(source));
     }
     if let Ok(operator) = OperatorName::new(text) {
+        read_as("operator");
         let folded = OperatorName::new(&operator.folded()).expect("folding leaves a name");
         assert_eq!(folded.folded(), operator.folded());
         assert_eq!(OperatorName::new(operator.as_str()), Ok(operator));
     }
     if let Ok(encoding) = text.parse::<Encoding>() {
+        read_as("encoding");
         assert_eq!(encoding.name().parse(), Ok(encoding));
+    }
+    if Anchors::parse(Some(text), None).is_ok() {
+        read_as("fingerprint");
+    }
+    if Anchors::parse(None, Some(text)).is_ok() {
+        read_as("head");
     }
     for anchors in [Anchors::parse(Some(text), None), Anchors::parse(None, Some(text))] {
         assert!(anchors.is_err() || anchors != Ok(Anchors::default()), "an anchor that was read holds");

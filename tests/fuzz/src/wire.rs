@@ -18,7 +18,7 @@ use shared::wire::{
     UnlockGranted, UnlockStart, Unsupported, body_length,
 };
 
-use crate::encodings::{cbor, settles_in_cbor};
+use crate::encodings::{cbor, read_as, settles_in_cbor};
 
 /// A stream's bytes: prefix and frame.
 pub(crate) fn wire_frame(bytes: &[u8]) {
@@ -149,6 +149,7 @@ fn enrolment() -> EnrolmentId {
 pub(crate) fn opaque_server(bytes: &[u8]) {
     let mut rng = StdRng::seed_from_u64(1);
     if let Ok(setup) = ServerSetup::from_bytes(bytes) {
+        read_as("server setup");
         let written = setup.to_bytes();
         let again = ServerSetup::from_bytes(&written).expect("what was written reads");
         assert!(*again.to_bytes() == *written, "reading changes the secrets");
@@ -156,9 +157,11 @@ pub(crate) fn opaque_server(bytes: &[u8]) {
     let setup = ServerSetup::make(&mut rng);
     let credential = Secret::make(&mut rng);
     if let Ok(response) = setup.registration_response(bytes, &credential) {
+        read_as("registration request");
         assert!(!response.is_empty());
     }
     if let Ok(record) = record_from_upload(bytes) {
+        read_as("registration upload");
         let ke1 = LoginStart::make(Secret::make(&mut rng), &mut rng).expect("a fresh login").1;
         // Nobody has proved yet that the upload is of a right registration; login must bear it.
         let _ = setup.login(&record, &credential, enrolment(), &ke1, &mut rng);
@@ -180,6 +183,7 @@ pub(crate) fn opaque_client(bytes: &[u8]) {
     let registration =
         RegistrationStart::make(Secret::make(&mut rng), &mut rng).expect("a fresh registration").0;
     if let Ok((upload, _)) = registration.finish(bytes, enrolment(), Stretching::default(), &mut rng) {
+        read_as("registration response");
         assert!(record_from_upload(&upload).is_ok(), "what we upload is a record");
     }
 }

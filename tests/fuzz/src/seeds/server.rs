@@ -43,6 +43,8 @@ fn key_files(seeds: &mut Seeds) {
             records.put(id, credential, Secret::make(&mut rng), attempts).await.expect("a record");
             records.charge(id).await.expect("an attempt");
         }
+        let (id, credential) = (EnrolmentId::from_bytes([1; 16]), Secret::make(&mut rng));
+        records.put_pending(id, credential, Secret::make(&mut rng)).await.expect("a record beside another");
         records.destroy(EnrolmentId::from_bytes([3; 16])).await.expect("a record of ours");
     });
     let file = fs::read(&path).expect("just written");
@@ -165,7 +167,31 @@ fn answers(seeds: &mut Seeds) {
         link(&GENESIS, &AuditEvent::new(at, Actor::Server, Happening::DeviceBlocked, Subject::default()));
     let operator = json!({"id": ID, "name": "tanaka", "role": "owner", "state": "ready", "has_token": true,
         "created_at": TIME});
+    let seat = json!({"account": ID, "staff_number": "0012345", "name": "髙橋 太郎"});
+    let more = json!({"mail": "a@example.jp", "employment": null, "term_ends": "2028-03-31", "state_since": TIME,
+        "created_at": TIME, "waiting_since": null, "devices": [device], "codes": [{"state": "used", "issued_at": TIME,
+        "valid_from": TIME, "expires_at": TIME, "tries": 1, "assigned": true}]});
+    let mut detail = account.clone();
+    let fields = detail.as_object_mut().expect("an account is an object");
+    fields.extend(more.as_object().expect("so is the rest of it").clone());
+    let batch = json!({
+        "id": ID, "source": "知事部局", "mode": "roster", "state": "planned", "applied_at": null, "uploaded_at": TIME,
+        "sha256": "00", "encoding": "cp932", "delimiter": "comma", "unused_columns": ["備考"], "private_use_total": 1,
+        "private_use": [{"row": 2, "column": "氏名", "code": "U+E000"}], "normalised_rows": {"first": [2], "total": 1},
+        "summary": {"rows": 1, "join": 1, "moved": 0, "change": 0, "returned": 0, "leave": 0, "unchanged": 0,
+            "rejected": 0, "leavers_held_back": false, "seats_wished": 1, "seats_freed": 0, "seats_free": 5},
+    });
+    let code = json!({"account": ID, "source": "知事部局", "staff_number": "1", "name": "甲", "department": "総務課",
+        "code": "XXXXX-XXXXX", "valid_from": TIME, "expires_at": TIME});
+    let item = json!({"position": 0, "row": 2, "account": null, "kind": "join", "staff_number": "1", "name": "甲",
+        "department": null, "wishes_seat": true});
     let answers = [
+        (8, "account", detail),
+        (9, "batch", batch),
+        (10, "items", json!({"items": [item]})),
+        (13, "reclaimed", json!({"dry_run": true, "reclaimed": [seat], "given_to": []})),
+        (14, "reissued", json!({"code": code})),
+        (19, "invitation", json!({"operator": operator, "link": "https://localhost/i", "expires_at": TIME})),
         (6, "error", json!({"error": {"code": "not-found", "message": "there is no such account"}})),
         (7, "accounts", json!({"items": [account], "next": ID})),
         (11, "devices", json!({"items": [device]})),
