@@ -123,6 +123,9 @@ pub enum PhoneCommand {
         #[command(subcommand)]
         act: Act,
     },
+    /// Have a running phone panic while it does something, and go on.
+    #[command(hide = true)]
+    Panic,
     /// Search the memory of a running phone, which has to be scannable, for secrets in two halves.
     #[command(hide = true)]
     Scan {

@@ -43,6 +43,7 @@ enum Request {
     Document { id: DocumentId },
     Notes,
     Status,
+    Panic,
     Scan { needles: Vec<Needle>, planted: bool },
 }
 
@@ -144,6 +145,7 @@ fn serve(served: &Served, stream: &UnixStream) -> anyhow::Result<()> {
         Request::Document { id } => return serve_contents(stream, |out| agent.document(id, out)),
         Request::Put { name } => put(agent, &name, &mut reader),
         Request::Scan { needles, planted } => scan(served, &needles, planted),
+        Request::Panic => panic!("somebody asked for it, in the state {:?}", agent.state()),
         request => answer(agent, &served.runtime, request),
     };
     let answer = match answer {
@@ -175,7 +177,11 @@ fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Res
         Request::Documents => serde_json::to_value(agent.documents()?)?,
         Request::Notes => serde_json::to_value(agent.notes()?)?,
         Request::Status => serde_json::to_value(agent.status())?,
-        Request::Get { .. } | Request::Document { .. } | Request::Put { .. } | Request::Scan { .. } => {
+        Request::Get { .. }
+        | Request::Document { .. }
+        | Request::Put { .. }
+        | Request::Scan { .. }
+        | Request::Panic => {
             bail!("answered elsewhere")
         }
     })
@@ -332,6 +338,7 @@ impl Client {
                 let status: Status = serde_json::from_value(self.exchange(&Request::Status)?)?;
                 print::status(&status, json)?;
             }
+            PhoneCommand::Panic => drop(self.exchange(&Request::Panic)?),
             PhoneCommand::Scan { planted, needles } => {
                 let needles =
                     needles.iter().map(|text| Needle::parse(text)).collect::<anyhow::Result<_>>()?;

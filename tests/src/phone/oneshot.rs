@@ -130,6 +130,7 @@ pub(super) async fn command(
         | PhoneCommand::Run
         | PhoneCommand::Sync
         | PhoneCommand::Try { .. }
+        | PhoneCommand::Panic
         | PhoneCommand::Scan { .. }
         | PhoneCommand::EraseState { .. } => {
             bail!("this command is not one for an open home")

@@ -41,6 +41,14 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Logging everything that can be logged.
+    pub fn at_trace() -> Self {
+        Self {
+            prefix: Vec::new(),
+            variables: vec![("MDM_LOG", "trace".into()), ("RUST_BACKTRACE", "full".into())],
+        }
+    }
+
     /// With the shim loaded.
     pub fn with(shim: &Shim) -> Self {
         let mut variables = shim.variables();

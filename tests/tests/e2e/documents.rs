@@ -153,6 +153,16 @@ fn contents_on_the_servers_disk_are_sealed_and_survive_its_restart() {
     publish(&world, "manual.pdf", &bytes, &["--organisation"]).unwrap();
     let marker = &bytes[1_000..1_064];
     assert!(e2e::world::files::containing(&world.data(), marker).unwrap().is_empty());
+    // The controls: the search finds what lies there in clear, and the sealed contents do lie there.
+    let planted = world.data().join("planted");
+    std::fs::write(&planted, &bytes).unwrap();
+    assert_eq!(e2e::world::files::containing(&world.data(), marker).unwrap(), [planted.as_path()]);
+    std::fs::remove_file(&planted).unwrap();
+    let files = e2e::world::files::files(&world.data()).unwrap();
+    let sealed = files.iter().filter(|path| std::fs::metadata(path).unwrap().len() >= bytes.len() as u64);
+    let under_documents =
+        sealed.filter(|path| path.strip_prefix(world.data()).unwrap().starts_with("documents")).count();
+    assert_eq!(under_documents, 1, "{files:?}");
     world.restart().unwrap();
     runtime().unwrap().block_on(async {
         let device = RawDevice::connect(world.quic(), Some(&holder.identity().unwrap())).await.unwrap();

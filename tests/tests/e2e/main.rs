@@ -16,6 +16,7 @@ mod notes;
 mod powercut;
 mod prepared;
 mod restore;
+mod secrets;
 mod session;
 mod thief;
 mod unlock;

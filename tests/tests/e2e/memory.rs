@@ -35,14 +35,14 @@ fn halves(secret: &[u8]) -> String {
 }
 
 /// Export key and vault key, by a login of our own beside the phone.
-fn keys(world: &World, holder: &Holder) -> Result<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn keys(world: &World, holder: &Holder, pin: &str) -> Result<(Vec<u8>, Vec<u8>)> {
     let home = Home::new(holder.phone.home());
     let secret = Secret::<32>::from_slice(&fs::read(home.device_secret())?).context("32 bytes")?;
     let enrolment = holder.enrolment()?;
     let slot = Slot::load(&home, SlotKind::Online)?.context("an online slot")?;
     let export_key = runtime()?.block_on(async {
         let device = RawDevice::connect(world.quic(), Some(&holder.identity()?)).await?;
-        let answer = device.challenge(PIN, &secret, enrolment, slot.header().stretching).await;
+        let answer = device.challenge(pin, &secret, enrolment, slot.header().stretching).await;
         anyhow::Ok(answer?.export_key)
     })?;
     let file: SlotFile = ciborium::from_reader(fs::read(home.online_slot())?.as_slice())?;
@@ -50,6 +50,16 @@ fn keys(world: &World, holder: &Holder) -> Result<(Vec<u8>, Vec<u8>)> {
         .derive_sealing_key(&[export_key.expose(), secret.expose()], enrolment.as_bytes())
         .open(&file.header, &file.sealed)?;
     Ok((export_key.expose().to_vec(), key.to_vec()))
+}
+
+/// The key of names, which an open vault makes of its key: `docs/formats/vault.md` says how. The salt is read out of a copy
+/// of the folder.
+fn key_of_names(holder: &Holder, vault_key: &[u8]) -> Result<Vec<u8>> {
+    let copy = holder.phone.copy("salt")?;
+    let pairs = vault::raw::pairs(&Home::new(copy.home()))?;
+    let header = &pairs.iter().find(|(key, _)| key == b"h").context("a header")?.1;
+    let context = [holder.enrolment()?.as_bytes().as_slice(), &header[11..27]].concat();
+    Ok(Purpose::VaultNames.derive_bytes::<32>(&[vault_key], &context).expose().to_vec())
 }
 
 /// Which of them a running phone has in its memory, and where.
@@ -80,7 +90,8 @@ fn a_locked_phone_without_a_lease_has_neither_keys_nor_what_was_read_in_its_memo
     phone.enrol(&person.code, PIN).unwrap();
     let device = phone.status().unwrap()["enrolment"].as_str().unwrap().to_owned();
     let holder = Holder { phone: phone.clone(), device };
-    let (export_key, vault_key) = keys(&world, &holder).unwrap();
+    let (export_key, vault_key) = keys(&world, &holder, PIN).unwrap();
+    let key_of_names = key_of_names(&holder, &vault_key).unwrap();
 
     let running = phone.spawn(&["--scannable", "run"]).unwrap();
     running.wait_for_line("connecting", |line| (line == "connected").then_some(())).unwrap();
@@ -91,23 +102,31 @@ fn a_locked_phone_without_a_lease_has_neither_keys_nor_what_was_read_in_its_memo
     assert_eq!(phone.get("note").unwrap(), marker);
     let lease_secret = fs::read(phone.home().join("vault/slots/lease-secret")).unwrap();
     let device_secret = fs::read(phone.home().join("device/secret")).unwrap();
-    let secrets = [
+    let mut secrets = vec![
+        ("the key of names", key_of_names),
         ("the marker", marker),
         ("the PIN", PIN.as_bytes().to_vec()),
         ("the vault key", vault_key),
         ("the export key", export_key),
         ("the device secret", device_secret),
-        ("the lease secret", lease_secret),
     ];
+    let without_lease = secrets.len();
+    secrets.push(("the lease secret", lease_secret));
 
-    // The controls: what is there is found, and the lease's secret is there by right.
+    // The controls: what is planted is found; and of an open vault the keys are there by right, and found as they are.
     assert_eq!(found(&phone, &secrets, true).len(), secrets.len());
     let open = found(&phone, &secrets, false);
     println!("while the vault is open: {open:?}");
-    assert!(open.iter().any(|(name, _)| name == "the lease secret"), "{open:?}");
+    let by_right = ["the vault key", "the key of names", "the lease secret"];
+    for name in by_right {
+        assert!(
+            open.iter().any(|(found, _)| found == name),
+            "{name} of an open vault is not found: {open:?}"
+        );
+    }
 
     phone.lock().unwrap();
-    let locked = found(&phone, &secrets[..5], false);
+    let locked = found(&phone, &secrets[..without_lease], false);
     println!("locked, with a lease: {locked:?}");
     assert_eq!(locked, [], "locked");
     holder.order(&world, "block").unwrap();

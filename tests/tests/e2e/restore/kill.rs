@@ -6,9 +6,10 @@ use std::path::Path;
 
 use e2e::world::shim::{Mode, Shim};
 use e2e::world::{Finished, Process, Site, World};
+use serde_json::{Value, json};
 
 use super::{Backup, admin, lose, said_quarantine, text};
-use crate::thief::{PIN, holder};
+use crate::thief::{PIN, holder, journal};
 
 /// How many writes are killed at.
 const POINTS: usize = 14;
@@ -38,7 +39,10 @@ fn a_restore_that_was_killed_is_refused_by_name_and_done_again() {
     let kept = holder(&world, "kept").unwrap();
     kept.phone.unlock(PIN).unwrap();
     let backup = Backup::make(&world, "backups").unwrap();
+    let expected = holdings(&world);
     world.stop().unwrap();
+    let entries = journal(&world).unwrap().len();
+    let expected_history = history(&world, entries);
     fs::remove_dir_all(lose(&world).unwrap()).unwrap();
     let arguments =
         ["restore", "--from", text(&backup.folder).unwrap(), "--key-file", text(&backup.key_file).unwrap()];
@@ -51,6 +55,8 @@ fn a_restore_that_was_killed_is_refused_by_name_and_done_again() {
         .unwrap();
     let writes = shim.calls().unwrap().len();
 
+    // The backup itself was noted in the journal, maybe behind what is in it.
+    let backed_up = entries - 1;
     let (mut refused, mut whole) = (0, 0);
     for mode in points(writes) {
         let mut killed = world.copy().unwrap();
@@ -75,7 +81,12 @@ fn a_restore_that_was_killed_is_refused_by_name_and_done_again() {
                 killed.start().unwrap();
             }
         }
+        // Whether it was whole or done again: all that was backed up is there, and the vault opens by it.
         said_quarantine(killed.phone("kept").try_unlock(PIN).unwrap());
+        assert_eq!(holdings(&killed), expected, "{mode:?}");
+        opens_again(&mut killed);
+        killed.stop().unwrap();
+        assert_eq!(history(&killed, backed_up), expected_history[..backed_up], "{mode:?}");
     }
     println!("{writes} writes of a restore, {POINTS} kills: {refused} refused by name, {whole} were whole");
     assert!(refused * 2 > POINTS, "only {refused} of {POINTS} kills fell into the restore");
@@ -87,6 +98,8 @@ fn a_backup_that_was_killed_is_whole_or_not_there() {
     let kept = holder(&world, "kept").unwrap();
     kept.phone.unlock(PIN).unwrap();
     world.stop().unwrap();
+    let noted = journal(&world).unwrap().len();
+    let expected_history = history(&world, noted);
     let counted = world.copy().unwrap();
     let to = counted.folder().join("backups");
     let shim = Shim::new(&counted, Mode::Count).unwrap();
@@ -124,14 +137,56 @@ fn a_backup_that_was_killed_is_whole_or_not_there() {
         // The server is unharmed, and what is there can be restored.
         killed.start().unwrap();
         killed.phone("kept").unlock(PIN).unwrap();
+        let expected = holdings(&killed);
         killed.stop().unwrap();
         lose(&killed).unwrap();
         backup.restore(&killed, &[]).unwrap().expect_success("the backup").unwrap();
         killed.start().unwrap();
         said_quarantine(killed.phone("kept").try_unlock(PIN).unwrap());
+        let without_last_unlock = |mut known: Value| {
+            // The phone was unlocked after the backup.
+            known["devices"][0].as_object_mut().unwrap().remove("last_unlock");
+            known
+        };
+        assert_eq!(without_last_unlock(holdings(&killed)), without_last_unlock(expected), "{mode:?}");
+        opens_again(&mut killed);
+        killed.stop().unwrap();
+        assert_eq!(history(&killed, noted), expected_history, "{mode:?}");
     }
     println!("{writes} writes of a backup, {POINTS} kills: {cut_off} left no backup");
     assert!(cut_off * 2 > POINTS, "only {cut_off} of {POINTS} kills fell into the backup");
+}
+
+/// What a restored server knows, which nothing has changed since: devices, people, and the journal that leads to it.
+fn holdings(world: &World) -> Value {
+    let without_times = |mut device: Value| {
+        // A server in quarantine says so of each device; what it holds of them is the same.
+        let fields = device.as_object_mut().unwrap();
+        fields.retain(|name, _| {
+            ["id", "account", "state", "model", "enrolled_at", "last_unlock"].contains(&name.as_str())
+        });
+        device
+    };
+    json!({
+        "devices": world.devices().unwrap().into_iter().map(without_times).collect::<Vec<_>>(),
+        "accounts": world.accounts("kept").unwrap(),
+        "seats": world.mdmctl(&["licenses", "status"]).unwrap(),
+    })
+}
+
+/// The journal of a stopped server, up to where the backup was made.
+fn history(world: &World, entries: usize) -> Vec<String> {
+    let bodies = journal(world).unwrap();
+    assert!(bodies.len() >= entries, "{} entries of {entries}", bodies.len());
+    bodies.iter().take(entries).map(|body| format!("{body:?}")).collect()
+}
+
+/// Ends the quarantine as an owner would who knows of no wipe, and opens the vault: its record is there as well.
+fn opens_again(world: &mut World) {
+    world.stop().unwrap();
+    super::clear_quarantine(world).unwrap();
+    world.start().unwrap();
+    world.phone("kept").unlock(PIN).unwrap();
 }
 
 /// What the shim does to a process.
