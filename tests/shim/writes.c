@@ -7,11 +7,12 @@
  *                  kill-after   SIGKILL right after call number WRITES_AT has returned
  *                  kill-before  SIGKILL right before call number WRITES_AT is made
  *                  no-sync      fsync, fdatasync and sync_file_range return 0 and do nothing; nothing is counted
+ *                  refuse       each counted call but a sync fails with the error number WRITES_AT, and changes nothing
  *                  record       as count; what each call has changed is appended to WRITES_RECORD, with its bytes
  *   WRITES_FOLDER  absolute path without symbolic links
  *   WRITES_REPORT  file to which one line per counted call is appended: the number, the call, the path
  *   WRITES_ARM     counting begins when this file exists; without it, at once
- *   WRITES_AT      the number, from 1, for the two kill modes
+ *   WRITES_AT      the number, from 1, for the two kill modes and refuse
  *   WRITES_RECORD  file for the mode record. An entry, little-endian: kind (1), inode (8), place or size (8), mode (4), length
  *                  of the path (4), of the second path (4), of the bytes (8); then path, second path, bytes. Kinds: C file
  *                  made, M folder made, W bytes written, T size set, S synced, A all synced, R renamed, L linked, U file
@@ -38,7 +39,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum mode { COUNT, KILL_AFTER, KILL_BEFORE, NO_SYNC, RECORD };
+enum mode { COUNT, KILL_AFTER, KILL_BEFORE, NO_SYNC, RECORD, REFUSE };
 
 static enum mode mode;
 static const char *folder;
@@ -104,13 +105,15 @@ __attribute__((constructor)) static void start(void)
         mode = KILL_BEFORE;
     else if (strcmp(word, "record") == 0)
         mode = RECORD;
+    else if (strcmp(word, "refuse") == 0)
+        mode = REFUSE;
     else
-        die("WRITES_MODE is count, kill-after, kill-before, no-sync or record");
+        die("WRITES_MODE is count, kill-after, kill-before, no-sync, record or refuse");
     folder = required("WRITES_FOLDER");
     folder_length = strlen(folder);
     if (folder[0] != '/' || folder[folder_length - 1] == '/')
         die("WRITES_FOLDER is an absolute path without a slash at its end");
-    if (mode == KILL_AFTER || mode == KILL_BEFORE) {
+    if (mode == KILL_AFTER || mode == KILL_BEFORE || mode == REFUSE) {
         char *end;
         at = strtol(required("WRITES_AT"), &end, 10);
         if (*end != '\0' || at < 1)
@@ -290,6 +293,11 @@ static void leave(int counted)
 #define COUNTED(result_type, enter_call, real_call, note) \
     do { \
         int counted = enter_call; \
+        if (counted && mode == REFUSE) { \
+            leave(counted); \
+            errno = (int)at; \
+            return -1; \
+        } \
         result_type result = real_call; \
         if (counted && mode == RECORD && result >= 0) { \
             int kept = errno; \
@@ -338,6 +346,7 @@ ON_FD(int, fallocate, (int fd, int how, off_t place, off_t n), (int, int, off_t,
       ALLOCATED(fd, how))
 ON_FD(int, fallocate64, (int fd, int how, off64_t place, off64_t n), (int, int, off64_t, off64_t), fd,
       (fd, how, place, n), ALLOCATED(fd, how))
+/* These return the error's number; -1 is an error as well to whoever asks. */
 ON_FD(int, posix_fallocate, (int fd, off_t place, off_t n), (int, off_t, off_t), fd, (fd, place, n), RESIZED(fd))
 ON_FD(int, posix_fallocate64, (int fd, off64_t place, off64_t n), (int, off64_t, off64_t), fd, (fd, place, n),
       RESIZED(fd))
@@ -349,6 +358,8 @@ ON_FD(int, posix_fallocate64, (int fd, off64_t place, off64_t n), (int, off64_t,
         REAL(name, int (*) types); \
         if (mode == NO_SYNC) \
             return 0; \
+        if (mode == REFUSE) \
+            return next_##name arguments; \
         COUNTED(int, enter_fd(#name, fd), next_##name arguments, note); \
     }
 

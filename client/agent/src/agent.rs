@@ -21,6 +21,7 @@ use crate::documents::DocumentsProgress;
 use crate::erase::{self, RunningErase};
 use crate::error::AgentError;
 use crate::grant::Grant;
+use crate::mend::Opening;
 use crate::outbox::NotesProgress;
 use crate::platform::Platform;
 
@@ -78,6 +79,8 @@ pub(crate) struct Inner {
     /// Tells the users of the open vault to stop.
     closing: Arc<AtomicBool>,
     pub(crate) erase: Option<RunningErase>,
+    /// Whether the vault is mended when it is opened.
+    pub(crate) opening: Opening,
 }
 
 /// The phone's agent.
@@ -125,7 +128,8 @@ impl Agent {
         let run = Run { id: RunId::make(moment().now, &mut rng()), after };
         let closing = Arc::default();
         let grant = Grant::at_start(lease_secret.is_some());
-        let inner = Inner { session, device, lease_secret, grant, closing, erase };
+        let inner =
+            Inner { session, device, lease_secret, grant, closing, erase, opening: Opening::default() };
         let agent = Self {
             home,
             platform,

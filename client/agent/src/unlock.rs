@@ -10,7 +10,7 @@ use shared::ids::EnrolmentId;
 use shared::opaque::{ExportKey, FinishedLogin, LoginStart, OpaqueError, Stretching, client_input};
 use shared::policy::LeaseMode;
 use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
-use vault::{DurableLease, FileError, LoadSlotError, Slot, SlotError, SlotKind, Vault, VaultKey};
+use vault::{DurableLease, FileError, LoadSlotError, Slot, SlotError, SlotKind, VaultKey};
 use zeroize::Zeroizing;
 
 use crate::agent::{Agent, Inner, rng};
@@ -156,6 +156,8 @@ impl Agent {
     fn attempt(&self, kind: SlotKind, pin: Zeroizing<String>) -> Result<(Attempt, u64), UnlockError> {
         let inner = self.inner();
         let device = inner.device.as_ref().ok_or(AgentError::Unenrolled)?;
+        // What cannot be written would be noticed only after the server has charged an attempt, and gives none back.
+        device.store(&self.home).map_err(AgentError::from)?;
         let secret = self.platform.secrets.load().map_err(AgentError::from)?;
         let device_secret = secret.ok_or(AgentError::Missing("the device secret"))?;
         let slot = Slot::load(&self.home, kind)?.ok_or(AgentError::Missing("the key slot"))?;
@@ -208,6 +210,8 @@ impl Agent {
         let opened = self.open_fitting_slot(&attempt.slot, export_key, &attempt.device_secret);
         opened.map_err(|error| match error {
             LoadSlotError::Slot(SlotError::Closed) if !confirmed => UnlockError::EnrolAgain,
+            // The PIN was right, and the slot has opened before.
+            LoadSlotError::Slot(SlotError::Closed) => SlotError::Malformed.into(),
             other => other.into(),
         })
     }
@@ -257,10 +261,9 @@ impl Agent {
         sent: Moment,
     ) -> Result<(), AgentError> {
         if inner.session.state() == State::Unlocking {
-            let device = inner.device.as_mut().ok_or(AgentError::Unenrolled)?;
-            let enrolment = device.enrolment;
-            let vault = Vault::open(&self.home, &opened.vault_key, enrolment)?;
-            {
+            let enrolment = inner.device.as_ref().ok_or(AgentError::Unenrolled)?.enrolment;
+            let vault = self.open_vault(inner, &opened.vault_key, enrolment)?;
+            if let Some(device) = inner.device.as_mut() {
                 device.policy = granted.policy.clone();
                 device.confirmed = true;
                 device.heard(moment().now);
@@ -338,7 +341,7 @@ impl Agent {
         vault_key: &VaultKey,
     ) -> Result<(), AgentError> {
         if inner.session.state() == State::Unlocking {
-            let vault = Vault::open(&self.home, vault_key, attempt.enrolment)?;
+            let vault = self.open_vault(inner, vault_key, attempt.enrolment)?;
             let grant = vault::grant::load(&self.home, vault_key, attempt.enrolment)?;
             self.install_vault(inner, vault);
             self.take_grant(inner, grant);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 /// Which file could not be dealt with, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}", path.display())]
+#[error("cannot {action} {}: {source}{cure}", path.display(), cure = cure(source))]
 pub struct FileError {
     /// What was tried.
     pub action: &'static str,
@@ -17,6 +17,16 @@ pub struct FileError {
     pub path: PathBuf,
     /// What the operating system said.
     pub source: io::Error,
+}
+
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and try again",
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            "; see that its folder can be written in, and try again"
+        }
+        _ => "",
+    }
 }
 
 /// Turns an [`io::Error`] into one that names the file.

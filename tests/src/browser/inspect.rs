@@ -105,7 +105,7 @@ fn axe_source() -> Result<PathBuf> {
     let source = root.join("target/browser/node_modules/axe-core/axe.min.js");
     ensure!(
         source.is_file(),
-        "{} is missing: `cargo xtask browser-tools` installs axe-core by npm",
+        "{} is missing: `cargo xtask tools` installs axe-core by npm",
         source.display()
     );
     Ok(source)

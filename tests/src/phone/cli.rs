@@ -106,6 +106,27 @@ pub enum PhoneCommand {
         #[command(flatten)]
         pin: OptionalPin,
     },
+    /// Read everything in the vault and name what is damaged; nothing is changed.
+    Check {
+        /// The PIN.
+        #[command(flatten)]
+        pin: RequiredPin,
+    },
+    /// Open a damaged vault: what is whole is kept, what is lost is named.
+    Repair {
+        /// The PIN.
+        #[command(flatten)]
+        pin: RequiredPin,
+    },
+    /// Put an empty vault in the place of one that cannot be repaired.
+    StartOver {
+        /// The PIN.
+        #[command(flatten)]
+        pin: RequiredPin,
+        /// Nothing is started over without it: what was not sent to the server is lost.
+        #[arg(long, required = true)]
+        lose_what_was_not_sent: bool,
+    },
     /// Say how the phone stands.
     Status {
         /// As JSON.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use client_agent::{Agent, EnrolRequest, Link, Unlocked};
+use client_agent::{Agent, EnrolRequest, Link, UnlockError, Unlocked, WayBack};
 use client_core::State;
 use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use shared::activation_code::ActivationCode;
@@ -64,7 +64,7 @@ pub(super) async fn command(
             Ok(())
         }
         PhoneCommand::Unlock { pin } => {
-            let (link, unlocked) = agent.connect_and_unlock(pin.read()?).await?;
+            let (link, unlocked) = agent.connect_and_unlock(pin.read()?).await.map_err(with_way_back)?;
             let how = match unlocked {
                 Unlocked::Online => "with the server",
                 Unlocked::Offline => "within the lease",
@@ -85,6 +85,15 @@ pub(super) async fn command(
             println!("the new PIN holds");
             Ok(())
         }
+        PhoneCommand::Check { pin } => {
+            unlocked(agent, pin.read()?, |agent| {
+                print::lost(&agent.check()?);
+                Ok(())
+            })
+            .await
+        }
+        PhoneCommand::Repair { pin } => mend(agent, pin.read()?, WayBack::Repair).await,
+        PhoneCommand::StartOver { pin, .. } => mend(agent, pin.read()?, WayBack::StartOver).await,
         PhoneCommand::Put { name, pin, .. } => {
             let mut source = source.context("a file to store")?;
             unlocked(agent, pin.read()?, move |agent| {
@@ -138,13 +147,35 @@ pub(super) async fn command(
     }
 }
 
+/// Connects, unlocks a damaged vault, says what became of it, and locks again.
+async fn mend(agent: &Arc<Agent>, pin: Zeroizing<String>, way: WayBack) -> anyhow::Result<()> {
+    let mending = agent.mend(way);
+    let outcome = agent.connect_and_unlock(pin).await;
+    let mended = mending.end();
+    let (link, _) = outcome.map_err(with_way_back)?;
+    print::mended(&mended.context("a vault that was opened")?);
+    finish(agent, link).await;
+    Ok(())
+}
+
+/// Says by which command a damaged vault is mended.
+fn with_way_back(error: UnlockError) -> anyhow::Error {
+    let way = WayBack::from_unlock(&error);
+    let error = anyhow::Error::from(error);
+    match way {
+        Some(WayBack::Repair) => error.context("`phone repair` keeps what is whole"),
+        Some(WayBack::StartOver) => error.context("only `phone start-over` is left"),
+        None => error,
+    }
+}
+
 /// Connects, unlocks, does the work off the async threads, and locks again.
 async fn unlocked(
     agent: &Arc<Agent>,
     pin: Zeroizing<String>,
     work: impl FnOnce(&Agent) -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let (link, _) = agent.connect_and_unlock(pin).await?;
+    let (link, _) = agent.connect_and_unlock(pin).await.map_err(with_way_back)?;
     let worker = Arc::clone(agent);
     let outcome = tokio::task::spawn_blocking(move || work(&worker)).await?;
     finish(agent, link).await;

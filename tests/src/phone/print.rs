@@ -1,8 +1,8 @@
 //! Answers as text for people and as JSON for programs.
 
-use client_agent::{Document, DocumentState, EraseReport, NoteState, NoteStatus, Status};
+use client_agent::{Document, DocumentState, EraseReport, Mended, NoteState, NoteStatus, Status};
 use serde::Serialize;
-use vault::EntryInfo;
+use vault::{EntryInfo, Lost};
 
 fn json(value: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
@@ -105,4 +105,34 @@ pub(super) fn notes(notes: &[NoteStatus], as_json: bool) -> anyhow::Result<()> {
 
 pub(super) fn entry(info: &EntryInfo) -> String {
     format!("{:>12}  {}  {}", info.size, info.stored_at, info.name)
+}
+
+/// What cannot be read any more, one line each.
+pub(super) fn lost(lost: &[Lost]) {
+    if lost.is_empty() {
+        println!("nothing is damaged");
+    }
+    for Lost { collection, name, unfinished, damage } in lost {
+        let what = if *unfinished { "an unfinished write of " } else { "" };
+        let name = name.as_deref().unwrap_or("(its name is lost, too)");
+        println!("lost: {what}{collection:?} {name}: {damage}");
+    }
+}
+
+/// What became of a vault that was damaged.
+pub(super) fn mended(mended: &Mended) {
+    match mended {
+        Mended::Whole => println!("nothing is damaged, and nothing was changed"),
+        Mended::StartedOver => println!("the vault is empty: what was not sent to the server is lost"),
+        Mended::Repaired(salvaged) => {
+            println!("kept {} records, lost {}", salvaged.kept, salvaged.lost.len());
+            lost(&salvaged.lost);
+            if salvaged.index_lost {
+                println!("the index was made anew: what somebody has removed or set back is not noticed");
+            }
+            if salvaged.commits_lost > 0 {
+                println!("the newest {} commits are lost", salvaged.commits_lost);
+            }
+        }
+    }
 }

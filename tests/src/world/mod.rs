@@ -6,6 +6,7 @@
 
 mod binaries;
 pub mod files;
+pub mod kernel;
 mod local;
 mod mdmctl;
 mod operators;

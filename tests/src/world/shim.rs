@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::io::Errno;
 
 use super::Site;
 
@@ -29,6 +30,8 @@ pub enum Mode {
     NoSync,
     /// Counts, and records what each call has changed.
     Record,
+    /// Nothing can be written: every call that would change something fails so.
+    Refuse(Errno),
 }
 
 /// The library as one server run gets it.
@@ -117,6 +120,7 @@ impl Shim {
             Mode::KillBefore(at) => ("kill-before", Some(at)),
             Mode::NoSync => ("no-sync", None),
             Mode::Record => ("record", None),
+            Mode::Refuse(error) => ("refuse", usize::try_from(error.raw_os_error()).ok()),
         };
         let mut variables = vec![
             ("WRITES_MODE", mode.into()),

@@ -5,6 +5,7 @@ mod april;
 mod commands;
 mod confine;
 mod console;
+mod damage;
 mod demo;
 mod documents;
 mod durability;
