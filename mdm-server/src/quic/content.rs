@@ -1,5 +1,8 @@
 //! Documents over connections that have proved a session grant: the manifest, and contents from any offset. Each answer, and
-//! each chunk of a long one, is written in the enrolment's turn and only if the grant still holds by then.
+//! each chunk of a long one, is written in the enrolment's turn and only if the grant still holds by then, and the document may
+//! still be read.
+
+use std::time::{Duration, Instant};
 
 use mdm_core::account::Account;
 use mdm_core::document::Document;
@@ -8,6 +11,9 @@ use shared::wire::{
     ManifestUnchanged, Message, PAGE_MAX, RefusalReason,
 };
 
+use tokio::time::timeout;
+
+use super::PATIENCE;
 use super::device::Caller;
 use super::exchange::{Exchange, ExchangeError};
 use crate::directory;
@@ -15,6 +21,11 @@ use crate::documents::ContentReader;
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::documents::blocking;
+
+/// How long a chunk may wait for the phone to read before others of the enrolment have their turn.
+const HOLD_TURN: Duration = Duration::from_millis(200);
+/// How often it is asked whether what was handed to the connection may still leave.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What the account may read, unless the device has it already.
 pub(super) async fn manifest(
@@ -60,29 +71,82 @@ fn pages(entries: Vec<DocumentEntry>) -> Vec<Vec<DocumentEntry>> {
 }
 
 /// The contents of a document from an offset on, if it is still this version and the account may read it.
+///
+/// Where that ends in the middle, the stream is reset: what waits to be sent on it does not leave any more.
 pub(super) async fn document(
     service: &Service,
     caller: &Caller,
     request: DocumentRequest,
     exchange: &mut Exchange,
 ) -> Result<(), ExchangeError> {
-    let account = reader(service, caller).await?;
-    let Some(document) = readable(service, &account, &request).await? else {
+    let Some(document) = readable(service, caller, &request).await? else {
         return answer(service, caller, exchange, &DocumentGone {}).await;
     };
     let (contents, content) = (service.contents.clone(), document.content);
     let opened = blocking(move || contents.open(content.id, content.size)).await?;
-    let mut reader = opened.map_err(UseCaseError::from)?;
-    let mut offset = request.offset;
-    loop {
-        let (read, bytes) = part(reader, offset).await?;
-        reader = read;
-        let length = bytes.len() as u64;
-        answer(service, caller, exchange, &DocumentChunk { offset, bytes }).await?;
-        offset += length;
-        if offset >= reader.size() {
-            return Ok(());
+    let reader = opened.map_err(UseCaseError::from)?;
+    let mut download = Download { service, caller, request, exchange, sent: 0 };
+    let outcome = download.run(reader).await;
+    let (DocumentRequest { id, offset, .. }, sent) = (&download.request, download.sent);
+    tracing::debug!(enrolment = %caller.enrolment, document = %id, offset, sent, "contents were sent");
+    if outcome.is_err() {
+        exchange.abandon();
+    }
+    outcome
+}
+
+struct Download<'a> {
+    service: &'a Service,
+    caller: &'a Caller,
+    request: DocumentRequest,
+    exchange: &'a mut Exchange,
+    /// Bytes of contents that were handed to the connection.
+    sent: u64,
+}
+
+impl Download<'_> {
+    async fn run(&mut self, mut reader: ContentReader) -> Result<(), ExchangeError> {
+        loop {
+            let offset = self.request.offset + self.sent;
+            let (read, bytes) = part(reader, offset).await?;
+            reader = read;
+            let length = bytes.len() as u64;
+            self.send(&DocumentChunk { offset, bytes }).await?;
+            self.sent += length;
+            if offset + length >= reader.size() {
+                return self.deliver().await;
+            }
         }
+    }
+
+    /// Hands a chunk to the connection. Whoever waits for a phone that does not read gives the enrolment's turn away meanwhile,
+    /// and asks again whether it may go on.
+    async fn send(&mut self, chunk: &DocumentChunk) -> Result<(), ExchangeError> {
+        let frame = chunk.to_frame();
+        let (mut rest, mut heard) = (frame.as_slice(), Instant::now());
+        while !rest.is_empty() {
+            let _held = self.caller.turn(self.service).await?;
+            self.go_on().await?;
+            match timeout(HOLD_TURN, self.exchange.send_some(rest)).await {
+                Ok(written) => (rest, heard) = (&rest[written?..], Instant::now()),
+                Err(_) if heard.elapsed() > PATIENCE => return Err(ExchangeError::Gone),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all of it was received, as long as it may be read.
+    async fn deliver(&mut self) -> Result<(), ExchangeError> {
+        while timeout(LOOK_EVERY, self.exchange.delivered()).await.is_err() {
+            self.go_on().await?;
+        }
+        Ok(())
+    }
+
+    async fn go_on(&self) -> Result<(), ExchangeError> {
+        let readable = readable(self.service, self.caller, &self.request).await?;
+        readable.map(drop).ok_or(ExchangeError::Gone)
     }
 }
 
@@ -95,17 +159,19 @@ pub(super) async fn part(
     Ok(read.await??)
 }
 
+/// The document, if the grant holds, it is still this version and the account may read it: as all three are stored now.
 async fn readable(
     service: &Service,
-    account: &Account,
+    caller: &Caller,
     request: &DocumentRequest,
 ) -> Result<Option<Document>, ExchangeError> {
+    let account = reader(service, caller).await?;
     let stored = service.store.document(request.id).await?.map(|stored| stored.value);
     let (rules, now) = (service.config.documents.reading_rules(), service.clock.now());
     Ok(stored.filter(|document| {
         document.version == request.version
             && request.offset <= document.content.size
-            && document.may_be_read_by(account, &rules, now)
+            && document.may_be_read_by(&account, &rules, now)
     }))
 }
 

@@ -107,6 +107,24 @@ impl Exchange {
         written.map_err(|_| ExchangeError::Gone)?.map_err(|_| ExchangeError::Gone)
     }
 
+    /// Hands some of `bytes` to the connection, and says how many: all of them or fewer. Dropped before that, none.
+    pub(super) async fn send_some(&mut self, bytes: &[u8]) -> Result<usize, ExchangeError> {
+        self.send.write(bytes).await.map_err(|_| ExchangeError::Gone)
+    }
+
+    /// Ends this side, and waits until the peer has received all of it, or does not want it any more.
+    pub(super) async fn delivered(&mut self) {
+        // Ended before, or stopped by the peer: there is nothing to wait for then.
+        let _ = self.send.finish();
+        let _ = self.send.stopped().await;
+    }
+
+    /// Takes back what was not sent yet; the peer hears that there is an end and no more.
+    pub(super) fn abandon(&mut self) {
+        // A stream that has ended has nothing to take back.
+        let _ = self.send.reset(super::close::DONE);
+    }
+
     /// Ends the exchange as it went, telling the peer of a failure, and waits until it was received.
     pub(super) async fn finish(mut self, result: Result<(), ExchangeError>) {
         if let Err(error) = result {
