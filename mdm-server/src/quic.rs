@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::congestion::BbrConfig;
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{Endpoint, IdleTimeout, Incoming, TransportConfig, VarInt};
 use shared::wire::{ALPN_DEVICE, ALPN_ENROL};
@@ -29,8 +30,10 @@ use crate::service::Service;
 
 /// Streams that one peer may have open at a time.
 const MAX_STREAMS: u32 = 16;
-/// Bytes that one stream may have under way: the largest frame and a little.
-const STREAM_WINDOW: u32 = 32 * 1024;
+/// Bytes that one stream may have under way to the server: some frames, so that a long way does not slow a phone down.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that one connection may have under way to the device: 1 MB a second over a way of two seconds.
+const SEND_WINDOW: u64 = 2 * 1024 * 1024;
 /// Silence after which a connection is given up; devices send keep-alives more often.
 const IDLE: Duration = Duration::from_secs(60);
 /// Time for a handshake, and for each message of an exchange.
@@ -75,6 +78,9 @@ pub fn bind(tls: rustls::ServerConfig, address: SocketAddr) -> Result<Endpoint, 
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(STREAM_WINDOW * 4))
+        .send_window(SEND_WINDOW)
+        // Mobile links lose packets without being full: ADR 12.
+        .congestion_controller_factory(Arc::new(BbrConfig::default()))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE.as_millis() as u32))));
     config.transport_config(Arc::new(transport));
     Endpoint::server(config, address).map_err(|cause| QuicError::Bind { address, cause })

@@ -128,5 +128,5 @@ impl DeviceState {
     }
 }
 
-/// How long the device waits for an answer.
-pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long the device waits for an answer: over a link of two seconds a lost packet costs twelve.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(15);

@@ -15,7 +15,8 @@ use crate::tls;
 
 /// Application close code (docs/formats/wire.md): a command waits for the device; connect again and say hello.
 const COMMAND_WAITS: VarInt = VarInt::from_u32(5);
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Three ways there and back over a link of two seconds.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// Frames of unknown kinds that are answered on one stream before it is given up.
 const UNKNOWN_FRAMES: usize = 8;
 
