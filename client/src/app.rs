@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client_agent::Agent;
+use client_agent::{Agent, Confinement};
 use client_ui as ui;
 use slint::{CloseRequestResponse, ComponentHandle as _, PlatformError};
 use tokio::runtime::Runtime;
@@ -30,6 +30,8 @@ pub struct Options {
     pub idle_lock: Duration,
     /// Whether [`App::run`] ends with [`End::Restart`] once an open vault was closed and no lease runs.
     pub restart_when_closed: bool,
+    /// How far this process has confined itself.
+    pub confinement: Confinement,
 }
 
 impl Options {
@@ -38,7 +40,13 @@ impl Options {
 
     /// The usual ones for the home in `home`.
     pub fn new(home: impl Into<PathBuf>) -> Self {
-        Self { home: home.into(), server: None, idle_lock: Self::IDLE_LOCK, restart_when_closed: false }
+        Self {
+            home: home.into(),
+            server: None,
+            idle_lock: Self::IDLE_LOCK,
+            restart_when_closed: false,
+            confinement: Confinement::default(),
+        }
     }
 }
 
@@ -84,6 +92,7 @@ impl App {
             server: options.server,
             idle_lock: options.idle_lock,
             restart_when_closed: options.restart_when_closed,
+            confinement: options.confinement,
         };
         let session = Session::start(
             Rc::clone(&shared),

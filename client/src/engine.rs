@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use client_agent::{
-    Agent, AgentError, EnrolError, EnrolRequest, Enrolled, Event, FileTransferError, Observer, OpenError,
-    Platform, Status, UnlockError, Unlocked,
+    Agent, AgentError, ChangePinError, Confinement, Document, DocumentsProgress, EnrolError, EnrolRequest,
+    Enrolled, Event, FileTransferError, Mended, Observer, OpenError, Platform, Status, UnlockError, Unlocked,
+    WayBack,
 };
 use client_core::EraseStep;
 use shared::policy::Policy;
@@ -22,6 +23,8 @@ pub(crate) enum Told {
     Event(Event),
     /// A step of an erase was done.
     EraseStep(EraseStep),
+    /// Documents came or went, or more of one is there.
+    Documents,
     /// The files of this device cannot be used: waiting does not cure that.
     Unusable,
     /// The system asks the app to end.
@@ -48,6 +51,10 @@ impl Observer for Messenger {
     fn erase_step_done(&self, step: EraseStep) {
         self.send(Told::EraseStep(step));
     }
+
+    fn documents(&self, _progress: DocumentsProgress) {
+        self.send(Told::Documents);
+    }
 }
 
 /// The agent of one home, and the connection that is kept for it.
@@ -60,9 +67,15 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Opens the home, making it if there is none. An interrupted erase goes on before this returns.
-    pub(crate) fn open(runtime: Handle, home: &Home, told: UnboundedSender<Told>) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        runtime: Handle,
+        home: &Home,
+        confinement: Confinement,
+        told: UnboundedSender<Told>,
+    ) -> Result<Self, OpenError> {
         home.create()?;
-        let platform = Platform::software(home, std::env::consts::OS, env!("CARGO_PKG_VERSION"));
+        let platform =
+            Platform::software(home, std::env::consts::OS, env!("CARGO_PKG_VERSION")).confined(confinement);
         let messenger = Messenger(told);
         let agent = Agent::open(home.clone(), platform, Arc::new(messenger.clone()))?;
         Ok(Self { runtime, agent, connection: Mutex::default(), messenger })
@@ -173,6 +186,27 @@ impl Engine {
         outcome?
     }
 
+    /// Opens a damaged vault, mending it on the way. What became of it is said also where the opening failed after that.
+    pub(crate) async fn mend(
+        &self,
+        way: WayBack,
+        pin: Zeroizing<String>,
+    ) -> (Result<Unlocked, UnlockError>, Option<Mended>) {
+        let mending = self.agent.mend(way);
+        let outcome = self.unlock(pin).await;
+        (outcome, mending.end())
+    }
+
+    /// Puts another PIN in the place of the one that holds.
+    pub(crate) async fn change_pin(
+        &self,
+        old: Zeroizing<String>,
+        new: Zeroizing<String>,
+    ) -> Result<(), ChangePinError> {
+        let agent = Arc::clone(&self.agent);
+        self.run(async move { agent.change_pin(old, new).await }).await?
+    }
+
     /// Closes the vault.
     pub(crate) async fn lock(&self) -> Result<(), AgentError> {
         self.blocking(Agent::lock).await
@@ -183,16 +217,33 @@ impl Engine {
         self.blocking(Agent::list).await?
     }
 
+    /// The documents that this account may read, there or coming.
+    pub(crate) async fn documents(&self) -> Result<Vec<Document>, AgentError> {
+        self.blocking(Agent::documents).await?
+    }
+
+    /// The contents of a document of at most `limit` bytes, as of a file.
+    pub(crate) async fn document(
+        &self,
+        document: &Document,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, FileTransferError> {
+        let (id, mut sink) = (document.id, Bounded::expecting(document.size, limit));
+        self.blocking(move |agent| {
+            agent.document(id, &mut sink)?;
+            Ok(sink.bytes)
+        })
+        .await?
+    }
+
     /// A file of at most `limit` bytes; a longer one is an error of the kind [`io::ErrorKind::FileTooLarge`].
     pub(crate) async fn read(
         &self,
         entry: &EntryInfo,
         limit: usize,
     ) -> Result<Zeroizing<Vec<u8>>, FileTransferError> {
-        let name = entry.name.clone();
-        let expected = usize::try_from(entry.size).unwrap_or(usize::MAX).min(limit);
+        let (name, mut sink) = (entry.name.clone(), Bounded::expecting(entry.size, limit));
         self.blocking(move |agent| {
-            let mut sink = Bounded { bytes: Zeroizing::new(Vec::with_capacity(expected)), limit };
             agent.get(&name, &mut sink)?;
             Ok(sink.bytes)
         })
@@ -227,6 +278,13 @@ impl Drop for Engine {
 struct Bounded {
     bytes: Zeroizing<Vec<u8>>,
     limit: usize,
+}
+
+impl Bounded {
+    fn expecting(size: u64, limit: usize) -> Self {
+        let expected = usize::try_from(size).unwrap_or(usize::MAX).min(limit);
+        Self { bytes: Zeroizing::new(Vec::with_capacity(expected)), limit }
+    }
 }
 
 impl Write for Bounded {

@@ -6,6 +6,7 @@
 
 mod adapters;
 mod app;
+pub mod confinement;
 mod engine;
 mod note;
 pub mod platform;

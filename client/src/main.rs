@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use client::{App, End, Options};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use client::{App, End, Options, confinement};
+use client_agent::Confinement;
 
 /// The staff member's app.
 #[derive(Parser)]
@@ -21,29 +21,30 @@ struct Cli {
 }
 
 fn main() -> Result<()> {
-    keep_memory_private().context("the memory of this process cannot be kept from others")?;
+    client_agent::keep_memory_private().context("the memory of this process cannot be kept from others")?;
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
     let home = cli.home.map_or_else(default_home, Ok)?;
-    let options = Options { server: cli.server, restart_when_closed: true, ..Options::new(home) };
+    // Before there are threads: those would not be confined.
+    let confined = confinement::confine(&home);
+    let told = confined.clone();
+    let options = Options {
+        server: cli.server,
+        restart_when_closed: true,
+        confinement: confined,
+        ..Options::new(home)
+    };
     // Before the first window.
     let clipboard = client::platform::install()?;
     let app = App::start(options, clipboard)?;
     app.end_on_signals()?;
     match app.run()? {
         End::Closed => Ok(()),
-        End::Restart => restart(),
+        End::Restart => restart(&told),
     }
-}
-
-/// No core dump, not even by way of a program that the system hands dumps to; and no debugger of the same person's. A process
-/// that takes over asks for it again.
-fn keep_memory_private() -> rustix::io::Result<()> {
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 /// `$XDG_DATA_HOME/tamatebako`, or the same under the person's home folder.
@@ -53,13 +54,15 @@ fn default_home() -> Result<PathBuf> {
     Ok(data.context("no home folder is known: name one with --home")?.join("tamatebako"))
 }
 
-/// Takes over with a fresh process of the same program and arguments: nothing of the old one's memory is in it.
-fn restart() -> Result<()> {
+/// Takes over with a fresh process of the same program and arguments: nothing of the old one's memory is in it. It is
+/// confined as this one is.
+fn restart(confinement: &Confinement) -> Result<()> {
     use std::os::unix::process::CommandExt as _;
     let mut arguments = std::env::args_os();
     let name = arguments.next();
     // The program that runs, also when its file was replaced meanwhile.
     let mut command = std::process::Command::new("/proc/self/exe");
     command.arg0(name.as_deref().unwrap_or(OsStr::new("tamatebako"))).args(arguments);
+    command.envs(confinement::tell(confinement));
     Err(command.exec()).context("the app could not be started again")
 }

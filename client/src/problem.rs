@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io;
 
 use client_agent::{
-    AgentError, ConnectError, EnrolError, ExchangeError, FileTransferError, OpenError, UnlockError,
+    AgentError, ChangePinError, ConnectError, EnrolError, ExchangeError, FileTransferError, OpenError,
+    UnlockError,
 };
 use client_core::UnlockRefusal;
 use client_ui::Problem;
@@ -15,8 +16,7 @@ use vault::{HomeError, VaultError};
 pub(crate) fn of_open(error: &OpenError) -> Problem {
     match error {
         OpenError::Home(HomeError::InUse(_)) => Problem::BusyElsewhere,
-        error if is_disk_full(error) => Problem::StorageFull,
-        _ => Problem::StorageDamaged,
+        error => of_disk(error).unwrap_or(Problem::StorageDamaged),
     }
 }
 
@@ -58,9 +58,27 @@ pub(crate) fn of_unlock(error: &UnlockError) -> (Problem, Option<u16>) {
         UnlockError::PinWrongOffline { tries_left } => (Problem::WrongPin, Some(u16::from(*tries_left))),
         UnlockError::Offline => (Problem::Offline, None),
         UnlockError::EnrolAgain => (Problem::EnrolAgain, None),
-        UnlockError::Slot(_) => (Problem::StorageDamaged, None),
+        UnlockError::Slot(error) => (of_disk(error).unwrap_or(Problem::StorageDamaged), None),
         UnlockError::Opaque(_) => (Problem::Unknown, None),
         UnlockError::Agent(error) => match of_agent(error) {
+            Problem::NoAttempts => (Problem::NoAttempts, Some(0)),
+            problem => (problem, None),
+        },
+    }
+}
+
+/// Why the PIN is not changed, and how many tries of the old one are left where the answer says.
+pub(crate) fn of_change_pin(error: &ChangePinError) -> (Problem, Option<u16>) {
+    match error {
+        ChangePinError::NotConnected => (Problem::Offline, None),
+        ChangePinError::PinWrong { attempts_left: 0 } => (Problem::NoAttempts, Some(0)),
+        ChangePinError::PinWrong { attempts_left } => (Problem::WrongPin, Some(*attempts_left)),
+        ChangePinError::PinLength { .. } => (Problem::PinTooShort, None),
+        ChangePinError::SamePin => (Problem::PinSame, None),
+        ChangePinError::Unclear => (Problem::PinUnclear, None),
+        ChangePinError::Slot(error) => (of_disk(error).unwrap_or(Problem::StorageDamaged), None),
+        ChangePinError::Opaque(_) => (Problem::Unknown, None),
+        ChangePinError::Agent(error) => match of_agent(error) {
             Problem::NoAttempts => (Problem::NoAttempts, Some(0)),
             problem => (problem, None),
         },
@@ -70,9 +88,10 @@ pub(crate) fn of_unlock(error: &UnlockError) -> (Problem, Option<u16>) {
 /// Why a file of the vault was not stored or read.
 pub(crate) fn of_transfer(error: &FileTransferError) -> Problem {
     match error {
-        error if is_disk_full(error) => Problem::StorageFull,
+        // The vault is open, so it is this file and not the rest.
+        FileTransferError::Agent(AgentError::Vault(VaultError::Damaged(_))) => Problem::ItemDamaged,
         FileTransferError::Agent(error) => of_agent(error),
-        FileTransferError::Outside(_) => Problem::Unknown,
+        error => of_disk(error).unwrap_or(Problem::Unknown),
     }
 }
 
@@ -84,12 +103,11 @@ pub(crate) fn of_agent(error: &AgentError) -> Problem {
         AgentError::Exchange(ExchangeError::Refused(reason)) => of_refusal(*reason),
         AgentError::Refused(UnlockRefusal::NoLease) => Problem::Offline,
         AgentError::Refused(_) | AgentError::Wiped | AgentError::Unenrolled => Problem::NotAllowed,
-        error if is_disk_full(error) => Problem::StorageFull,
         AgentError::Vault(VaultError::Damaged(_) | VaultError::Store(_) | VaultError::Io(_))
         | AgentError::File(_)
         | AgentError::Key(_)
-        | AgentError::Missing(_) => Problem::StorageDamaged,
-        _ => Problem::Unknown,
+        | AgentError::Missing(_) => of_disk(error).unwrap_or(Problem::StorageDamaged),
+        error => of_disk(error).unwrap_or(Problem::Unknown),
     }
 }
 
@@ -124,17 +142,21 @@ fn of_refusal(reason: RefusalReason) -> Problem {
     }
 }
 
-/// Whether a full disk is at the bottom of an error.
-fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+/// What is wrong with the disk, where that is at the bottom of an error.
+fn of_disk(error: &(dyn Error + 'static)) -> Option<Problem> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
-            return true;
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                return Some(Problem::StorageFull);
+            }
+            Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
+                return Some(Problem::StorageReadOnly);
+            }
+            _ => cause = error.source(),
         }
-        cause = error.source();
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -168,8 +190,27 @@ mod tests {
         assert_eq!(of_transfer(&vault), Problem::StorageFull);
         let file = vault::FileError { action: "write", path: "state".into(), source: full() };
         assert_eq!(of_agent(&AgentError::File(file)), Problem::StorageFull);
-        let other = FileTransferError::Agent(VaultError::Io(io::ErrorKind::PermissionDenied.into()).into());
+        let denied = FileTransferError::Agent(VaultError::Io(io::ErrorKind::PermissionDenied.into()).into());
+        assert_eq!(of_transfer(&denied), Problem::StorageReadOnly);
+        let other = FileTransferError::Agent(VaultError::Io(io::ErrorKind::TimedOut.into()).into());
         assert_eq!(of_transfer(&other), Problem::StorageDamaged);
+    }
+
+    #[test]
+    fn damage_to_one_thing_is_told_from_damage_to_all() {
+        let damaged = || AgentError::Vault(VaultError::Damaged(vault::Damage::Chunk(3)));
+        assert_eq!(of_transfer(&FileTransferError::Agent(damaged())), Problem::ItemDamaged);
+        assert_eq!(of_unlock(&UnlockError::Agent(damaged())), (Problem::StorageDamaged, None));
+    }
+
+    #[test]
+    fn a_change_of_the_pin_says_what_is_left_and_which_holds() {
+        let wrong = ChangePinError::PinWrong { attempts_left: 9 };
+        assert_eq!(of_change_pin(&wrong), (Problem::WrongPin, Some(9)));
+        let exhausted = ChangePinError::Agent(refused(RefusalReason::AttemptsExhausted));
+        assert_eq!(of_change_pin(&exhausted), (Problem::NoAttempts, Some(0)));
+        assert_eq!(of_change_pin(&ChangePinError::Unclear), (Problem::PinUnclear, None));
+        assert_eq!(of_change_pin(&ChangePinError::NotConnected), (Problem::Offline, None));
     }
 
     #[test]

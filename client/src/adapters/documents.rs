@@ -1,41 +1,48 @@
-//! Documents: the texts under `documents/` in the vault, read only.
+//! Documents of the organisation: the list with its folders, what is still coming, and the text that is read.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use client_agent::{AgentError, Document, DocumentState, FileTransferError};
 use client_ui as ui;
-use client_ui::{DocumentKind, Problem, Screen};
+use client_ui::{Problem, Screen};
 use jiff::Zoned;
+use shared::ids::DocumentId;
 use slint::{Global as _, ModelRc, VecModel};
-use vault::EntryInfo;
+use vault::VaultError;
 
 use super::shared::{Shared, spawn};
 use crate::note::Search;
 use crate::{problem, times};
 
-const FOLDER: &str = "documents/";
 /// Longest document that is shown, in bytes.
 const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
-/// The documents in the open vault.
+/// The documents that this person may read, while the vault is open.
 pub(super) struct Documents {
     shared: Rc<Shared>,
-    entries: RefCell<Vec<EntryInfo>>,
+    known: RefCell<Vec<Document>>,
     is_open: Cell<bool>,
+    /// They are being read from the vault.
+    loading: Cell<bool>,
+    /// Something came or went meanwhile.
+    outdated: Cell<bool>,
 }
 
 impl Documents {
     pub(super) fn start(shared: &Rc<Shared>) -> Rc<Self> {
         let documents = Rc::new(Self {
             shared: Rc::clone(shared),
-            entries: RefCell::default(),
+            known: RefCell::default(),
             is_open: Cell::default(),
+            loading: Cell::default(),
+            outdated: Cell::default(),
         });
         let listener = Rc::downgrade(&documents);
         shared.with_window(|window| {
             ui::Documents::get(window).on_open(move |id| {
-                if let Some(documents) = listener.upgrade() {
-                    spawn(documents.open(id.to_string()));
+                if let (Some(documents), Ok(id)) = (listener.upgrade(), id.parse()) {
+                    spawn(documents.open(id));
                 }
             });
         });
@@ -47,19 +54,43 @@ impl Documents {
         self.is_open.get()
     }
 
-    /// The vault was opened, and has these files.
-    pub(super) fn load(&self, files: &[EntryInfo]) {
-        let mut entries: Vec<_> =
-            files.iter().filter(|file| file.name.starts_with(FOLDER)).cloned().collect();
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.stored_at));
-        *self.entries.borrow_mut() = entries;
+    /// Something came or went, or the vault was opened: reads what is known of them, and lists it.
+    pub(super) async fn look(&self) {
+        self.outdated.set(true);
+        if self.loading.replace(true) {
+            return;
+        }
+        while self.outdated.replace(false) {
+            let Some(engine) = self.shared.engine().filter(|_| self.shared.is_open()) else { break };
+            let found = engine.documents().await;
+            // The vault may have been closed meanwhile.
+            if !self.shared.is_open() {
+                break;
+            }
+            match found {
+                Ok(documents) => {
+                    *self.known.borrow_mut() = documents;
+                    self.list(&self.searched());
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the documents are not known");
+                    self.shared.set_problem(problem::of_agent(&error));
+                }
+            }
+        }
+        self.loading.set(false);
+    }
+
+    fn searched(&self) -> Search {
+        let text = self.shared.with_window(|window| ui::Notes::get(window).get_search());
+        Search::new(&text.unwrap_or_default())
     }
 
     /// The vault was closed: nothing of it stays on the screen.
     pub(super) fn clear(&self) {
-        self.entries.borrow_mut().clear();
+        self.known.borrow_mut().clear();
         self.leave();
-        self.set_rows(Vec::new());
+        self.list(&Search::new(""));
     }
 
     /// The document is not shown any more.
@@ -69,74 +100,108 @@ impl Documents {
         }
     }
 
-    /// Lists what matches.
+    /// Lists what matches, folder by folder.
     pub(super) fn list(&self, search: &Search) {
         let now = Zoned::now();
-        let row = |entry: &EntryInfo| ui::DocumentRow {
-            id: entry.name.as_str().into(),
-            title: title(&entry.name).into(),
-            kind: kind(&entry.name),
-            changed: times::changed(entry.stored_at, &now).into(),
-            size: times::size(entry.size).into(),
-        };
-        let entries = self.entries.borrow();
-        let found = entries.iter().filter(|entry| search.is_in(title(&entry.name)));
-        let rows = found.map(row).collect();
-        drop(entries);
-        self.set_rows(rows);
-    }
-
-    fn set_rows(&self, rows: Vec<ui::DocumentRow>) {
-        let rows = ModelRc::new(VecModel::from(rows));
-        self.shared.with_window(|window| ui::Documents::get(window).set_rows(rows));
+        let known = self.known.borrow();
+        let is_there = |document: &&Document| matches!(document.state, DocumentState::There { .. });
+        let coming = known.len() - known.iter().filter(is_there).count();
+        let found =
+            known.iter().filter(|document| search.is_in(&document.title) || search.is_in(&document.folder));
+        let mut folder = "";
+        let rows: Vec<_> = found
+            .map(|document| {
+                let heading = if document.folder == folder { "" } else { document.folder.as_str() };
+                folder = &document.folder;
+                ui::DocumentRow { heading: heading.into(), ..row(document, &now) }
+            })
+            .collect();
+        let coming = i32::try_from(coming).unwrap_or(i32::MAX);
+        drop(known);
+        self.shared.with_window(|window| {
+            let global = ui::Documents::get(window);
+            global.set_rows(ModelRc::new(VecModel::from(rows)));
+            global.set_coming(coming);
+        });
     }
 
     fn set_current(&self, text: ui::DocumentText) {
         self.shared.with_window(|window| ui::Documents::get(window).set_current(text));
     }
 
-    async fn open(self: Rc<Self>, id: String) {
-        let entry = self.entries.borrow().iter().find(|entry| entry.name == id).cloned();
-        let (Some(entry), Some(engine)) = (entry, self.shared.engine()) else { return };
-        let bytes = match engine.read(&entry, MAX_DOCUMENT).await {
+    async fn open(self: Rc<Self>, id: DocumentId) {
+        let found = self.known.borrow().iter().find(|document| document.id == id).cloned();
+        let (Some(document), Some(engine)) = (found, self.shared.engine()) else { return };
+        let DocumentState::There { since } = document.state else {
+            return self.shared.set_problem(Problem::DocumentComing);
+        };
+        if !is_text(&document) {
+            return self.shared.set_problem(Problem::DocumentNotShown);
+        }
+        let bytes = match engine.document(&document, MAX_DOCUMENT).await {
             Ok(bytes) => bytes,
             Err(error) => {
                 tracing::warn!(%error, "a document is not read");
-                return self.shared.set_problem(problem::of_transfer(&error));
+                return self.shared.set_problem(of_document(&error));
             }
         };
         // The vault may have been closed meanwhile.
-        if !self.entries.borrow().contains(&entry) {
+        if !self.known.borrow().iter().any(|known| known.id == id) {
             return;
         }
         let Ok(body) = std::str::from_utf8(&bytes) else {
-            return self.shared.set_problem(Problem::Unknown);
+            return self.shared.set_problem(Problem::DocumentNotShown);
         };
+        self.shared.set_problem(Problem::None);
         self.is_open.set(true);
         self.set_current(ui::DocumentText {
-            id: id.into(),
-            title: title(&entry.name).into(),
+            id: id.to_string().into(),
+            title: document.title.as_str().into(),
             body: body.into(),
-            changed: times::changed(entry.stored_at, &Zoned::now()).into(),
+            changed: times::changed(since, &Zoned::now()).into(),
         });
         self.shared.show(Screen::Document);
     }
 }
 
-/// The last part of a file's name, without the ending of texts.
-fn title(name: &str) -> &str {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    [".txt", ".md"].iter().find_map(|ending| last.strip_suffix(ending)).unwrap_or(last)
+fn row(document: &Document, now: &Zoned) -> ui::DocumentRow {
+    let (state, percent, changed) = match document.state {
+        DocumentState::There { since } => (ui::DocumentState::There, 100, times::changed(since, now)),
+        DocumentState::Coming { received } => {
+            (ui::DocumentState::Coming, percent(received, document.size), String::new())
+        }
+        DocumentState::Failed => (ui::DocumentState::Failed, 0, String::new()),
+        DocumentState::TooLarge => (ui::DocumentState::TooLarge, 0, String::new()),
+    };
+    ui::DocumentRow {
+        id: document.id.to_string().into(),
+        heading: slint::SharedString::new(),
+        title: document.title.as_str().into(),
+        state,
+        percent,
+        changed: changed.into(),
+        size: times::size(document.size).into(),
+    }
 }
 
-/// What a document is, by the folder that it was put in.
-fn kind(name: &str) -> DocumentKind {
-    let rest = name.strip_prefix(FOLDER).unwrap_or(name);
-    match rest.split_once('/').map(|(folder, _)| folder) {
-        Some("notices") => DocumentKind::Notice,
-        Some("manuals") => DocumentKind::Manual,
-        Some("forms") => DocumentKind::Form,
-        _ => DocumentKind::Other,
+/// 100 is kept for what is verified.
+fn percent(received: u64, size: u64) -> i32 {
+    let percent = (u128::from(received) * 100).checked_div(u128::from(size)).unwrap_or(0);
+    i32::try_from(percent.min(99)).unwrap_or(99)
+}
+
+/// What is shown here; everything else waits for a viewer of its own.
+fn is_text(document: &Document) -> bool {
+    document.media_type.starts_with("text/") && document.size <= MAX_DOCUMENT as u64
+}
+
+/// Contents that are damaged come again by themselves.
+fn of_document(error: &FileTransferError) -> Problem {
+    match error {
+        FileTransferError::Agent(AgentError::Vault(VaultError::Damaged(_) | VaultError::NotFound)) => {
+            Problem::DocumentComing
+        }
+        error => problem::of_transfer(error),
     }
 }
 
@@ -145,11 +210,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_named_by_its_file_and_known_by_its_folder() {
-        assert_eq!(title("documents/notices/給食の献立.txt"), "給食の献立");
-        assert_eq!(title("documents/plan.pdf"), "plan.pdf");
-        assert_eq!(kind("documents/notices/給食の献立.txt"), DocumentKind::Notice);
-        assert_eq!(kind("documents/manuals/a/b.md"), DocumentKind::Manual);
-        assert_eq!(kind("documents/forms.txt"), DocumentKind::Other);
+    fn a_document_is_whole_only_when_it_was_verified() {
+        assert_eq!(percent(0, 200), 0);
+        assert_eq!(percent(100, 200), 50);
+        assert_eq!(percent(200, 200), 99);
+        assert_eq!(percent(u64::MAX, u64::MAX), 99);
+        assert_eq!(percent(0, 0), 0);
+    }
+
+    #[test]
+    fn a_damaged_document_is_not_taken_for_damage_to_the_vault() {
+        let damaged = FileTransferError::Agent(VaultError::Damaged(vault::Damage::Chunk(1)).into());
+        assert_eq!(of_document(&damaged), Problem::DocumentComing);
     }
 }

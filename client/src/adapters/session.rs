@@ -3,14 +3,16 @@
 mod acts;
 mod callbacks;
 mod idle;
+mod mending;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use client_agent::{Event, Status, moment};
+use client_agent::confine::{Gap, Unconfined};
+use client_agent::{Confinement, Event, Status, moment};
 use client_core::Notice;
-use client_ui::{Problem, Screen};
+use client_ui::{self as ui, Problem, Screen};
 use jiff::Zoned;
 use shared::activation_code::ActivationCode;
 use shared::policy::ClipboardMode;
@@ -19,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use self::idle::Idle;
+use self::mending::Damage;
 use super::documents::Documents;
 use super::erasing;
 use super::look::Look;
@@ -40,6 +43,8 @@ pub(crate) struct SessionOptions {
     pub(crate) idle_lock: Duration,
     /// Ends the process for a fresh one once an open vault was closed and no lease runs.
     pub(crate) restart_when_closed: bool,
+    /// How far this process has confined itself.
+    pub(crate) confinement: Confinement,
 }
 
 /// A code that was typed, until the PIN is chosen.
@@ -62,6 +67,7 @@ pub(crate) struct Session {
     /// The PIN of the broken enrolment's slot does not belong to the server's record: the code may be typed again.
     enrol_again: Cell<bool>,
     busy: Cell<bool>,
+    damage: Damage,
     idle: Idle,
     clock: Timer,
     /// Looks at the status are numbered, so that an older one never overwrites a newer.
@@ -98,6 +104,7 @@ impl Session {
             begun: RefCell::default(),
             enrol_again: Cell::default(),
             busy: Cell::default(),
+            damage: Damage::default(),
             clock: Timer::default(),
             looked: Cell::default(),
             applied: Cell::default(),
@@ -121,12 +128,20 @@ impl Session {
     fn show_what_never_changes(&self) {
         self.shared.session(|session| {
             session.set_version(env!("CARGO_PKG_VERSION").into());
+            let (confinement, gaps) = shown(&self.options.confinement);
+            session.set_confinement(confinement);
+            session.set_confinement_gaps(gaps);
             session.set_server(self.options.server.as_deref().unwrap_or_default().into());
         });
     }
 
     fn open_home(self: &Rc<Self>) {
-        match Engine::open(self.runtime.clone(), &self.shared.home, self.told.clone()) {
+        match Engine::open(
+            self.runtime.clone(),
+            &self.shared.home,
+            self.options.confinement.clone(),
+            self.told.clone(),
+        ) {
             Ok(engine) => {
                 let status = engine.agent().status();
                 engine.stay_connected();
@@ -192,6 +207,10 @@ impl Session {
                     // What was looked at before is not so any more.
                     self.applied.set(self.looked.get());
                     self.enter(Stage::Erasing);
+                }
+                Told::Documents => {
+                    let documents = Rc::clone(&self.documents);
+                    spawn(async move { documents.look().await });
                 }
                 Told::EraseStep(step) => self.show_steps(step.into_next()),
                 Told::Event(_) => self.refresh().await,
@@ -288,7 +307,9 @@ impl Session {
     fn opened(self: &Rc<Self>) {
         self.was_open.set(true);
         self.shared.set_open(true);
+        self.shared.session(|session| session.set_vault_open(true));
         self.count_idle();
+        self.tell_mended();
         let session = Rc::clone(self);
         spawn(async move {
             let Some(engine) = session.shared.engine() else { return };
@@ -296,7 +317,6 @@ impl Session {
                 // The vault may have been closed meanwhile.
                 Ok(_) if !session.shared.is_open() => {}
                 Ok(files) => {
-                    session.documents.load(&files);
                     session.notes.list();
                     session.notes.load(&engine, &files).await;
                 }
@@ -304,12 +324,17 @@ impl Session {
             }
             // What could not be stored before the vault was closed.
             session.notes.save_now();
+            session.documents.look().await;
         });
     }
 
     /// Nothing of the vault stays on the screens.
     fn closed(&self) {
         self.shared.set_open(false);
+        self.shared.session(|session| {
+            session.set_vault_open(false);
+            session.set_repaired(ui::Repaired::default());
+        });
         self.idle.stop();
         self.notes.clear();
         self.documents.clear();
@@ -325,6 +350,7 @@ impl Session {
             && self.was_open.get()
             && at_rest
             && !self.busy.get()
+            && !self.damage.is_being_mended()
             && status.lease.is_none()
             && !self.notes.has_unsaved()
     }
@@ -357,6 +383,9 @@ impl Session {
             Screen::Note => self.notes.is_open(),
             Screen::Document => self.documents.is_open(),
             Screen::SetPin => self.begun.borrow().is_some(),
+            Screen::Repair => self.shared.way_back().is_some(),
+            // Shown once, by what it tells of.
+            Screen::Repaired => false,
             _ => true,
         };
         let again = self.enrol_again.get() && matches!(screen, Screen::Enrol | Screen::SetPin);
@@ -375,4 +404,27 @@ impl IntoNext for client_core::EraseStep {
     fn into_next(self) -> Option<Self> {
         Self::ALL.into_iter().find(|step| *step > self)
     }
+}
+
+/// What the screens say of a confinement. That sockets without a file stay open is in their text always.
+fn shown(confinement: &Confinement) -> (ui::Confinement, ui::ConfinementGaps) {
+    let gaps = match confinement {
+        Confinement::Partial(gaps) => gaps.as_slice(),
+        _ => &[],
+    };
+    let gaps = ui::ConfinementGaps {
+        truncation: gaps.contains(&Gap::Truncation),
+        devices: gaps.contains(&Gap::DeviceControl),
+        signals: gaps.contains(&Gap::Signals),
+    };
+    let shown = match confinement {
+        Confinement::Full | Confinement::Partial(_) => ui::Confinement::Restricted,
+        Confinement::None(Unconfined::NotSupported | Unconfined::SwitchedOff) => ui::Confinement::Unsupported,
+        Confinement::None(Unconfined::NoHome) => ui::Confinement::NoHome,
+        Confinement::None(Unconfined::NotAsked) => ui::Confinement::NotAsked,
+        Confinement::None(Unconfined::LateThreads | Unconfined::Refused | Unconfined::WithoutEffect) => {
+            ui::Confinement::Refused
+        }
+    };
+    (shown, gaps)
 }

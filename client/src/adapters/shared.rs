@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use client_agent::WayBack;
 use client_ui as ui;
-use client_ui::{Problem, Screen};
+use client_ui::{Problem, Repair, Screen};
 use slint::{ComponentHandle as _, Global as _};
 use vault::Home;
 
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     engine: RefCell<Option<Rc<Engine>>>,
     screen: Cell<Screen>,
     is_open: Cell<bool>,
+    way_back: Cell<Option<WayBack>>,
     watchers: RefCell<Vec<Watcher>>,
 }
 
@@ -33,6 +35,7 @@ impl Shared {
             engine: RefCell::default(),
             screen: Cell::new(Screen::Welcome),
             is_open: Cell::default(),
+            way_back: Cell::default(),
             watchers: RefCell::default(),
         })
     }
@@ -79,9 +82,32 @@ impl Shared {
         self.watchers.borrow_mut().push(watcher);
     }
 
+    /// What helps against the damage that is known.
+    pub(super) fn way_back(&self) -> Option<WayBack> {
+        self.way_back.get()
+    }
+
+    /// Offers a way back from damage, or none any more.
+    pub(super) fn offer(&self, way: Option<WayBack>) {
+        self.way_back.set(way);
+        self.session(|session| session.set_repair(repair_of(way)));
+    }
+
     /// Says what went wrong, or that nothing did.
     pub(super) fn set_problem(&self, problem: Problem) {
+        if problem == Problem::ItemDamaged {
+            // The rest can be read, and the person decides when it is repaired.
+            self.offer(Some(WayBack::Repair));
+        }
         self.session(|session| session.set_problem(problem));
+    }
+}
+
+pub(super) fn repair_of(way: Option<WayBack>) -> Repair {
+    match way {
+        None => Repair::None,
+        Some(WayBack::Repair) => Repair::Repair,
+        Some(WayBack::StartOver) => Repair::StartOver,
     }
 }
 

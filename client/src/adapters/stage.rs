@@ -64,10 +64,12 @@ impl Stage {
         screen == self.first()
             || match self {
                 Self::New | Self::Erased { acknowledged: true } => enrols() || looks_around(),
-                Self::Open => matches!(screen, Screen::Note | Screen::Document) || looks_around(),
-                Self::Locked | Self::Blocked | Self::Damaged | Self::Erased { acknowledged: false } => {
-                    looks_around()
+                Self::Open => {
+                    let inside = [Screen::Note, Screen::Document, Screen::ChangePin, Screen::Repaired];
+                    inside.contains(&screen) || screen == Screen::Repair || looks_around()
                 }
+                Self::Locked => screen == Screen::Repair || looks_around(),
+                Self::Blocked | Self::Damaged | Self::Erased { acknowledged: false } => looks_around(),
                 Self::Erasing => false,
             }
     }
@@ -91,7 +93,8 @@ mod tests {
     #[test]
     fn what_is_in_the_vault_is_shown_only_while_it_is_open() {
         for stage in STAGES {
-            for screen in [Screen::Home, Screen::Note, Screen::Document] {
+            for screen in [Screen::Home, Screen::Note, Screen::Document, Screen::ChangePin, Screen::Repaired]
+            {
                 assert_eq!(stage.reaches(screen), stage == Stage::Open, "{stage:?} {screen:?}");
             }
         }

@@ -1,9 +1,11 @@
 //! The app's stories against a real server process, without a display.
 
 mod close;
+mod damage;
 mod enrol;
 mod life;
 mod lock;
+mod pin;
 
 use std::path::PathBuf;
 
@@ -33,6 +35,12 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
         ("story::a_save_that_fails_is_said_and_tried_again", close::save_fails),
         ("story::closing_is_refused_once_while_something_typed_is_not_stored", close::refused),
         ("story::a_damaged_home_says_what_is_safe", close::damaged),
+        (
+            "story::a_damaged_vault_is_repaired_or_started_over_and_says_what_is_lost",
+            damage::repaired_and_started_over,
+        ),
+        ("story::what_is_damaged_in_an_open_vault_is_said_and_repaired", damage::one_item),
+        ("story::the_pin_is_changed_and_what_is_wrong_with_it_is_said", pin::changed),
         ("story::what_was_chosen_for_the_eye_is_kept", close::preferences),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use client_agent::{EnrolError, EnrolRequest, UnlockError};
+use client_agent::{ChangePinError, EnrolError, EnrolRequest, UnlockError};
 use client_ui::{Problem, Screen};
 use shared::activation_code::ActivationCode;
 use slint::SharedString;
@@ -36,6 +36,10 @@ impl Session {
         }
         let screen = if self.reaches(screen) { screen } else { self.stage.get().first() };
         self.notes.save_now();
+        if screen != Screen::Unlock {
+            self.forget_mending();
+        }
+        self.shared.session(|session| session.set_pin_changed(false));
         self.shared.show(screen);
         if screen != Screen::SetPin {
             *self.begun.borrow_mut() = None;
@@ -116,10 +120,54 @@ impl Session {
         if self.stage.get() != Stage::Locked || !self.begin_act() {
             return;
         }
-        let outcome = engine.unlock(pin).await;
+        let way = self.damage.mending();
+        let (outcome, mended) = match way {
+            Some(way) => engine.mend(way, pin).await,
+            None => (engine.unlock(pin).await, None),
+        };
         self.set_busy(false);
         self.refresh().await;
-        self.show_unlock_outcome(outcome.err());
+        match outcome {
+            Err(error) if self.found_damage(&error) => {}
+            outcome => self.show_unlock_outcome(outcome.err()),
+        }
+        if let Some(mended) = mended {
+            self.mended(mended);
+        }
+    }
+
+    /// Puts another PIN in the place of the one that holds.
+    pub(super) async fn change_pin(self: Rc<Self>, old: Zeroizing<String>, new: Zeroizing<String>) {
+        let Some(engine) = self.shared.engine() else { return };
+        if self.stage.get() != Stage::Open || !self.begin_act() {
+            return;
+        }
+        let outcome = engine.change_pin(old, new).await;
+        self.set_busy(false);
+        self.refresh().await;
+        match outcome {
+            Ok(()) if self.stage.get() == Stage::Open => {
+                self.shared.show(Screen::Settings);
+                self.shared.session(|session| session.set_pin_changed(true));
+            }
+            Ok(()) => {}
+            Err(error) => self.show_change_error(&error),
+        }
+    }
+
+    fn show_change_error(&self, error: &ChangePinError) {
+        tracing::info!(%error, "the PIN is not changed");
+        let (problem, attempts) = problem::of_change_pin(error);
+        self.shared.session(|session| {
+            session.set_attempts_left(attempts.map_or(-1, i32::from));
+            if let ChangePinError::PinLength { min } = error {
+                session.set_pin_min_length(i32::from(*min));
+            }
+        });
+        // An answer that was lost has closed the vault; what a command has made of it is on its own screen.
+        if matches!(self.stage.get(), Stage::Open | Stage::Locked) {
+            self.shared.set_problem(problem);
+        }
     }
 
     fn show_unlock_outcome(&self, error: Option<UnlockError>) {

@@ -30,6 +30,10 @@ impl Session {
                     spawn(session.set_pin(secret(&first), secret(&second)));
                 };
                 on_unlock(pin) => |session: Rc<Self>, pin| spawn(session.unlock(secret(&pin)));
+                on_change_pin(old, new) => |session: Rc<Self>, old, new| {
+                    spawn(session.change_pin(secret(&old), secret(&new)));
+                };
+                on_mend(way) => |session: Rc<Self>, way| session.mend(way);
                 on_lock() => |session: Rc<Self>| spawn(session.lock());
                 on_go(screen) => |session: Rc<Self>, screen| session.go(screen);
                 on_set_language(code) => |session: Rc<Self>, code: slint::SharedString| session.look.set_language(&code);

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use e2e::world::{Process, World, binary, wait};
+use e2e::world::{Process, World, binary, kernel, wait};
 use shared::policy::LeaseMode;
 
 use super::OUTSIDE;
@@ -46,6 +46,7 @@ pub(super) fn begins_afresh() {
     let home = world.folder().join("phones").join("program");
     let program = start(&display, &home, &world.quic().to_string());
     let (window, (width, height)) = watcher.find_window();
+    is_confined(&program, "the program", "confined");
 
     watcher.offer(&person.code);
     consent(&watcher, window, (width, height));
@@ -68,6 +69,7 @@ pub(super) fn begins_afresh() {
     });
     came_up.unwrap_or_else(|error| panic!("{error}; the program said:\n{}", program.log()));
     watcher.settle(watcher.find_window().0);
+    is_confined(&program, "the process that took over", "confined by the process before");
     assert_eq!(world.devices().expect("devices").len(), 1);
     assert!(home.join("vault/slots/online").is_file(), "enrolled");
 }
@@ -76,7 +78,18 @@ fn start(display: &Display, home: &Path, server: &str) -> Process {
     let mut command = Command::new(binary("tamatebako").expect("the program"));
     command.arg("--home").arg(home).args(["--server", server]).env("DISPLAY", display.name());
     command.env("WINIT_X11_SCALE_FACTOR", "1").env_remove("WAYLAND_DISPLAY").env_remove("XMODIFIERS");
+    command.env("RUST_LOG", "client::confinement=info").env("NO_COLOR", "1");
     Process::spawn("tamatebako", &mut command).expect("the program starts")
+}
+
+/// As far as this kernel can; what it found out is in the log.
+fn is_confined(program: &Process, who: &str, words: &str) {
+    let line = match kernel::confinement(true) {
+        Some(found) => format!("{words} confinement={found:?}"),
+        // Each process asks again.
+        None => "confined confinement=None(".to_owned(),
+    };
+    assert!(program.log().contains(&line), "{who} does not say {line:?}:\n{}", program.log());
 }
 
 /// Touches the one button at the foot of the first screen. The field for the code has the keyboard then.

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use client_ui::{
-    App, DocumentKind, DocumentRow, DocumentText, Documents, EraseStep, EraseStepKind, NoteRow, NoteText,
-    Notes, Problem, SaveState, Screen, Session,
+    App, Confinement, ConfinementGaps, DocumentRow, DocumentState, DocumentText, Documents, EraseStep,
+    EraseStepKind, LostItem, LostKind, NoteRow, NoteText, Notes, Problem, Repair, Repaired, SaveState,
+    Screen, Session,
 };
 use slint::{ComponentHandle, ModelRc, VecModel};
 
@@ -89,6 +90,14 @@ pub(super) const SCENES: &[Scene] = &[
         app.global::<Notes<'_>>().set_search(pick(language, "防災訓練", "fire drill").into());
         go(app, Screen::Home);
     }),
+    Scene {
+        pressed: Some(("文書", "Documents")),
+        ..scene("home-not-shown", |app, language| {
+            fill_lists(app, language);
+            session(app).set_problem(Problem::DocumentNotShown);
+            go(app, Screen::Home);
+        })
+    },
     scene("document", |app, language| {
         app.global::<Documents<'_>>().set_current(document(language));
         go(app, Screen::Document);
@@ -111,7 +120,106 @@ pub(super) const SCENES: &[Scene] = &[
     }),
     scene("note-new", |app, _| go(app, Screen::Note)),
     scene("settings", |app, _| go(app, Screen::Settings)),
-    scene("about", |app, _| go(app, Screen::About)),
+    scene("settings-open", |app, _| {
+        session(app).set_vault_open(true);
+        go(app, Screen::Settings);
+    }),
+    scene("settings-pin-changed", |app, _| {
+        session(app).set_vault_open(true);
+        session(app).set_pin_changed(true);
+        go(app, Screen::Settings);
+    }),
+    Scene { typed: "40715", ..scene("change-pin", |app, _| go(app, Screen::ChangePin)) },
+    scene("change-pin-wrong", |app, _| {
+        session(app).set_problem(Problem::WrongPin);
+        session(app).set_attempts_left(7);
+        go(app, Screen::ChangePin);
+    }),
+    scene("change-pin-offline", |app, _| {
+        session(app).set_problem(Problem::Offline);
+        go(app, Screen::ChangePin);
+    }),
+    Scene { typed: "407155\n4071", ..scene("change-pin-new", |app, _| go(app, Screen::ChangePin)) },
+    Scene { typed: "407155\n407155\n", ..scene("change-pin-same", |app, _| go(app, Screen::ChangePin)) },
+    Scene { typed: "407155\n802956\n80", ..scene("change-pin-again", |app, _| go(app, Screen::ChangePin)) },
+    scene("change-pin-busy", |app, _| {
+        session(app).set_busy(true);
+        go(app, Screen::ChangePin);
+    }),
+    scene("about", |app, _| {
+        session(app).set_confinement(Confinement::Restricted);
+        go(app, Screen::About);
+    }),
+    scene("about-older-system", |app, _| {
+        session(app).set_confinement(Confinement::Restricted);
+        let gaps = ConfinementGaps { truncation: true, devices: true, signals: true };
+        session(app).set_confinement_gaps(gaps);
+        go(app, Screen::About);
+    }),
+    scene("about-unsupported", |app, _| {
+        session(app).set_confinement(Confinement::Unsupported);
+        go(app, Screen::About);
+    }),
+    scene("about-refused", |app, _| {
+        session(app).set_confinement(Confinement::Refused);
+        go(app, Screen::About);
+    }),
+    scene("repair", |app, _| {
+        session(app).set_repair(Repair::Repair);
+        go(app, Screen::Repair);
+    }),
+    scene("repair-impossible", |app, _| {
+        session(app).set_repair(Repair::StartOver);
+        go(app, Screen::Repair);
+    }),
+    Scene {
+        pressed: Some(("やり直す", "Start over")),
+        ..scene("repair-start-over", |app, _| {
+            session(app).set_repair(Repair::StartOver);
+            go(app, Screen::Repair);
+        })
+    },
+    Scene {
+        typed: "40715",
+        ..scene("unlock-repair", |app, _| {
+            session(app).set_mending(Repair::Repair);
+            go(app, Screen::Unlock);
+        })
+    },
+    scene("unlock-start-over-busy", |app, _| {
+        session(app).set_mending(Repair::StartOver);
+        session(app).set_busy(true);
+        go(app, Screen::Unlock);
+    }),
+    scene("repaired", |app, language| {
+        let file = pick(language, "点検票.csv", "checklist.csv");
+        session(app).set_repaired(Repaired {
+            way: Repair::Repair,
+            kept: 148,
+            lost: model(vec![
+                LostItem { kind: LostKind::Document, title: "".into() },
+                LostItem { kind: LostKind::Note, title: "".into() },
+                LostItem { kind: LostKind::File, title: file.into() },
+            ]),
+            unnamed: 1,
+            newest: 2,
+        });
+        go(app, Screen::Repaired);
+    }),
+    scene("repaired-empty", |app, _| {
+        session(app).set_repaired(Repaired { way: Repair::StartOver, ..Repaired::default() });
+        go(app, Screen::Repaired);
+    }),
+    scene("repaired-whole", |app, _| go(app, Screen::Repaired)),
+    Scene {
+        pressed: Some(("文書", "Documents")),
+        ..scene("home-item-damaged", |app, language| {
+            fill_lists(app, language);
+            session(app).set_repair(Repair::Repair);
+            session(app).set_problem(Problem::ItemDamaged);
+            go(app, Screen::Home);
+        })
+    },
     scene("blocked", |app, _| go(app, Screen::Blocked)),
     scene("erasing", |app, _| {
         session(app).set_erase_steps(model(vec![
@@ -153,6 +261,13 @@ pub(super) fn leave(app: &App) {
     session.set_attempts_left(-1);
     session.set_problem(Problem::None);
     session.set_paste_allowed(false);
+    session.set_confinement(Confinement::NotAsked);
+    session.set_confinement_gaps(ConfinementGaps::default());
+    session.set_vault_open(false);
+    session.set_pin_changed(false);
+    session.set_repair(Repair::None);
+    session.set_mending(Repair::None);
+    session.set_repaired(Repaired::default());
     session.set_receipt_acknowledged(false);
     session.set_server("".into());
     session.set_version("0.1.0".into());
@@ -169,6 +284,7 @@ pub(super) fn leave(app: &App) {
     notes.set_saved(SaveState::Saved);
     notes.set_rows(ModelRc::default());
     app.global::<Documents<'_>>().set_rows(ModelRc::default());
+    app.global::<Documents<'_>>().set_coming(0);
 }
 
 const fn scene(name: &'static str, fill: fn(&App, &str)) -> Scene {
@@ -192,19 +308,28 @@ fn model<T: Clone + 'static>(rows: Vec<T>) -> ModelRc<T> {
 }
 
 fn fill_lists(app: &App, language: &str) {
-    let kinds = [DocumentKind::Notice, DocumentKind::Manual, DocumentKind::Form, DocumentKind::Notice];
     let titles = pick(
         language,
         "夏季休業期間中の施設管理について|畜舎の立入検査の手引(令和8年度版)|営業施設調査票|避難所開設時の連絡体制",
         "Facilities during the summer closure|Farm inspections: a manual (2026)|Premises survey form|Who to call when a shelter opens",
     );
-    let rows = titles.split('|').zip(kinds).zip(1..).map(|((title, kind), number)| DocumentRow {
+    let headings = pick(language, "|農政/手引き||防災", "|Farming/Manuals||Emergencies");
+    let states = [DocumentState::There, DocumentState::There, DocumentState::There, DocumentState::Coming];
+    let rows = titles.split('|').zip(headings.split('|')).zip(states).zip(1..);
+    let rows = rows.map(|(((title, heading), state), number)| DocumentRow {
         id: number.to_string().into(),
+        heading: heading.into(),
         title: title.into(),
-        kind,
-        changed: format!("2026-11-{:02}", 20 - number).into(),
+        state,
+        percent: 45,
+        changed: if state == DocumentState::There {
+            format!("2026-11-{:02}", 20 - number).into()
+        } else {
+            "".into()
+        },
         size: format!("{} KB", 7 * number).into(),
     });
+    app.global::<Documents<'_>>().set_coming(1);
     app.global::<Documents<'_>>().set_rows(model(rows.collect()));
     let current = note(language);
     let rows = vec![NoteRow {

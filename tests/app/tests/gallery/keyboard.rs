@@ -14,11 +14,14 @@ use super::stage::{self, View};
 /// The inner line of the focus ring. Nothing else on a light screen has this colour.
 const RING: (u8, u8, u8) = (0xff, 0xd4, 0x3d);
 /// One scene of each screen that has controls.
-const WALKED: [&str; 10] = [
+const WALKED: [&str; 13] = [
     "welcome",
     "enrol",
     "set-pin",
     "unlock",
+    "change-pin",
+    "repair",
+    "repair-start-over",
     "home",
     "note-delete",
     "settings",

@@ -12,7 +12,8 @@ use super::{PIN, choose_pin, device, home, options, order, unlock, world, write_
 
 const TITLE: &str = "Barn 3, Tamate village";
 const BODY: &str = "Marker-4711: two calves, one limping. 𠮷田 called.\nCome back on Friday.";
-const NOTICE: &str = "documents/notices/School lunch in May.txt";
+const NOTICE: &str = "School lunch in May";
+const PICTURE: &str = "The way to the shelter";
 const NOTICE_TEXT: &str = "Marker-4712: the menu of May.";
 
 /// Enrolment from a pasted code, a note, a wrong PIN, the server away and back, block, unblock, wipe.
@@ -21,7 +22,7 @@ pub(super) fn from_the_letter_to_the_receipt() {
     let options = options(&world);
     play(options, &person.code.clone(), move |hands| {
         enrols_from_a_pasted_code(&hands, &person.code);
-        reads_a_document(&hands);
+        reads_a_document(&hands, &world);
         writes_a_note_and_finds_it(&hands);
         locks(&hands, &world);
         is_told_of_a_wrong_pin(&hands);
@@ -46,19 +47,38 @@ fn enrols_from_a_pasted_code(hands: &Hands, code: &str) {
     assert_eq!(shown, [Screen::Enrol, Screen::SetPin, Screen::Home], "nothing is shown on the way");
 }
 
-fn reads_a_document(hands: &Hands) {
-    hands.agent().put(NOTICE, &mut NOTICE_TEXT.as_bytes()).expect("an open vault");
+/// What was published comes by itself after an unlock, into its folder; only the text can be shown.
+fn reads_a_document(hands: &Hands, world: &World) {
+    hands.touch("Documents");
+    hands.wait_for_text("There are no documents yet.");
+    publish(world, "menu.txt", NOTICE_TEXT.as_bytes(), NOTICE);
+    publish(world, "map.pdf", &[b'x'; 300_000], PICTURE);
     hands.touch("Lock");
     unlock(hands);
     hands.wait_for_screen(Screen::Home);
-    hands.touch("Documents");
-    hands.touch("School lunch in May");
+    hands.wait("both documents", |app| {
+        let rows = ui::Documents::get(app).get_rows();
+        let there = rows.iter().filter(|row| row.state == ui::DocumentState::There).count();
+        (there == 2 && ui::Documents::get(app).get_coming() == 0).then_some(())
+    });
+    hands.wait_for("Schools/Notices");
+    hands.touch(PICTURE);
+    hands.wait_for("This document cannot be shown here yet");
+    hands.touch(NOTICE);
     hands.wait_for_screen(Screen::Document);
     hands.wait("the document", |app| {
         (ui::Documents::get(app).get_current().body == NOTICE_TEXT).then_some(())
     });
     hands.touch("Back");
     hands.wait_for_screen(Screen::Home);
+}
+
+fn publish(world: &World, name: &str, bytes: &[u8], title: &str) {
+    let file = world.file(name, bytes).expect("a file");
+    let file = file.to_str().expect("a path in UTF-8");
+    let more = ["--level", "2", "--title", title, "--folder", "Schools/Notices", "--organisation"];
+    world.mdmctl(&[&["documents", "publish", file], &more[..]].concat()).expect("a document");
+    std::fs::remove_file(file).expect("a file");
 }
 
 fn writes_a_note_and_finds_it(hands: &Hands) {
