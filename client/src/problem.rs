@@ -138,7 +138,8 @@ fn of_refusal(reason: RefusalReason) -> Problem {
         | R::TooManyTries
         | R::Quarantine
         | R::NoGrant => Problem::NotAllowed,
-        R::Malformed | R::Other(_) => Problem::Unknown,
+        // The last two are answers to notes that go up, which no screen waits for.
+        R::Malformed | R::Other(_) | R::NoteTooLarge | R::NotesFull => Problem::Unknown,
     }
 }
 
