@@ -127,7 +127,7 @@ fn of_refusal(reason: RefusalReason) -> Problem {
         R::CodeUnknown | R::ProofFailed => Problem::CodeInvalid,
         R::CodeExpired => Problem::CodeExpired,
         R::CodeUsed | R::CodeDead | R::CodeBound => Problem::CodeUsed,
-        R::DeviceLimit => Problem::DeviceLimit,
+        R::DeviceLimit | R::CodeOutstanding => Problem::DeviceLimit,
         R::AttemptsExhausted => Problem::NoAttempts,
         R::PinWrong => Problem::WrongPin,
         R::CodeNotYetValid => Problem::CodeNotYetValid,

@@ -52,6 +52,8 @@ pub struct Listen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Devices {
+    /// Devices that an account may have at a time.
+    pub per_account: u16,
     /// Fewest characters of a PIN.
     pub pin_min_length: u16,
     /// Wrong PINs in a row before the server withholds its help.
@@ -73,6 +75,7 @@ pub struct Devices {
 impl Default for Devices {
     fn default() -> Self {
         Self {
+            per_account: 1,
             pin_min_length: 6,
             unlock_attempts: 10,
             lease_mode: LeaseMode::Volatile,
@@ -209,6 +212,9 @@ impl Config {
     /// Which value cannot be used, and what it may be.
     pub fn problem(&self) -> Option<&'static str> {
         let devices = &self.devices;
+        if !(1..=10).contains(&devices.per_account) {
+            return Some("devices.per_account is 1 to 10");
+        }
         if !(1..=100).contains(&devices.unlock_attempts) {
             return Some("devices.unlock_attempts is 1 to 100");
         }
@@ -304,6 +310,7 @@ mod tests {
     fn a_mistyped_key_or_a_value_out_of_range_is_an_error() {
         assert!(matches!(config("[devices]\nunlock_atempts = 5"), Err(ConfigError::Parse { .. })));
         assert!(matches!(config("[devices]\nunlock_attempts = 0"), Err(ConfigError::Value { .. })));
+        assert!(matches!(config("[devices]\nper_account = 0"), Err(ConfigError::Value { .. })));
         assert!(matches!(config("[devices]\nclipboard = 'out'"), Err(ConfigError::Value { .. })));
     }
 

@@ -38,6 +38,10 @@ pub const OWNER_TOKEN_FILE: &str = "owner.token";
 pub const OWNER_INVITATION_FILE: &str = "owner.invitation";
 /// Folder in the secrets folder whose files are to be carried away and deleted.
 pub const OFFLINE_FOLDER: &str = "offline";
+/// Name of the first spare TLS key in that folder.
+pub const SPARE_KEY_FILE: &str = "spare-tls.pkcs8";
+/// Name of the recovery key in that folder.
+pub const RECOVERY_KEY_FILE: &str = "recovery.pkcs8";
 
 /// Why nothing, or not everything, was made.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +96,30 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Writes a new file that its owner alone may read, and nobody write, and syncs it.
+pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The folder that a file lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Puts a file that only its owner may read in the place of another: after a crash it holds the old bytes or the new.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    fs::File::open(folder_of(path))?.sync_all()
+}
+
 fn write(path: PathBuf, bytes: &[u8]) -> Result<PathBuf, InitError> {
     match write_private(&path, bytes) {
         Ok(()) => Ok(path),
@@ -123,8 +151,10 @@ fn require_absent(path: &Path) -> Result<(), InitError> {
 pub struct Initialised {
     /// The master key: back it up apart from the data folder.
     pub master_key: PathBuf,
-    /// Spare TLS key and recovery key: carry them away and delete them here.
+    /// Spare TLS key and, unless it was to go elsewhere, recovery key: carry them away and delete them here.
     pub offline: PathBuf,
+    /// The recovery key: nothing replaces it.
+    pub recovery_key: PathBuf,
     /// The first owner's API token.
     pub owner_token: PathBuf,
     /// The first owner's invitation to the console: a link, good for seven days and once.
@@ -143,6 +173,18 @@ pub async fn init(
     now: Timestamp,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Initialised, InitError> {
+    init_with(config, config_file, owner, None, now, rng).await
+}
+
+/// The same with the recovery key written to a file of its own, best on a medium that leaves the machine.
+pub async fn init_with(
+    config: &Config,
+    config_file: &Path,
+    owner: &str,
+    recovery_key_out: Option<&Path>,
+    now: Timestamp,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Initialised, InitError> {
     if let Some(what) = config.problem() {
         return Err(InitError::Value(what));
     }
@@ -150,6 +192,16 @@ pub async fn init(
     for path in [config_file, &config.data, &config.secrets] {
         require_absent(path)?;
     }
+    let recovery_key = match recovery_key_out {
+        Some(path) if path.starts_with(&config.data) => {
+            return Err(InitError::Value(
+                "the recovery key must not lie in the data folder: backups would carry it",
+            ));
+        }
+        Some(path) if path.exists() => return Err(InitError::Exists(path.to_owned())),
+        Some(path) => path.to_owned(),
+        None => config.secrets.join(OFFLINE_FOLDER).join(RECOVERY_KEY_FILE),
+    };
     make_folder(&config.data)?;
     make_folder(&config.secrets)?;
     let master = Secret::make(rng);
@@ -161,7 +213,8 @@ pub async fn init(
 
     let made = Initialised {
         master_key: write(config.secrets.join(MASTER_KEY_FILE), master.expose())?,
-        offline: write_offline(&config.secrets, &offline)?,
+        offline: write_offline(&config.secrets, &offline, &recovery_key)?,
+        recovery_key,
         owner_token: write(config.secrets.join(OWNER_TOKEN_FILE), token.as_bytes())?,
         owner_invitation: write(config.secrets.join(OWNER_INVITATION_FILE), link.as_bytes())?,
         ca: write(
@@ -187,11 +240,13 @@ pub async fn init(
     Ok(made)
 }
 
-fn write_offline(secrets: &Path, keys: &OfflineKeys) -> Result<PathBuf, InitError> {
+fn write_offline(secrets: &Path, keys: &OfflineKeys, recovery_key: &Path) -> Result<PathBuf, InitError> {
     let folder = secrets.join(OFFLINE_FOLDER);
     make_folder(&folder)?;
-    write(folder.join("spare-tls.pkcs8"), &keys.spare_tls)?;
-    write(folder.join("recovery.pkcs8"), &keys.recovery)?;
+    for (path, key) in [(&*folder.join(SPARE_KEY_FILE), &keys.spare_tls), (recovery_key, &keys.recovery)] {
+        write_once(path, key).map_err(|cause| InitError::Io { path: path.to_owned(), cause })?;
+        sync_folder(folder_of(path))?;
+    }
     Ok(folder)
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Commands, leases, checkpoints, certificates and TLS have a key each: who steals the TLS key forges no command.
 
+mod pins;
+
+pub(crate) use pins::{How, Replacing, Unfinished};
+
 use std::path::{Path, PathBuf};
 
 use rand::{CryptoRng, RngCore};
@@ -72,6 +76,21 @@ struct Secrets {
     spare_pin: serde_bytes::ByteArray<32>,
     #[zeroize(skip)]
     recovery: PublicKey,
+    #[zeroize(skip)]
+    #[serde(default)]
+    pins: pins::Pins,
+}
+
+impl Secrets {
+    fn seal(
+        &self,
+        master: &Secret<32>,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<Vec<u8>, KeyringError> {
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(8192));
+        ciborium::into_writer(self, &mut *plaintext).map_err(|_| KeyringError::Incomplete)?;
+        Ok(sealing_key(master).seal(AAD, &plaintext, rng))
+    }
 }
 
 /// The private keys that `init` makes to be carried away: PKCS#8 DER.
@@ -123,10 +142,9 @@ impl Keyring {
             opaque: ServerSetup::make(rng).to_bytes().to_vec(),
             spare_pin: SoftwareKey::from_pkcs8(&offline.spare_tls)?.public_key().fingerprint().into(),
             recovery: SoftwareKey::from_pkcs8(&offline.recovery)?.public_key().clone(),
+            pins: pins::Pins::default(),
         };
-        let mut plaintext = Zeroizing::new(Vec::with_capacity(4096));
-        ciborium::into_writer(&secrets, &mut *plaintext).map_err(|_| KeyringError::Incomplete)?;
-        let sealed = sealing_key(master).seal(AAD, &plaintext, rng);
+        let sealed = secrets.seal(master, rng)?;
         crate::init::write_private(&data.join(SEALED_FILE), &sealed)
             .map_err(|cause| KeyringError::Io { path: data.join(SEALED_FILE), cause })?;
         Ok((Self::assemble(secrets, master)?, offline))
@@ -166,15 +184,20 @@ impl Keyring {
         &self.secrets.ca
     }
 
+    /// The public half of the TLS key.
+    pub fn tls_public_key(&self) -> Result<PublicKey, KeyringError> {
+        Ok(SoftwareKey::from_pkcs8(&self.secrets.tls)?.public_key().clone())
+    }
+
     /// What devices are given at enrolment.
     pub fn server_keys(&self) -> Result<ServerKeys, KeyringError> {
-        let tls = SoftwareKey::from_pkcs8(&self.secrets.tls)?.public_key().fingerprint();
         Ok(ServerKeys {
-            pins: vec![tls.into(), self.secrets.spare_pin],
+            pins: vec![self.tls_public_key()?.fingerprint().into(), self.secrets.spare_pin],
             command: self.command.public_key().clone(),
             lease: self.lease.public_key().clone(),
             checkpoint: self.checkpoint.public_key().clone(),
             recovery: self.secrets.recovery.clone(),
+            order: self.pin_order(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The door for devices: one UDP socket, two protocols told apart by ALPN, everything bounded before it is known who calls.
+//! The door for devices: one UDP socket, three protocols told apart by ALPN, everything bounded before it is known who calls.
 
 mod content;
 mod device;
@@ -9,7 +9,9 @@ mod limits;
 mod live;
 mod notes;
 mod pin;
+mod pins;
 mod second;
+mod second_device;
 mod unlock;
 
 pub use live::LiveConnections;
@@ -22,7 +24,7 @@ use std::time::Duration;
 use quinn::congestion::BbrConfig;
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{Endpoint, IdleTimeout, Incoming, TransportConfig, VarInt};
-use shared::wire::{ALPN_DEVICE, ALPN_ENROL};
+use shared::wire::{ALPN_DEVICE, ALPN_ENROL, ALPN_PINS};
 use tokio::sync::watch;
 
 use self::limits::Limits;
@@ -139,6 +141,7 @@ async fn handle(
         .and_then(|data| data.protocol);
     match protocol.as_deref() {
         Some(ALPN_ENROL) => enrol::serve(&service, &limits, connection).await,
+        Some(ALPN_PINS) => pins::serve(&service, &limits, connection).await,
         Some(ALPN_DEVICE) => device::serve(service, connection).await,
         _ => connection.close(close::DONE, b"unknown protocol"),
     }

@@ -15,6 +15,7 @@ use crate::backup::{UNFINISHED_FILE, control};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keyring::{Keyring, KeyringError, read_master_key};
+use crate::pins::{self, FinishError};
 use crate::quic::{self, QuicError};
 use crate::service::Service;
 use crate::tls::{self, CertificateAuthority, TlsError};
@@ -54,6 +55,9 @@ pub enum StartError {
     /// What a crash left undone cannot be finished.
     #[error("cannot finish what was begun before: {0}")]
     Resume(#[from] UseCaseError),
+    /// A replacement of keys that was interrupted cannot be finished.
+    #[error(transparent)]
+    Pins(#[from] FinishError),
     /// A restore was cut off.
     #[error(
         "a restore into {0} was cut off before its end, so that what is there is incomplete: remove what is in that folder \
@@ -105,9 +109,11 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Service, Star
 
 /// The same while a restore is under way.
 pub(crate) async fn open_unfinished(config: Config, clock: Arc<dyn Clock>) -> Result<Service, StartError> {
-    let keyring = Keyring::open(&config.data, &read_master_key(&config.secrets)?)?;
-    let ca = CertificateAuthority::new(&keyring)?;
+    let master = read_master_key(&config.secrets)?;
+    let mut keyring = Keyring::open(&config.data, &master)?;
     let store = open_store(&config.data)?;
+    pins::finish(&mut keyring, &config, &master, &*store, clock.now()).await?;
+    let ca = CertificateAuthority::new(&keyring)?;
     let unlock_records = open_unlock_records(&config.data)?;
     let service = Service::new(config, store, unlock_records, keyring, ca, clock);
     quarantine::load(&service).await.map_err(UseCaseError::from)?;

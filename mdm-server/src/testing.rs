@@ -190,6 +190,7 @@ impl World {
             certificate_until: now,
             last_command: shared::signed::Order::default(),
             last_applied: None,
+            pins: None,
         };
         let mut changes = Changeset::default();
         let enrolled = Happening::DeviceEnrolled;

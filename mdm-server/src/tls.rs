@@ -17,7 +17,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DistinguishedName, SignatureScheme};
 use shared::cose::PublicKey;
 use shared::ids::EnrolmentId;
-use shared::wire::{ALPN_DEVICE, ALPN_ENROL};
+use shared::wire::{ALPN_DEVICE, ALPN_ENROL, ALPN_PINS};
 
 use crate::keyring::Keyring;
 
@@ -142,7 +142,7 @@ pub fn quic_config(
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![ca.issue_server(keyring, names, now)?], private_key(keyring))?;
-    config.alpn_protocols = vec![ALPN_ENROL.to_vec(), ALPN_DEVICE.to_vec()];
+    config.alpn_protocols = vec![ALPN_ENROL.to_vec(), ALPN_DEVICE.to_vec(), ALPN_PINS.to_vec()];
     close_resumption(&mut config);
     Ok(config)
 }

@@ -1,4 +1,8 @@
-//! What travels signed: commands, leases, receipts and checkpoints. Their form is [`crate::cose`].
+//! What travels signed: commands, leases, receipts, checkpoints and pin updates. Their form is [`crate::cose`].
+
+mod pins;
+
+pub use pins::{MAX_PINS, PinOrder, PinUpdate, SigningKeys};
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::required as millis;

@@ -9,6 +9,8 @@ mod frame;
 mod grant;
 mod notes;
 mod pin;
+mod pins;
+mod second;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,8 @@ pub use notes::{
     NoteStored, NoteWanted, NotesPage, NotesRequest, PHOTO_MEDIA_TYPE,
 };
 pub use pin::{PinChange, PinChanged, PinProof};
+pub use pins::{PinsAnswer, PinsRequest, PinsTaken};
+pub use second::{SecondDevice, SecondDeviceCode};
 pub use session::{
     CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, ReceiptAck, ReceiptMessage,
     RefusalReason, Refused, Renew, Renewed, Run, RunAnswer, RunProbe, UnlockChallenge, UnlockFinish,
@@ -38,6 +42,8 @@ pub use session::{
 pub const ALPN_ENROL: &[u8] = b"tbk-enrol/1";
 /// ALPN of enrolled devices: a device certificate is required.
 pub const ALPN_DEVICE: &[u8] = b"tbk/1";
+/// ALPN of the way back to a server whose keys are not known any more: server certificate only, one exchange.
+pub const ALPN_PINS: &[u8] = b"tbk-pins/1";
 /// Label of the TLS exporter (RFC 8446 section 7.5) that enrolment proofs are bound to; 32 bytes, empty context. Labels
 /// that are not registered begin so (RFC 5705 section 4).
 pub const EXPORTER_LABEL_ENROL: &[u8] = b"EXPERIMENTAL-tbk-enrol";

@@ -9,8 +9,8 @@ use rustls::pki_types::CertificateDer;
 use shared::cose;
 use shared::signed::Checkpoint;
 use shared::wire::{
-    ALPN_DEVICE, CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, Kind, RefusalReason,
-    Refused, Renew, Renewed, RunAnswer, Unsupported,
+    ALPN_DEVICE, CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, Kind, Message,
+    RefusalReason, Refused, Renew, Renewed, RunAnswer, Unsupported,
 };
 use vault::DurableLease;
 
@@ -26,6 +26,12 @@ impl Agent {
     /// Connects with the device certificate. From here on commands that the server pushes are obeyed; [`Agent::greet`] has
     /// to follow before anything else.
     pub async fn connect(self: &Arc<Self>) -> Result<Link, AgentError> {
+        let link = self.find_server(|| self.open_link()).await?;
+        tokio::spawn(accept_commands(Arc::downgrade(self), link.connection.clone()));
+        Ok(link)
+    }
+
+    async fn open_link(self: &Arc<Self>) -> Result<Link, AgentError> {
         let (server, pins, certificate) = {
             let inner = self.inner();
             let erasing = inner.erase.as_ref().map(|erase| &erase.device);
@@ -37,9 +43,7 @@ impl Agent {
         };
         let key = self.platform.device_key.load()?.ok_or(AgentError::Missing("the device key"))?;
         let config = client_config(ALPN_DEVICE, Some(pins), Some((certificate, key)))?;
-        let link = Link::open(&server, config).await?;
-        tokio::spawn(accept_commands(Arc::downgrade(self), link.connection.clone()));
-        Ok(link)
+        Ok(Link::open(&server, config).await?)
     }
 
     /// Closes a connection that [`Agent::connect`] made.
@@ -87,6 +91,12 @@ impl Agent {
             Ok(_) if self.state() == State::Wiping => {}
             Ok(reply) => {
                 let renew = reply.renew;
+                let updates = reply.pin_updates.clone();
+                let taken =
+                    self.blocking(move |agent| agent.take_pins(&mut agent.inner(), &updates)).await??;
+                if let Some(taken) = taken {
+                    report(connection, taken).await?;
+                }
                 let before = self.inner().session.progress().last_applied;
                 self.blocking(move |agent| agent.take_reply(&reply)).await??;
                 let after = self.inner().session.progress().last_applied;
@@ -122,6 +132,7 @@ impl Agent {
             signed_checkpoint: device.and_then(|device| device.signed_checkpoint.clone()),
             not_enforced: device.map(|device| device.not_enforced()).unwrap_or_default(),
             run: Some(self.run),
+            pins: device.map(|device| device.keys.order),
         }
     }
 
@@ -240,8 +251,8 @@ async fn accept_commands(agent: Weak<Agent>, connection: Connection) {
     }
 }
 
-/// Says which commands of the hello's answer were applied, and waits until the server has it.
-async fn report(connection: &Connection, result: CommandResult) -> Result<(), AgentError> {
+/// Says what was done with the hello's answer, and waits until the server has it.
+async fn report(connection: &Connection, result: impl Message) -> Result<(), AgentError> {
     let mut exchange = Exchange::open(connection).await?;
     exchange.send(&result).await?;
     exchange.finish();

@@ -21,8 +21,10 @@ mod link;
 mod mend;
 mod outbox;
 mod pin;
+mod pins;
 mod platform;
 mod run;
+mod second_device;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -44,5 +46,6 @@ pub use outbox::{NoteState, NoteStatus, NotesProgress};
 pub use pin::ChangePinError;
 pub use platform::{DeviceKey, KeyError, Platform, SecretStore};
 pub use run::RunEnd;
+pub use second_device::{SecondDeviceError, SecondDeviceInvitation};
 pub use status::{EraseReport, LeaseStatus, Status, WipeStatus, erase_report};
 pub use unlock::{UnlockError, Unlocked};

@@ -10,6 +10,7 @@ pub mod command;
 pub mod erase;
 pub mod lease;
 pub mod outbox;
+pub mod pins;
 pub mod session;
 pub mod sync;
 
@@ -18,4 +19,5 @@ pub use clock::{BootTime, Moment};
 pub use command::{Accepted, VerifiedCommand, WipeAuthorised};
 pub use erase::{EraseStep, Erasure, Findings, Next};
 pub use lease::{RunningLease, VerifiedLease};
+pub use pins::PinUpdateError;
 pub use session::{CommandError, Effect, Identity, Notice, Progress, Session, State, UnlockRefusal};

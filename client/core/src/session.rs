@@ -197,6 +197,13 @@ impl Session {
         self.identity.as_ref()
     }
 
+    /// The server signs with other keys from now ([`crate::pins::replaced`]).
+    pub fn keys_replaced(&mut self, command_key: PublicKey, lease_key: PublicKey) {
+        if let Some(identity) = &mut self.identity {
+            (identity.command_key, identity.lease_key) = (command_key, lease_key);
+        }
+    }
+
     /// What commands have changed.
     pub fn progress(&self) -> Progress {
         self.progress

@@ -75,6 +75,8 @@ pub enum Happening {
     CopySuspected,
     JournalExported,
     BackupMade,
+    PinsRotated,
+    PinsRecovered,
     QuarantineEntered,
     QuarantineEnded,
     OperatorInvited,

@@ -55,6 +55,9 @@ pub struct CodeRecord {
     pub tries: u32,
     /// Where it stands.
     pub state: CodeState,
+    /// The device of the same account that asked for it, to have another beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<EnrolmentId>,
 }
 
 impl CodeRecord {
@@ -108,6 +111,7 @@ impl CodeKeys {
             expires_at: valid_from.saturating_add(VALID_FOR).unwrap_or(Timestamp::MAX),
             tries: 0,
             state: CodeState::Open,
+            asked_by: None,
         }
     }
 

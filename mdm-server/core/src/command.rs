@@ -67,6 +67,17 @@ pub enum CommandError {
     Sign(#[from] SignError),
 }
 
+/// A command as the server signs it now: the stored bytes, unless the command key was replaced since. It stays the same
+/// command, whose receipt names it.
+pub fn as_signed_now(record: &CommandRecord, signer: &dyn Signer) -> Result<Vec<u8>, SignError> {
+    let bound_to = record.enrolment.as_bytes();
+    if cose::verify::<Command>(&record.signed, bound_to, signer.public_key()).is_ok() {
+        return Ok(record.signed.clone());
+    }
+    let CommandRecord { id, order, action, issued_at, .. } = *record;
+    cose::sign(&Command { id, order, action, issued_at }, bound_to, signer)
+}
+
 /// Who orders a command, why, and when.
 #[derive(Debug, Clone)]
 pub struct Instruction<'a> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::cose::PublicKey;
 use shared::ids::{AccountId, CommandId, EnrolmentId};
-use shared::signed::Order;
+use shared::signed::{Order, PinOrder};
 use shared::wire::DeviceDescription;
 
 use crate::grant::SessionGrant;
@@ -96,6 +96,9 @@ pub struct Device {
     pub last_command: Order,
     /// The order of the last command the device said it applied.
     pub last_applied: Option<Order>,
+    /// Which set of the server's pins the device said it has.
+    #[serde(default)]
+    pub pins: Option<PinOrder>,
 }
 
 impl Device {

@@ -19,9 +19,6 @@ use crate::run::Runs;
 #[cfg(test)]
 mod tests;
 
-/// Devices that an account may have at a time.
-pub const DEVICES_PER_ACCOUNT: usize = 1;
-
 /// What showing a code leads to. Either way the changes are committed before the answer leaves.
 #[derive(Debug)]
 pub enum Charge {
@@ -79,6 +76,8 @@ pub struct Registration {
     pub account: Account,
     /// All devices of the account.
     pub devices: Vec<Stored<Device>>,
+    /// Devices that an account may have at a time.
+    pub limit: usize,
     /// Whether the device key is registered already, to anyone.
     pub key_is_known: bool,
     /// The device key, whose possession the device proved.
@@ -108,11 +107,19 @@ pub fn register(
     if !account.may_work() || account.seat.is_none() || code.value.account != account.id {
         return Err(RefusalReason::CodeUsed);
     }
+    if code.value.asked_by.is_some_and(|asker| !is_live(&registration.devices, asker)) {
+        return Err(RefusalReason::CodeUsed);
+    }
     match code.value.state {
         CodeState::Open => begin(registration, now, rng),
         CodeState::Bound(enrolment) => resume(registration, enrolment, now),
         _ => Err(RefusalReason::CodeUsed),
     }
+}
+
+/// Whether the device that asked for a code for another one may still do so: neither blocked nor wiped since.
+fn is_live(devices: &[Stored<Device>], asker: EnrolmentId) -> bool {
+    devices.iter().any(|device| device.value.enrolment == asker && device.value.state == DeviceState::Live)
 }
 
 fn begin(
@@ -123,7 +130,7 @@ fn begin(
     if registration.key_is_known {
         return rebind(registration, now);
     }
-    another_device_may_be_had(&registration.devices)?;
+    another_device_may_be_had(&registration.devices, registration.limit)?;
     let enrolment = EnrolmentId::make(now, rng);
     let device = Device {
         enrolment,
@@ -144,6 +151,7 @@ fn begin(
         certificate_until: registration.certificate_until,
         last_command: shared::signed::Order::default(),
         last_applied: None,
+        pins: None,
     };
     let mut code = registration.code;
     code.value.state = CodeState::Bound(enrolment);
@@ -157,11 +165,15 @@ fn begin(
     Ok(Registered { changes, enrolment })
 }
 
-fn another_device_may_be_had(devices: &[Stored<Device>]) -> Result<(), RefusalReason> {
+/// Whether an account with these devices may have one more.
+pub(crate) fn another_device_may_be_had(
+    devices: &[Stored<Device>],
+    limit: usize,
+) -> Result<(), RefusalReason> {
     let in_use =
         |device: &&Stored<Device>| matches!(device.value.state, DeviceState::Live | DeviceState::Blocked);
     let used = devices.iter().filter(in_use).count();
-    if used < DEVICES_PER_ACCOUNT { Ok(()) } else { Err(RefusalReason::DeviceLimit) }
+    if used < limit { Ok(()) } else { Err(RefusalReason::DeviceLimit) }
 }
 
 /// A new code for a phone whose enrolment broke off before it had a PIN: the code takes over that enrolment.
@@ -172,7 +184,7 @@ fn rebind(registration: Registration, now: Timestamp) -> Result<Registered, Refu
         .map(|device| &device.value)
         .find(|device| device.key == registration.key && device.state == DeviceState::Enrolling);
     let enrolment = broken_off.ok_or(RefusalReason::CodeBound)?.enrolment;
-    another_device_may_be_had(&registration.devices)?;
+    another_device_may_be_had(&registration.devices, registration.limit)?;
     let mut code = registration.code.clone();
     code.value.state = CodeState::Bound(enrolment);
     let subject =

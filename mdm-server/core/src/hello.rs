@@ -1,7 +1,7 @@
 //! Hello and renew: what the server learns from a device that calls, and what it has for it.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::signed::{Action, Order};
+use shared::signed::{Action, Order, PinOrder};
 use shared::wire::{EnrolmentStanding, Hello, RefusalReason};
 
 use crate::account::Account;
@@ -64,6 +64,7 @@ pub fn greet(
     }
     device.value.last_contact = Some(now);
     device.value.last_applied = advanced(&device.value, hello.last_applied);
+    device.value.pins = hello.pins;
     device.value.description.app_version = bounded(&hello.app_version);
     let mut changes = Changeset::default();
     changes.update(device.version, Record::Device(device.value));
@@ -99,6 +100,15 @@ pub fn bounded(text: &str) -> String {
 pub fn applied(mut device: Stored<Device>, last_applied: Order, now: Timestamp) -> Changeset {
     device.value.last_contact = Some(now);
     device.value.last_applied = advanced(&device.value, Some(last_applied));
+    let mut changes = Changeset::default();
+    changes.update(device.version, Record::Device(device.value));
+    changes
+}
+
+/// The device says that a set of the server's pins is on its storage.
+pub fn pins_taken(mut device: Stored<Device>, order: PinOrder, now: Timestamp) -> Changeset {
+    device.value.last_contact = Some(now);
+    device.value.pins = Some(order);
     let mut changes = Changeset::default();
     changes.update(device.version, Record::Device(device.value));
     changes

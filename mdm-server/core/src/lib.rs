@@ -22,6 +22,7 @@ pub mod plan;
 pub mod quarantine;
 pub mod run;
 pub mod seats;
+pub mod second_device;
 pub mod sheet;
 pub mod unlock;
 

@@ -96,6 +96,7 @@ pub(crate) fn device(account: &Account, key: PublicKey, state: DeviceState) -> D
         certificate_until: crate::hello::certificate_until(noon()),
         last_command: Order::default(),
         last_applied: None,
+        pins: None,
     }
 }
 

@@ -13,7 +13,7 @@ use mdm_server::backup::{control, make, restore};
 use mdm_server::clock::SystemClock;
 use mdm_server::config::{Config, Devices, Listen};
 use mdm_server::quarantine::replay;
-use mdm_server::{init, server};
+use mdm_server::{init, pins, server};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -75,6 +75,9 @@ enum Command {
     /// The way out of the quarantine after a restore. The server must not be running.
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// The keys by which devices know the server. The server must not be running.
+    #[command(subcommand)]
+    Pins(Pins),
     /// Serve devices and the API until SIGTERM or Ctrl+C.
     Serve {
         /// The configuration that `init` wrote.
@@ -93,6 +96,40 @@ enum Quarantine {
         /// What `mdmctl audit export` wrote, the newest there is.
         #[arg(long, value_name = "FILE")]
         journal: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Pins {
+    /// Say which keys are in use, and how many devices know them.
+    Show {
+        /// The configuration that `init` wrote.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Put the spare key in the place of the server's TLS key, and make another spare.
+    Rotate {
+        /// The configuration that `init` wrote.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The spare key, as `init` or the last rotation wrote it.
+        #[arg(long, value_name = "FILE")]
+        spare_key: PathBuf,
+        /// Where to write the new spare: on a medium that leaves this machine.
+        #[arg(long, value_name = "FILE")]
+        new_spare_out: PathBuf,
+    },
+    /// Replace all keys of the server that were lost or stolen, in the name of the recovery key.
+    Recover {
+        /// The configuration that `init` wrote.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The recovery key, as `init` wrote it.
+        #[arg(long, value_name = "FILE")]
+        recovery_key: PathBuf,
+        /// Where to write the new spare: on a medium that leaves this machine.
+        #[arg(long, value_name = "FILE")]
+        new_spare_out: PathBuf,
     },
 }
 
@@ -125,6 +162,9 @@ struct Init {
     /// The sign-in name of the first owner.
     #[arg(long, default_value = "owner")]
     owner: String,
+    /// Where to write the recovery key, best on a medium that leaves this machine; by default `offline` in the secrets folder.
+    #[arg(long, value_name = "FILE")]
+    recovery_key_out: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -158,6 +198,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             restore(&config, &restore::Source { from, key_file, tombstones }).await
         }
         Command::Quarantine(Quarantine::Load { config, journal }) => load(&config, &journal).await,
+        Command::Pins(command) => run_pins(command).await,
         Command::Serve { config } => serve(config).await,
     }
 }
@@ -174,12 +215,20 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
         documents: mdm_server::config::Documents::default(),
         notes: mdm_server::config::Notes::default(),
     };
-    let made =
-        init::init(&config, &arguments.config, &arguments.owner, Timestamp::now(), &mut rand::rngs::OsRng)
-            .await?;
+    let recovery_key_out = arguments.recovery_key_out.map(absolute).transpose()?;
+    let made = init::init_with(
+        &config,
+        &arguments.config,
+        &arguments.owner,
+        recovery_key_out.as_deref(),
+        Timestamp::now(),
+        &mut rand::rngs::OsRng,
+    )
+    .await?;
     println!("configuration  {}", arguments.config.display());
     println!("master key     {}  back it up apart from the data folder", made.master_key.display());
     println!("offline keys   {}  carry them away and delete them here", made.offline.display());
+    println!("recovery key   {}  carry it away: nothing replaces it", made.recovery_key.display());
     println!("owner's token  {}  for mdmctl --token", made.owner_token.display());
     println!(
         "invitation     {}  a link to the console, good once and for 7 days",
@@ -257,6 +306,42 @@ async fn load(path: &Path, journal: &Path) -> anyhow::Result<()> {
     println!("codes ended    {}  reissue those that are still needed", loaded.again.codes_ended);
     println!("The quarantine is over. If a device has seen anything later, it begins again by itself.");
     Ok(())
+}
+
+async fn run_pins(command: Pins) -> anyhow::Result<()> {
+    let clock = Arc::new(SystemClock);
+    match command {
+        Pins::Show { config } => print_pins(&pins::show(Config::load(&config)?, clock).await?),
+        Pins::Rotate { config, spare_key, new_spare_out } => {
+            let shown = pins::rotate(Config::load(&config)?, &spare_key, &new_spare_out, clock).await?;
+            print_pins(&shown);
+            println!("new spare      {}  carry it away", new_spare_out.display());
+            println!("Delete {} from this machine, start the server and make a backup.", spare_key.display());
+            println!("Rotate again only when `pins show` says that the devices know this set.");
+        }
+        Pins::Recover { config, recovery_key, new_spare_out } => {
+            let shown = pins::recover(Config::load(&config)?, &recovery_key, &new_spare_out, clock).await?;
+            print_pins(&shown);
+            println!("new spare      {}  carry it away", new_spare_out.display());
+            println!(
+                "Delete {} from this machine, start the server and make a backup.",
+                recovery_key.display()
+            );
+            println!(
+                "Give the auditor the new journal key, and mdmctl the new authority (ca.pem in the data folder)."
+            );
+        }
+    }
+    Ok(())
+}
+
+fn print_pins(shown: &pins::Shown) {
+    println!("set            {}.{}", shown.order.epoch, shown.order.counter);
+    println!("server key     {}", shown.current);
+    println!("spare key      {}", shown.spare);
+    println!("recovery key   {}", shown.recovery);
+    println!("journal key    {}", shown.journal_key);
+    println!("devices        {} of {} know this set", shown.devices_with_it, shown.devices);
 }
 
 async fn serve(path: PathBuf) -> anyhow::Result<()> {

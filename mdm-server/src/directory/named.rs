@@ -99,6 +99,8 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::CertificateRenewed
         | Happening::JournalExported
         | Happening::BackupMade
+        | Happening::PinsRotated
+        | Happening::PinsRecovered
         | Happening::QuarantineEntered
         | Happening::QuarantineEnded
         | Happening::CopySuspected

@@ -14,13 +14,13 @@ use shared::cose::PublicKey;
 use shared::crypto::hazmat::sha256;
 use shared::ids::EnrolmentId;
 use shared::wire::{
-    CommandMessage, CommandResult, Hello, HelloReply, Kind, ReceiptAck, ReceiptMessage, RefusalReason,
-    Renewed,
+    CommandMessage, CommandResult, Hello, HelloReply, Kind, PinsTaken, ReceiptAck, ReceiptMessage,
+    RefusalReason, Renewed, SecondDevice,
 };
 use tokio::sync::OwnedMutexGuard;
 
 use super::exchange::{Exchange, ExchangeError};
-use super::{close, content, grant, notes, pin, second, unlock};
+use super::{close, content, grant, notes, pin, second, second_device, unlock};
 use crate::quarantine;
 use crate::service::Service;
 use crate::tls::certificate_key;
@@ -136,6 +136,19 @@ async fn note_applied(
     .map_err(ExchangeError::from)
 }
 
+async fn note_pins(service: &Service, enrolment: EnrolmentId, taken: PinsTaken) -> Result<(), ExchangeError> {
+    retry_on_conflict(|| async {
+        if let Some(device) = service.store.device(enrolment).await?
+            && device.value.wipe().is_none()
+        {
+            service.commit(hello::pins_taken(device, taken.order, service.clock.now())).await?;
+        }
+        Ok(())
+    })
+    .await
+    .map_err(ExchangeError::from)
+}
+
 async fn answer(service: &Service, caller: &Caller, mut exchange: Exchange) {
     let result = dispatch(service, caller, &mut exchange).await;
     exchange.finish(result).await;
@@ -143,7 +156,7 @@ async fn answer(service: &Service, caller: &Caller, mut exchange: Exchange) {
 
 async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -> Result<(), ExchangeError> {
     let frame = exchange.frame().await?;
-    if !matches!(frame.kind(), Kind::Hello | Kind::Receipt | Kind::CommandResult) {
+    if !matches!(frame.kind(), Kind::Hello | Kind::Receipt | Kind::CommandResult | Kind::PinsTaken) {
         in_service(service)?;
     }
     match frame.kind() {
@@ -160,6 +173,11 @@ async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -
         Kind::NoteOffer => notes::offer(service, caller, frame.decode()?, exchange).await,
         Kind::NoteRequest => notes::contents(service, caller, frame.decode()?, exchange).await,
         Kind::CommandResult => note_applied(service, caller.enrolment, frame.decode()?).await,
+        Kind::SecondDevice => {
+            let SecondDevice {} = frame.decode()?;
+            second_device::give(service, caller, exchange).await
+        }
+        Kind::PinsTaken => note_pins(service, caller.enrolment, frame.decode()?).await,
         other => Err(shared::wire::DecodeError::Unexpected(other).into()),
     }
 }
@@ -190,7 +208,7 @@ pub(super) async fn wipe_of(service: &Service, device: &Device) -> Result<Vec<u8
         .command(wipe.command)
         .await?
         .ok_or_else(|| UseCaseError::from(Missing::Command(wipe.command)))?;
-    Ok(record.value.signed)
+    Ok(command::as_signed_now(&record.value, &service.keyring.command).map_err(UseCaseError::from)?)
 }
 
 async fn greet(
@@ -217,8 +235,11 @@ async fn greet(
         let Some(account) = service.store.account(device.value.account).await? else {
             return Ok(Err(RefusalReason::DeviceUnknown));
         };
-        let commands: Vec<_> =
+        let mut commands: Vec<_> =
             service.store.commands_of(caller.enrolment).await?.into_iter().map(|c| c.value).collect();
+        for command in &mut commands {
+            command.signed = command::as_signed_now(command, &service.keyring.command)?;
+        }
         let now = service.clock.now();
         match hello::greet(device, &account.value, &commands, &hello, service.epoch(), now) {
             Ok(mut greeting) => {
@@ -240,10 +261,16 @@ async fn greet(
         policy,
         checkpoint: Some(ByteBuf::from(checkpoint)),
         renew: greeting.renew,
+        pin_updates: newer_pins(service, &hello),
     };
     exchange.send(&reply).await?;
     drop(held);
     second::watch(service, caller, &hello).await
+}
+
+/// What leads a device from the set of pins that it says it has to the newest.
+fn newer_pins(service: &Service, hello: &Hello) -> Vec<ByteBuf> {
+    if hello.pins == Some(service.keyring.pin_order()) { Vec::new() } else { service.keyring.pin_updates() }
 }
 
 async fn receipt(

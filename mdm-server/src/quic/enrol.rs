@@ -113,6 +113,7 @@ async fn register_key(
         let now = service.clock.now();
         let registration = Registration {
             devices: service.store.devices_of_account(account.value.id).await?,
+            limit: usize::from(service.config.devices.per_account),
             key_is_known: service.store.device_by_key(&register.device_key).await?.is_some(),
             code,
             account: account.value,

@@ -17,12 +17,16 @@ const HANDSHAKE_BURST: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 /// Enrolments from one address, a day of letters being opened in one office.
 const ENROLMENTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 const ENROLMENT_BURST: NonZeroU32 = NonZeroU32::new(200).expect("not zero");
+/// Questions for the server's pins from one address: after a recovery an office asks together, once each.
+const PIN_QUESTIONS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+const PIN_QUESTION_BURST: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 
 /// The counters.
 pub(super) struct Limits {
     unproved: DefaultKeyedRateLimiter<IpAddr>,
     handshakes: DefaultKeyedRateLimiter<IpAddr>,
     enrolments: DefaultKeyedRateLimiter<IpAddr>,
+    pin_questions: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl Default for Limits {
@@ -30,10 +34,12 @@ impl Default for Limits {
         let unproved = Quota::per_second(UNPROVED_PER_SECOND);
         let handshakes = Quota::per_second(HANDSHAKES_PER_SECOND).allow_burst(HANDSHAKE_BURST);
         let enrolments = Quota::per_minute(ENROLMENTS_PER_MINUTE).allow_burst(ENROLMENT_BURST);
+        let pins = Quota::per_second(PIN_QUESTIONS_PER_SECOND).allow_burst(PIN_QUESTION_BURST);
         Self {
             unproved: RateLimiter::keyed(unproved),
             handshakes: RateLimiter::keyed(handshakes),
             enrolments: RateLimiter::keyed(enrolments),
+            pin_questions: RateLimiter::keyed(pins),
         }
     }
 }
@@ -57,6 +63,10 @@ impl Limits {
 
     pub(super) fn admits_enrolment(&self, source: IpAddr) -> bool {
         admits(&self.enrolments, source)
+    }
+
+    pub(super) fn admits_question_for_pins(&self, source: IpAddr) -> bool {
+        admits(&self.pin_questions, source)
     }
 }
 
@@ -85,6 +95,9 @@ mod tests {
         let admitted = (0..2_000).filter(|_| limits.admits_enrolment(hostile)).count();
         assert!((200..400).contains(&admitted), "{admitted}");
         assert!(limits.admits_enrolment(IpAddr::from([192, 0, 2, 2])));
+        let admitted = (0..20_000).filter(|_| limits.admits_question_for_pins(hostile)).count();
+        assert!((1_000..10_000).contains(&admitted), "{admitted}");
+        assert!(limits.admits_question_for_pins(IpAddr::from([192, 0, 2, 2])));
     }
 
     #[test]

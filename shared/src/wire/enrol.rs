@@ -9,6 +9,7 @@ use crate::cose::PublicKey;
 use crate::crypto::MacKey;
 use crate::ids::EnrolmentId;
 use crate::policy::Policy;
+use crate::signed::PinOrder;
 
 /// Which side proves that it knows the activation code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl EnrolRegister {
     }
 }
 
-/// The public keys of the server that a device keeps for life.
+/// The public keys of the server that a device keeps, until a [`crate::signed::PinUpdate`] replaces them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerKeys {
     /// SHA-256 of the SubjectPublicKeyInfo of every TLS key the server may use: the current one and the spare.
@@ -112,8 +113,18 @@ pub struct ServerKeys {
     pub lease: PublicKey,
     /// Signs checkpoints of the audit journal.
     pub checkpoint: PublicKey,
-    /// Kept offline; signs a new set of pins when all else is lost.
+    /// Kept offline; signs a new set of pins when all else is lost. Never changes: it names the server.
     pub recovery: PublicKey,
+    /// Which set of pins it is: nothing older is taken in its place.
+    #[serde(default, skip_serializing_if = "PinOrder::is_first")]
+    pub order: PinOrder,
+}
+
+impl ServerKeys {
+    /// What pin updates for this server are bound to.
+    pub fn server_id(&self) -> [u8; 32] {
+        self.recovery.fingerprint()
+    }
 }
 
 /// Server → client: the enrolment, its certificate and keys. The PIN registration follows once the id is known.

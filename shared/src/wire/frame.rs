@@ -167,6 +167,16 @@ kinds! {
     Refused = 90, at most 512;
     /// Either: a kind that is not known.
     Unsupported = 91, at most 64;
+    /// Client: asks for what replaces the server's pins.
+    PinsRequest = 92, at most 16;
+    /// Server: signed updates, at most two.
+    PinsAnswer = 93, at most 4352;
+    /// Client: an update is on its storage.
+    PinsTaken = 94, at most 64;
+    /// Client: asks for a code for another device.
+    SecondDevice = 95, at most 16;
+    /// Server: the code.
+    SecondDeviceCode = 96, at most 128;
 }
 
 impl Kind {

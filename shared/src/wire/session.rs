@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Kind, Message};
 use crate::ids::RunId;
 use crate::policy::Policy;
-use crate::signed::{JournalHead, Order};
+use crate::signed::{JournalHead, Order, PinOrder};
 
 /// Client → server, first on every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Hello {
     /// Which run of the app speaks: two that live at once, or grow from one, show that the device was copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
+    /// Which set of the server's pins is on this device's storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins: Option<PinOrder>,
 }
 
 /// One run of the app, from the opening of its folder to its end. A folder is open once at a time.
@@ -81,6 +84,9 @@ pub struct HelloReply {
     pub checkpoint: Option<serde_bytes::ByteBuf>,
     /// Whether the certificate should be renewed now.
     pub renew: bool,
+    /// Signed [`crate::signed::PinUpdate`]s, to be taken in order, if the device does not have the newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pin_updates: Vec<serde_bytes::ByteBuf>,
 }
 
 /// Client → server: KE1 of OPAQUE.
@@ -215,6 +221,8 @@ reasons! {
     ProofFailed = 16;
     /// The account has as many devices as it may have.
     DeviceLimit = 17;
+    /// Another activation code of the account can still be used.
+    CodeOutstanding = 18;
     /// The device key of this connection is not registered.
     DeviceUnknown = 20;
     /// The enrolment is not complete.
@@ -250,6 +258,9 @@ impl fmt::Display for RefusalReason {
             Self::CodeBound => "the activation code was already used on another device; ask for a new one",
             Self::DeviceLimit => {
                 "this person already has a device; ask for the old one to be wiped, then for a new code"
+            }
+            Self::CodeOutstanding => {
+                "another activation code of this person can still be used: enrol the other device with that one"
             }
             Self::ProofFailed => "the proof did not verify",
             Self::DeviceUnknown => "this device is not registered",

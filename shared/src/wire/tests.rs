@@ -10,7 +10,7 @@ use super::*;
 use crate::cose::PublicKey;
 use crate::ids::{DocumentId, EnrolmentId, NoteId, RunId};
 use crate::policy::Policy;
-use crate::signed::{JournalHead, Order};
+use crate::signed::{JournalHead, Order, PinOrder};
 
 /// The base point of P-256: a public key that everybody has.
 fn public_key() -> PublicKey {
@@ -32,6 +32,7 @@ fn server_keys() -> ServerKeys {
         lease: key.clone(),
         checkpoint: key.clone(),
         recovery: key,
+        order: PinOrder::default(),
     }
 }
 
@@ -103,6 +104,7 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
             signed_checkpoint: Some(serde_bytes::ByteBuf::from(vec![0x84])),
             not_enforced: vec!["watermark".to_owned()],
             run: Some(Run { id: RunId::from_bytes([9; 16]), after: Some(RunId::from_bytes([8; 16])) }),
+            pins: Some(PinOrder { epoch: 2, counter: 3 }),
         }),
         entry(RunProbe {}),
         entry(RunAnswer { run: RunId::from_bytes([9; 16]) }),
@@ -113,6 +115,7 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
             policy: Policy::default(),
             checkpoint: Some(serde_bytes::ByteBuf::from(vec![0x84])),
             renew: true,
+            pin_updates: vec![serde_bytes::ByteBuf::from(vec![0x84])],
         }),
         entry(UnlockStart { ke1: vec![1; 4], vault_epoch: 12 }),
         entry(UnlockChallenge { ke2: vec![2; 4], attempts_left: 9 }),
@@ -157,6 +160,11 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
         entry(PinChanged {}),
         entry(Refused { reason: RefusalReason::CodeExpired }),
         entry(Unsupported { kind: 4711 }),
+        entry(PinsRequest {}),
+        entry(PinsAnswer { updates: vec![serde_bytes::ByteBuf::from(vec![0x84])] }),
+        entry(PinsTaken { order: PinOrder { epoch: 2, counter: 3 } }),
+        entry(SecondDevice {}),
+        entry(SecondDeviceCode { code: "00000-00000-00000-00000-0".to_owned(), expires_at: noon() }),
     ])
 }
 

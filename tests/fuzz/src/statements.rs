@@ -4,7 +4,7 @@ use ciborium::Value;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::cose::{self, MAX_LEN, PublicKey, Signer, SoftwareKey, Statement, VerifyError};
-use shared::signed::{Checkpoint, Command, Lease, Receipt};
+use shared::signed::{Checkpoint, Command, Lease, PinUpdate, Receipt};
 
 use crate::encodings::{cbor, read_as, settles_in_cbor};
 
@@ -28,6 +28,7 @@ pub(crate) fn statement(bytes: &[u8]) {
         verify::<Lease>(bytes, public),
         verify::<Receipt>(bytes, public),
         verify::<Checkpoint>(bytes, public),
+        verify::<PinUpdate>(bytes, public),
     ];
     assert!(read.iter().filter(|read| **read).count() <= 1, "one statement of two types");
     assert!(bytes.len() <= MAX_LEN || !read.contains(&true));
@@ -47,11 +48,12 @@ fn verify<S: Statement>(bytes: &[u8], key: &PublicKey) -> bool {
 pub(crate) fn statement_payload(bytes: &[u8]) {
     let Some((kind, payload)) = bytes.split_first() else { return };
     let Ok(payload) = ciborium::from_reader::<Value, _>(payload) else { return };
-    match kind % 4 {
+    match kind % 5 {
         0 => signed_and_read::<AsCommand, Command>(AsCommand(payload)),
         1 => signed_and_read::<AsLease, Lease>(AsLease(payload)),
         2 => signed_and_read::<AsReceipt, Receipt>(AsReceipt(payload)),
-        _ => signed_and_read::<AsCheckpoint, Checkpoint>(AsCheckpoint(payload)),
+        3 => signed_and_read::<AsCheckpoint, Checkpoint>(AsCheckpoint(payload)),
+        _ => signed_and_read::<AsPinUpdate, PinUpdate>(AsPinUpdate(payload)),
     }
 }
 
@@ -82,7 +84,13 @@ macro_rules! any_payload {
         )*
     };
 }
-any_payload!(AsCommand as Command, AsLease as Lease, AsReceipt as Receipt, AsCheckpoint as Checkpoint);
+any_payload!(
+    AsCommand as Command,
+    AsLease as Lease,
+    AsReceipt as Receipt,
+    AsCheckpoint as Checkpoint,
+    AsPinUpdate as PinUpdate
+);
 
 /// Keys of others, and a key file of our own.
 pub(crate) fn public_key(bytes: &[u8]) {

@@ -102,5 +102,6 @@ fn kind_reply() -> HelloReply {
         policy: Policy::default(),
         checkpoint: None,
         renew: false,
+        pin_updates: Vec::new(),
     }
 }

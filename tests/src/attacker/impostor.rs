@@ -154,6 +154,7 @@ fn grant(identity: &Identity, device_key: &PublicKey) -> anyhow::Result<EnrolGra
             lease: key.clone(),
             checkpoint: key.clone(),
             recovery: key,
+            order: shared::signed::PinOrder::default(),
         },
         policy: Policy::default(),
         organisation: "impostor".to_owned(),

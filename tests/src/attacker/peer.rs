@@ -99,6 +99,7 @@ impl RawDevice {
             signed_checkpoint: None,
             not_enforced: Vec::new(),
             run: self.run,
+            pins: None,
         }
     }
 

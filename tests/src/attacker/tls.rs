@@ -100,11 +100,16 @@ pub(super) fn client(alpn: &[u8], identity: Option<&Identity>) -> anyhow::Result
 
 /// A server that shows `identity`, asks clients for nothing, gives tickets and takes early data.
 pub(super) fn server(alpn: &[u8], identity: &Identity) -> anyhow::Result<ServerConfig> {
+    server_of(&[alpn], identity)
+}
+
+/// The same for several protocols.
+pub(super) fn server_of(alpns: &[&[u8]], identity: &Identity) -> anyhow::Result<ServerConfig> {
     let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(vec![identity.certificate().to_vec().into()], private_key(identity))?;
-    tls.alpn_protocols = vec![alpn.to_vec()];
+    tls.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();
     // QUIC knows all or nothing (RFC 9001 section 4.6.1).
     tls.max_early_data_size = u32::MAX;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));

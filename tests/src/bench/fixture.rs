@@ -247,6 +247,7 @@ impl Stopped {
             certificate_until: self.now + SignedDuration::from_hours(365 * 24),
             last_command: Order::default(),
             last_applied: None,
+            pins: None,
         }
     }
 

@@ -46,6 +46,12 @@ pub enum PhoneCommand {
         #[arg(long)]
         new_pin: String,
     },
+    /// Ask for a code that enrols another device of the same person.
+    SecondDevice {
+        /// Without a running phone.
+        #[command(flatten)]
+        pin: OptionalPin,
+    },
     /// Close the vault of a running phone.
     Lock,
     /// Store a file.

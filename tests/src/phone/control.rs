@@ -34,6 +34,7 @@ pub const FAILED: u32 = u32::MAX;
 enum Request {
     Unlock { pin: Zeroizing<String> },
     ChangePin { pin: Zeroizing<String>, new_pin: Zeroizing<String> },
+    SecondDevice,
     Lock,
     Put { name: String },
     Get { name: String },
@@ -165,6 +166,7 @@ fn answer(agent: &Arc<Agent>, runtime: &Handle, request: Request) -> anyhow::Res
             runtime.block_on(agent.change_pin(pin, new_pin))?;
             Value::Null
         }
+        Request::SecondDevice => Value::from(print::invitation(&runtime.block_on(agent.second_device())?)),
         Request::Lock => {
             agent.lock();
             Value::Null
@@ -310,6 +312,10 @@ impl Client {
                 let new_pin = Zeroizing::new(new_pin);
                 drop(self.exchange(&Request::ChangePin { pin: pin.read()?, new_pin })?);
                 println!("the new PIN holds");
+            }
+            PhoneCommand::SecondDevice { .. } => {
+                let said = self.exchange(&Request::SecondDevice)?;
+                println!("{}", said.as_str().unwrap_or_default());
             }
             PhoneCommand::Lock => drop(self.exchange(&Request::Lock)?),
             PhoneCommand::Put { name, .. } => {

@@ -94,6 +94,13 @@ pub(super) async fn command(
         }
         PhoneCommand::Repair { pin } => mend(agent, pin.read()?, WayBack::Repair).await,
         PhoneCommand::StartOver { pin, .. } => mend(agent, pin.read()?, WayBack::StartOver).await,
+        PhoneCommand::SecondDevice { pin } => {
+            let (link, _) = agent.connect_and_unlock(pin.read()?).await?;
+            let invitation = agent.second_device().await;
+            finish(agent, link).await;
+            println!("{}", print::invitation(&invitation?));
+            Ok(())
+        }
         PhoneCommand::Put { name, pin, .. } => {
             let mut source = source.context("a file to store")?;
             unlocked(agent, pin.read()?, move |agent| {

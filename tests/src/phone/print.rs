@@ -1,6 +1,8 @@
 //! Answers as text for people and as JSON for programs.
 
-use client_agent::{Document, DocumentState, EraseReport, Mended, NoteState, NoteStatus, Status};
+use client_agent::{
+    Document, DocumentState, EraseReport, Mended, NoteState, NoteStatus, SecondDeviceInvitation, Status,
+};
 use serde::Serialize;
 use vault::{EntryInfo, Lost};
 
@@ -19,6 +21,12 @@ fn line(label: &str, value: Option<String>) {
     if let Some(value) = value {
         println!("{label:<14}{value}");
     }
+}
+
+/// What is typed into the other device.
+pub(super) fn invitation(invitation: &SecondDeviceInvitation) -> String {
+    let SecondDeviceInvitation { code, expires_at, server } = invitation;
+    format!("code      {}\nserver    {server}\nuntil     {expires_at}", *code.to_text())
 }
 
 pub(super) fn status(status: &Status, as_json: bool) -> anyhow::Result<()> {

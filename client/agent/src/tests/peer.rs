@@ -342,6 +342,7 @@ impl Peer {
             lease: self.lease.public_key().clone(),
             checkpoint: other.public_key().clone(),
             recovery: other.public_key().clone(),
+            order: shared::signed::PinOrder::default(),
         };
         EnrolGrant {
             enrolment: self.enrolment,
@@ -437,6 +438,7 @@ impl Peer {
             policy,
             checkpoint: None,
             renew: hello.vault_epoch > 0,
+            pin_updates: Vec::new(),
         };
         exchange.send(&reply).await.ok()
     }

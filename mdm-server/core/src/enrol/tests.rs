@@ -13,6 +13,7 @@ fn registration(code: CodeRecord, devices: Vec<Device>, key: PublicKey) -> Regis
         code: stored(code),
         account: account(),
         devices: devices.into_iter().map(stored).collect(),
+        limit: 1,
         key_is_known: false,
         key,
         description: description(),

@@ -13,6 +13,7 @@ fn hello(last_applied: Option<Order>) -> Hello {
         signed_checkpoint: None,
         not_enforced: vec![],
         run: None,
+        pins: None,
     }
 }
 

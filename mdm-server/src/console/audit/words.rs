@@ -81,6 +81,8 @@ happenings! {
         ServerStarted "audit-what-server-started",
         JournalExported "audit-what-journal-exported",
         BackupMade "audit-what-backup-made",
+        PinsRotated "audit-what-pins-rotated",
+        PinsRecovered "audit-what-pins-recovered",
         QuarantineEntered "audit-what-quarantine-entered",
         QuarantineEnded "audit-what-quarantine-ended";
 }

@@ -54,6 +54,7 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
         certificate_until: at("09:00"),
         last_command: Order::default(),
         last_applied: None,
+        pins: None,
     }
 }
 

@@ -118,6 +118,7 @@ pub(crate) fn device(number: u32, account: u32) -> Device {
         certificate_until: at(1_000_000),
         last_command: Order::default(),
         last_applied: None,
+        pins: None,
     }
 }
 
@@ -131,6 +132,7 @@ pub(crate) fn code(number: u32, account: u32, expires: i64) -> CodeRecord {
         expires_at: at(expires),
         tries: 0,
         state: CodeState::Open,
+        asked_by: None,
     }
 }
 

@@ -120,6 +120,7 @@ fn states(seeds: &mut Seeds) {
         lease: key.clone(),
         checkpoint: key.clone(),
         recovery: key,
+        order: shared::signed::PinOrder::default(),
     };
     for (name, version, last_contact) in [
         ("stored", 1, Some(1_806_552_000_000)),

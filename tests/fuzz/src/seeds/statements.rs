@@ -8,7 +8,10 @@ use shared::activation_code::ActivationCode;
 use shared::cose::{self, Signer as _, SoftwareKey, Statement};
 use shared::ids::CommandId;
 use shared::policy::LeaseMode;
-use shared::signed::{Action, Checkpoint, Command, ErasureStep, JournalHead, Lease, Order, Receipt};
+use shared::signed::{
+    Action, Checkpoint, Command, ErasureStep, JournalHead, Lease, Order, PinOrder, PinUpdate, Receipt,
+    SigningKeys,
+};
 
 use super::Seeds;
 use crate::encodings::cbor;
@@ -24,6 +27,12 @@ pub(super) fn add(seeds: &mut Seeds) {
     let (steps, checkpoint) = (ErasureStep::ALL.to_vec(), Some(head.clone()));
     statement(seeds, 2, "receipt", &Receipt { command: id, erased_at: at, steps, checkpoint });
     statement(seeds, 3, "checkpoint", &Checkpoint { head, at });
+    let (public, pins) = (key().public_key().clone(), vec![[1; 32].into(), [2; 32].into()]);
+    let signing = SigningKeys { command: public.clone(), lease: public.clone(), checkpoint: public };
+    let order = PinOrder { epoch: 1, counter: 2 };
+    let update = PinUpdate { order, issued_at: at, pins, keys: None };
+    statement(seeds, 4, "pin-update", &update);
+    statement(seeds, 4, "pin-update-of-all-keys", &PinUpdate { keys: Some(signing), ..update });
     let many_steps: Vec<Value> = vec!["keys_destroyed".into(); 80];
     seeds.add("statement_payload", "receipt-of-many-steps", [&[2], cbor(&many_steps).as_slice()].concat());
     for (name, millis) in [("before-all-time", i64::MIN), ("after-all-time", i64::MAX)] {

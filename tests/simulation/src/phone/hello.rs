@@ -101,6 +101,7 @@ impl Agent {
             signed_checkpoint: None,
             not_enforced: Vec::new(),
             run: Some(self.run),
+            pins: None,
         }
     }
 

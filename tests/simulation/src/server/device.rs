@@ -162,6 +162,7 @@ async fn greet(
         policy: server.policy.clone(),
         checkpoint: Some(ByteBuf::from(checkpoint)),
         renew: greeting.renew,
+        pin_updates: Vec::new(),
     };
     server.answer(caller.enrolment, exchange, &reply)?;
     drop(held);

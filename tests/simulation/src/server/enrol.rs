@@ -96,6 +96,7 @@ async fn register_key(
             let now = server.now();
             let registration = Registration {
                 devices: settle(server.sim.store.devices_of_account(account.value.id))?,
+                limit: 1,
                 key_is_known: settle(server.sim.store.device_by_key(&register.device_key))?.is_some(),
                 code,
                 account: account.value,
@@ -121,6 +122,7 @@ fn grant(server: &Server, enrolment: EnrolmentId) -> EnrolGrant {
             lease: keys.lease.public_key().clone(),
             checkpoint: keys.checkpoint.public_key().clone(),
             recovery: keys.recovery.public_key().clone(),
+            order: shared::signed::PinOrder::default(),
         },
         policy: server.policy.clone(),
         organisation: "玉手県".to_owned(),
