@@ -121,7 +121,7 @@ async fn a_recovery_makes_every_key_anew_but_its_own() {
         let led = keyring
             .pin_updates()
             .iter()
-            .fold(known, |known, update| client_core_replaced(&known, update).unwrap_or(known));
+            .fold(known, |known, update| as_a_device_would(&known, update).unwrap_or(known));
         assert_eq!(led, keyring.server_keys().unwrap());
     }
     drop(keyring);
@@ -130,7 +130,7 @@ async fn a_recovery_makes_every_key_anew_but_its_own() {
 }
 
 /// What a device does with an update, as far as it verifies: the device's own rules are `client_core::pins`.
-fn client_core_replaced(known: &shared::wire::ServerKeys, signed: &[u8]) -> Option<shared::wire::ServerKeys> {
+fn as_a_device_would(known: &shared::wire::ServerKeys, signed: &[u8]) -> Option<shared::wire::ServerKeys> {
     let id = known.server_id();
     let by_recovery = cose::verify::<PinUpdate>(signed, &id, &known.recovery).ok();
     let update = by_recovery.or_else(|| cose::verify(signed, &id, &known.command).ok())?;
