@@ -1,6 +1,8 @@
 //! Prints what happens, a line each, so that whoever started the phone can wait for it.
 
-use client_agent::{Event, NotesProgress, Observer};
+use std::sync::{Mutex, PoisonError};
+
+use client_agent::{DocumentsProgress, Event, NotesProgress, Observer};
 use client_core::{EraseStep, Notice};
 
 /// Ends the process, without any cleaning up, after this step of an erase (its name as in `status --json`): how tests lose
@@ -10,6 +12,8 @@ const ABORT_AFTER: &str = "TBK_PHONE_ABORT_AFTER";
 /// Prints events.
 pub(super) struct Printer {
     to_stdout: bool,
+    /// How many documents were said to be there, and of how many.
+    documents: Mutex<(usize, usize)>,
     abort_after: Option<EraseStep>,
 }
 
@@ -20,7 +24,7 @@ impl Printer {
             serde_json::from_value(serde_json::Value::String(name))
                 .unwrap_or_else(|_| panic!("{ABORT_AFTER} has to name a step of the erase"))
         });
-        Self { to_stdout, abort_after }
+        Self { to_stdout, documents: Mutex::default(), abort_after }
     }
 
     /// For commands whose output is the events.
@@ -31,6 +35,14 @@ impl Printer {
     /// For commands whose output is something else.
     pub(super) fn to_stderr() -> Self {
         Self::make(false)
+    }
+
+    fn say(&self, line: &str) {
+        if self.to_stdout {
+            println!("{line}");
+        } else {
+            eprintln!("{line}");
+        }
     }
 }
 
@@ -47,10 +59,15 @@ impl Observer for Printer {
             Event::Erased => "erased",
             Event::ReceiptAcknowledged => "receipt acknowledged",
         };
-        if self.to_stdout {
-            println!("{line}");
-        } else {
-            eprintln!("{line}");
+        self.say(line);
+    }
+
+    fn documents(&self, progress: DocumentsProgress) {
+        let now = (progress.there, progress.documents);
+        let mut said = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said != now {
+            *said = now;
+            self.say(&format!("documents {} of {}", now.0, now.1));
         }
     }
 

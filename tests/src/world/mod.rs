@@ -7,6 +7,7 @@
 mod binaries;
 pub mod files;
 pub mod kernel;
+pub mod link;
 mod local;
 mod mdmctl;
 mod operators;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use client_agent::Document;
 use serde_json::Value;
+use shared::ids::DocumentId;
 
 use super::{Finished, Process, binary, files};
 
@@ -34,6 +36,11 @@ impl Phone {
     /// The same phone, which says that it is of this model.
     pub fn of_model(&self, model: &str) -> Self {
         Self { model: Some(model.to_owned()), ..self.clone() }
+    }
+
+    /// The same phone, to be enrolled with the server at this address: by way of a link, for example.
+    pub fn at(&self, server: SocketAddr) -> Self {
+        Self { server, ..self.clone() }
     }
 
     /// The home folder.
@@ -161,6 +168,23 @@ impl Phone {
     /// When it fails, with what it said.
     pub fn ls(&self) -> Result<String> {
         Ok(self.succeed(&["ls"])?.text())
+    }
+
+    /// The documents that it lists.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn documents(&self) -> Result<Vec<Document>> {
+        let finished = self.succeed(&["documents", "--json"])?;
+        serde_json::from_slice(&finished.stdout).with_context(|| finished.text())
+    }
+
+    /// The contents of a document.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn document(&self, id: DocumentId) -> Result<Vec<u8>> {
+        Ok(self.succeed(&["document", &id.to_string()])?.stdout)
     }
 
     /// Where the phone stands.

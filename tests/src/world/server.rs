@@ -56,6 +56,11 @@ impl Launch {
         Self { prefix: Vec::new(), variables }
     }
 
+    /// With these modules logging as much (`MDM_LOG`).
+    pub fn logging(filter: &str) -> Self {
+        Self { prefix: Vec::new(), variables: vec![("MDM_LOG", filter.into())] }
+    }
+
     /// Under strace, which writes calls named by `filter` (`-e trace=`) to `output`; strings in full, descriptors with
     /// their paths and addresses. The shim, if any, is loaded into the server and not into strace.
     pub fn traced(output: &Path, filter: &str, shim: Option<&Shim>) -> Self {

@@ -22,6 +22,7 @@ mod restore;
 mod secrets;
 mod second_device;
 mod session;
+mod sync;
 mod thief;
 mod unlock;
 mod wipe;

@@ -4,6 +4,7 @@
 mod both;
 mod erase;
 mod server;
+mod sync;
 mod vault;
 
 use std::collections::BTreeSet;

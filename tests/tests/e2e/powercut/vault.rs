@@ -25,14 +25,14 @@ struct Step {
 }
 
 /// What opens the vault without the rules of the agent.
-struct Keys {
+pub(super) struct Keys {
     enrolment: EnrolmentId,
     device_secret: Secret<32>,
     export_key: ExportKey,
 }
 
 impl Keys {
-    fn of(world: &World, holder: &Holder) -> Result<Self> {
+    pub(super) fn of(world: &World, holder: &Holder) -> Result<Self> {
         let home = Home::new(holder.phone.home());
         let device_secret = Secret::from_slice(&std::fs::read(home.device_secret())?).context("32 bytes")?;
         let enrolment = holder.enrolment()?;
@@ -45,11 +45,15 @@ impl Keys {
         Ok(Self { enrolment, export_key: challenged.export_key, device_secret })
     }
 
-    fn files(&self, folder: &Path) -> Result<Files> {
+    pub(super) fn open(&self, folder: &Path) -> Result<Vault> {
         let home = Home::new(folder);
         let slot = Slot::load(&home, SlotKind::Online)?.context("the online slot is gone")?;
         let key = slot.open_online(&self.export_key, &self.device_secret)?;
-        let vault = Vault::open(&home, &key, self.enrolment)?;
+        Ok(Vault::open(&home, &key, self.enrolment)?)
+    }
+
+    fn files(&self, folder: &Path) -> Result<Files> {
+        let vault = self.open(folder)?;
         let mut files = Files::new();
         for entry in vault.list(Collection::Files)? {
             let mut bytes = Vec::new();
