@@ -16,6 +16,7 @@ use vault::DurableLease;
 
 use crate::agent::{Agent, Event, Inner};
 use crate::clock::moment;
+use crate::device_state::DeviceState;
 use crate::error::AgentError;
 use crate::link::{Exchange, ExchangeError, Link};
 use crate::tls::{client_config, key_fingerprint};
@@ -166,8 +167,7 @@ impl Agent {
         device.policy = reply.policy.clone();
         if let Some(signed) = &reply.checkpoint {
             let checkpoint: Checkpoint = cose::verify(signed, b"", &device.keys.checkpoint)?;
-            let newest = device.checkpoint.as_ref().map_or(0, |head| head.sequence);
-            if checkpoint.head.sequence > newest {
+            if is_newer(device, &checkpoint) {
                 device.checkpoint = Some(checkpoint.head);
                 device.signed_checkpoint = Some(signed.clone());
             }
@@ -237,6 +237,15 @@ impl Agent {
         exchange.finish();
         Ok(())
     }
+}
+
+/// Whether a checkpoint is to be witnessed in the place of the one that is held. The journal of a server that was restored is
+/// shorter than the one that was seen, and signed later; one whose clock was set back is longer. Only an answer that was
+/// overtaken is neither. What was held has been shown, and the server has judged it, before this one came.
+fn is_newer(device: &DeviceState, checkpoint: &Checkpoint) -> bool {
+    let held = device.signed_checkpoint.as_ref();
+    let held = held.and_then(|signed| cose::verify::<Checkpoint>(signed, b"", &device.keys.checkpoint).ok());
+    held.is_none_or(|held| checkpoint.at > held.at || checkpoint.head.sequence > held.head.sequence)
 }
 
 /// Until the connection ends; does not keep the agent alive.
