@@ -129,15 +129,13 @@ fn of_refusal(reason: RefusalReason) -> Problem {
         R::CodeUsed | R::CodeDead | R::CodeBound => Problem::CodeUsed,
         R::DeviceLimit | R::CodeOutstanding => Problem::DeviceLimit,
         R::AttemptsExhausted => Problem::NoAttempts,
+        R::RecordGone => Problem::RecordGone,
+        R::Quarantine => Problem::ServerRestored,
         R::PinWrong => Problem::WrongPin,
         R::CodeNotYetValid => Problem::CodeNotYetValid,
-        R::Blocked
-        | R::DeviceUnknown
-        | R::NotEnrolled
-        | R::Unavailable
-        | R::TooManyTries
-        | R::Quarantine
-        | R::NoGrant => Problem::NotAllowed,
+        R::Blocked | R::DeviceUnknown | R::NotEnrolled | R::Unavailable | R::TooManyTries | R::NoGrant => {
+            Problem::NotAllowed
+        }
         // The last two are answers to notes that go up, which no screen waits for.
         R::Malformed | R::Other(_) | R::NoteTooLarge | R::NotesFull => Problem::Unknown,
     }
@@ -174,6 +172,14 @@ mod tests {
         assert_eq!(of_unlock(&UnlockError::PinWrong { attempts_left: 0 }), (Problem::NoAttempts, Some(0)));
         let exhausted = UnlockError::Agent(refused(RefusalReason::AttemptsExhausted));
         assert_eq!(of_unlock(&exhausted), (Problem::NoAttempts, Some(0)));
+    }
+
+    #[test]
+    fn a_restored_server_is_said_to_be_one() {
+        let quarantine = UnlockError::Agent(refused(RefusalReason::Quarantine));
+        assert_eq!(of_unlock(&quarantine), (Problem::ServerRestored, None));
+        let gone = UnlockError::Agent(refused(RefusalReason::RecordGone));
+        assert_eq!(of_unlock(&gone), (Problem::RecordGone, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! server that runs or not ([`control`] is how a running one is asked), [`restore`] makes a data folder of one.
 //!
 //! A backup must not bring a destroyed key back. So it is three things that are kept apart: the database with everything
-//! around it, the key file, which is kept for a day only, and the tombstones, which are kept for ever and never shrink.
+//! around it, the key file, which is kept for a day only, and the [`tombstones`], which are kept for ever and never shrink.
 
 pub mod control;
 mod file;
@@ -13,6 +13,7 @@ mod rows;
 mod sealed;
 #[cfg(test)]
 mod tests;
+pub mod tombstones;
 
 use jiff::Timestamp;
 

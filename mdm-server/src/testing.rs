@@ -165,38 +165,7 @@ impl World {
         account: AccountId,
         state: DeviceState,
     ) {
-        let now = self.clock.now();
-        let device = Device {
-            enrolment,
-            account,
-            key,
-            description: DeviceDescription {
-                model: "test".to_owned(),
-                platform: "Linux".to_owned(),
-                app_version: "0.1.0".to_owned(),
-                key_level: KeyLevel::Software,
-            },
-            state,
-            enrolled_at: now,
-            last_contact: None,
-            last_unlock: None,
-            vault_epoch: 0,
-            copy_suspected_at: None,
-            copy_sign: None,
-            runs: mdm_core::run::Runs::default(),
-            may_be_open_until: None,
-            copy_may_open: false,
-            grant: None,
-            certificate_until: now,
-            last_command: shared::signed::Order::default(),
-            last_applied: None,
-            pins: None,
-        };
-        let mut changes = Changeset::default();
-        let enrolled = Happening::DeviceEnrolled;
-        changes.note(AuditEvent::new(now, Actor::Server, enrolled, Subject::device(&device)));
-        changes.insert(Record::Device(device));
-        self.service.commit(changes).await.unwrap();
+        add_device(&self.service, enrolment, key, account, state).await;
     }
 
     /// A PIN for a device, and so many attempts at it that failed.
@@ -220,4 +189,46 @@ impl World {
     pub(crate) async fn journal(&self) -> Vec<Entry> {
         self.service.store.journal_entries(0, mdm_store::MAX_PAGE).await.unwrap()
     }
+}
+
+/// Stores a device as if it had been enrolled.
+pub(crate) async fn add_device(
+    service: &Service,
+    enrolment: EnrolmentId,
+    key: PublicKey,
+    account: AccountId,
+    state: DeviceState,
+) {
+    let now = service.clock.now();
+    let device = Device {
+        enrolment,
+        account,
+        key,
+        description: DeviceDescription {
+            model: "test".to_owned(),
+            platform: "Linux".to_owned(),
+            app_version: "0.1.0".to_owned(),
+            key_level: KeyLevel::Software,
+        },
+        state,
+        enrolled_at: now,
+        last_contact: None,
+        last_unlock: None,
+        vault_epoch: 0,
+        copy_suspected_at: None,
+        copy_sign: None,
+        runs: mdm_core::run::Runs::default(),
+        may_be_open_until: None,
+        copy_may_open: false,
+        grant: None,
+        certificate_until: now,
+        last_command: shared::signed::Order::default(),
+        last_applied: None,
+        pins: None,
+    };
+    let mut changes = Changeset::default();
+    let enrolled = Happening::DeviceEnrolled;
+    changes.note(AuditEvent::new(now, Actor::Server, enrolled, Subject::device(&device)));
+    changes.insert(Record::Device(device));
+    service.commit(changes).await.unwrap();
 }

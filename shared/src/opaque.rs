@@ -16,6 +16,7 @@ use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::crypto::hazmat::sha256;
 use crate::crypto::{Purpose, Secret};
 use crate::grant::GrantKey;
 use crate::ids::EnrolmentId;
@@ -219,6 +220,12 @@ pub struct ServerSetup(opaque_ke::ServerSetup<Suite>);
 /// Names a record to the OPRF. Random for each registration and kept only beside the record: with it gone, not even the
 /// server's long-term secrets give the export key again.
 pub type CredentialId = Secret<32>;
+
+/// SHA-256 of a label and a credential id: says of two records whether they are one, and nothing else, since the id has 256
+/// random bits. It may be kept where a record may not.
+pub fn record_mark(credential: &CredentialId) -> [u8; 32] {
+    sha256(&[b"tbk/1/record-mark", credential.expose()])
+}
 
 impl ServerSetup {
     /// Fresh secrets.

@@ -309,6 +309,21 @@ impl Site {
         Ok(serde_json::from_str(&answer.body)?)
     }
 
+    /// Makes the first owner another API token in the console, as they must after a restore, and puts it where the old one was.
+    ///
+    /// # Errors
+    /// When the console refuses.
+    pub fn renew_token(&self, owner: &Operator) -> Result<()> {
+        let web = Web::new(self)?;
+        web.sign_in(owner)?;
+        let page = web.get(&format!("/operators/{}", owner.name))?.expect(200)?;
+        let path = page.body.split("action=\"").filter_map(|rest| rest.split_once('"'));
+        let path = path.map(|(path, _)| path).find(|path| path.ends_with("/token"));
+        let made =
+            web.post(path.context("a form for a token")?, &[("csrf", page.field("csrf")?)])?.expect(200)?;
+        Ok(std::fs::write(self.token_file(), made.element("api-token")?)?)
+    }
+
     /// Sets a password and confirms the authenticator, as the invited person does.
     ///
     /// # Errors

@@ -2,7 +2,9 @@
 //!
 //! A verified login makes one ([`crate::unlock::grant`]), and there is one an enrolment: a newer login replaces it. It ends
 //! with the unlock it belongs to, with a block or wipe (in their own commit), when the device says so, and, by
-//! [`content`], with any change of the account's standing after it was made.
+//! [`content`], with any change of the account's standing after it was made and with any rise of the server's epoch.
+
+use std::ops::Range;
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
@@ -30,6 +32,9 @@ pub struct SessionGrant {
     pub made_at: Timestamp,
     /// Until when it holds, unless something ends it before.
     pub until: Timestamp,
+    /// The server's epoch when it was made: what a restore or the end of a quarantine brings back holds no more.
+    #[serde(default)]
+    pub server_epoch: u32,
 }
 
 /// Seals the keys of grants, under the master key.
@@ -45,12 +50,12 @@ impl GrantSeal {
         &self,
         key: &GrantKey,
         enrolment: EnrolmentId,
-        now: Timestamp,
-        until: Timestamp,
+        server_epoch: u32,
+        time: Range<Timestamp>,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> SessionGrant {
         let sealed_key = self.0.seal(enrolment.as_bytes(), key.expose(), rng);
-        SessionGrant { sealed_key, made_at: now, until }
+        SessionGrant { sealed_key, made_at: time.start, until: time.end, server_epoch }
     }
 
     fn open(&self, grant: &SessionGrant, enrolment: EnrolmentId) -> Result<GrantKey, OpenError> {
@@ -104,17 +109,26 @@ impl ContentAccess {
     }
 }
 
+/// The server's clock and epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// [`crate::quarantine::ServerState::epoch`].
+    pub server_epoch: u32,
+}
+
 /// The grant that holds now, whoever asks.
 fn current<'a>(
     device: &'a Device,
     account: &Account,
-    now: Timestamp,
+    Moment { now, server_epoch }: Moment,
 ) -> Result<&'a SessionGrant, RefusalReason> {
     standing(device, account)?;
     let holds = |grant: &&SessionGrant| {
         let since =
             account.seat.map_or(account.state_since, |seat| seat.assigned_at.max(account.state_since));
-        now < grant.until && grant.made_at >= since
+        now < grant.until && grant.made_at >= since && grant.server_epoch == server_epoch
     };
     device.grant.as_ref().filter(holds).ok_or(RefusalReason::NoGrant)
 }
@@ -126,9 +140,9 @@ pub fn prove(
     account: &Account,
     exporter: &[u8; 32],
     tag: &[u8; 32],
-    now: Timestamp,
+    moment: Moment,
 ) -> Result<ProvenGrant, RefusalReason> {
-    let grant = current(device, account, now)?;
+    let grant = current(device, account, moment)?;
     let key = seal.open(grant, device.enrolment).map_err(|_| RefusalReason::NoGrant)?;
     if key.verify(device.enrolment, exporter, tag) {
         Ok(ProvenGrant { grant: grant.clone(), tag: *tag })
@@ -143,9 +157,9 @@ pub fn content(
     device: &Device,
     account: &Account,
     proven: Option<&ProvenGrant>,
-    now: Timestamp,
+    moment: Moment,
 ) -> Result<ContentAccess, RefusalReason> {
-    let grant = current(device, account, now)?;
+    let grant = current(device, account, moment)?;
     proven.filter(|proven| proven.grant == *grant).ok_or(RefusalReason::NoGrant)?;
     Ok(ContentAccess { enrolment: device.enrolment, account: account.id, until: grant.until })
 }

@@ -17,6 +17,8 @@ use shared::signed::{Checkpoint, JournalHead};
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::change::{Changeset, Record, Stored, Version};
 use crate::code::{CodeRecord, CodeState};
+use crate::operator::Operator;
+use crate::operator::rules::{self, Acting};
 
 /// What the server knows of itself. A new server has none stored: [`ServerState::default`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,9 @@ pub struct Quarantine {
     pub known_until: Timestamp,
     /// The newest checkpoint that a device has shown and that is not in this journal.
     pub seen: Option<Seen>,
+    /// When the key file that serves now was copied; absent where it is of the age of the database.
+    #[serde(default)]
+    pub records_as_of: Option<Timestamp>,
 }
 
 /// What showed that something is forgotten.
@@ -89,6 +94,17 @@ pub struct Entering {
     pub known_until: Timestamp,
     /// See [`Quarantine::seen`].
     pub seen: Option<Seen>,
+    /// Which key file was restored.
+    pub key_file: Option<RestoredKeyFile>,
+}
+
+/// A key file that was restored from a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoredKeyFile {
+    /// When it was copied.
+    pub made_at: Timestamp,
+    /// It was older than backups of it are kept, and somebody restored it all the same.
+    pub past_its_day: bool,
 }
 
 /// The state as it was loaded; version 0 if none is stored.
@@ -96,9 +112,25 @@ pub fn loaded(stored: Option<Stored<ServerState>>) -> Stored<ServerState> {
     stored.unwrap_or(Stored { version: Version(0), value: ServerState::default() })
 }
 
-/// Begins the quarantine and raises the epoch, so that commands issued from now on stand above those that are forgotten.
-pub fn enter(mut state: Stored<ServerState>, entering: Entering, now: Timestamp) -> Changeset {
-    let Entering { cause, known, known_until, seen } = entering;
+/// Begins the quarantine: raises the epoch, so that commands issued from now on stand above those that are forgotten and no
+/// session grant made before holds, and ends what operators could act by without signing in, since it may have been revoked in
+/// the time that is forgotten.
+///
+/// `state` is what was judged: whoever was slower than another beginning meets a conflict and judges again. A quarantine that
+/// stands already (a backup of a server that was in one) is not forgotten: the older of both times counts.
+pub fn enter(
+    mut state: Stored<ServerState>,
+    operators: &[Stored<Operator>],
+    entering: Entering,
+    now: Timestamp,
+) -> Changeset {
+    let Entering { cause, mut known, mut known_until, mut seen, key_file } = entering;
+    if let Some(before) = state.value.quarantine.take() {
+        if before.known.sequence < known.sequence {
+            (known, known_until) = (before.known, before.known_until);
+        }
+        seen = [seen, before.seen].into_iter().flatten().max_by_key(|seen| seen.at);
+    }
     state.value.epoch = next_epoch(state.value.epoch, now);
     let (why, actor, subject) = match cause {
         Cause::Restored => ("restored", Actor::Server, Subject::default()),
@@ -115,10 +147,19 @@ pub fn enter(mut state: Stored<ServerState>, entering: Entering, now: Timestamp)
     if let Some(seen) = &seen {
         event = event.fact("seen", said(&seen.head));
     }
-    state.value.quarantine = Some(Quarantine { since: now, cause, known, known_until, seen });
+    if let Some(key_file) = &key_file {
+        event = event.fact("key-file", key_file.made_at);
+        if key_file.past_its_day {
+            event = event.fact("key-file-past-its-day", true);
+        }
+    }
+    let records_as_of = key_file.map(|key_file| key_file.made_at);
+    let quarantine = Quarantine { since: now, cause, known, known_until, seen, records_as_of };
+    state.value.quarantine = Some(quarantine);
     let mut changes = Changeset::default();
     changes.note(event);
     changes.update(state.version, Record::Server(state.value));
+    changes.extend(rules::hold(operators, why, Acting { actor: Actor::Server, now }));
     changes
 }
 
@@ -145,12 +186,14 @@ pub enum Verdict {
 
 /// Judges a checkpoint *whose signature by this server's checkpoint key was verified*: an invented one must not come here.
 /// `ours` is the journal's chain value at its sequence number, if the journal goes that far.
-pub fn judge(checkpoint: &Checkpoint, ours: Option<[u8; 32]>, state: Stored<ServerState>) -> Verdict {
+///
+/// A beginning of a quarantine that follows from it must be committed on this very `state` ([`enter`]).
+pub fn judge(checkpoint: &Checkpoint, ours: Option<[u8; 32]>, state: &Stored<ServerState>) -> Verdict {
     let accounted = state.value.accounted_until.is_some_and(|until| checkpoint.at <= until);
     if ours == Some(checkpoint.head.hash) || accounted {
         return Verdict::Known;
     }
-    let Stored { version, mut value } = state;
+    let Stored { version, mut value } = state.clone();
     let Some(quarantine) = &mut value.quarantine else { return Verdict::Forgotten(checkpoint.into()) };
     if quarantine.seen.as_ref().is_some_and(|seen| seen.at >= checkpoint.at) {
         return Verdict::Noted(None);
@@ -164,8 +207,13 @@ pub fn judge(checkpoint: &Checkpoint, ours: Option<[u8; 32]>, state: Stored<Serv
 /// Who or what accounts for what is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// A journal that was kept elsewhere, verified to its checkpoint, which was signed then.
-    Journal(Timestamp),
+    /// A journal that was kept elsewhere, verified to its checkpoint.
+    Journal {
+        /// When the checkpoint was signed.
+        until: Timestamp,
+        /// Whoever loads it says that nothing was ordered after it.
+        nothing_since: bool,
+    },
     /// An operator, who says which devices were wiped meanwhile.
     Operator(Actor),
 }
@@ -187,6 +235,16 @@ pub enum LeaveError {
         /// When the one that the device has seen was.
         seen: Timestamp,
     },
+    /// No device has shown anything yet, and nobody says that the journal is the newest.
+    #[error(
+        "the journal ends at {until}, and no device has said hello yet that could show whether anything was ordered after it: \
+         start the server and load it again when phones have called, or load it with --nothing-since if nothing was, or have an \
+         owner confirm in the console what was ordered after {until}"
+    )]
+    NobodyHeard {
+        /// When its checkpoint was signed.
+        until: Timestamp,
+    },
 }
 
 /// Ends the quarantine. Everything that is known to be forgotten (wipes, blocks) has to be ordered again before, and the
@@ -199,11 +257,15 @@ pub fn leave(
 ) -> Result<Changeset, LeaveError> {
     let quarantine = state.value.quarantine.take().ok_or(LeaveError::NotQuarantined)?;
     let (actor, how, until) = match by {
-        Account::Journal(until) => {
-            if let Some(seen) = quarantine.seen.filter(|seen| seen.at > until) {
-                return Err(LeaveError::JournalTooOld { until, seen: seen.at });
+        Account::Journal { until, nothing_since } => {
+            match quarantine.seen {
+                Some(seen) if seen.at > until => {
+                    return Err(LeaveError::JournalTooOld { until, seen: seen.at });
+                }
+                None if !nothing_since => return Err(LeaveError::NobodyHeard { until }),
+                _ => {}
             }
-            (Actor::Server, "journal", until)
+            (Actor::Server, if nothing_since { "journal-and-word" } else { "journal" }, until)
         }
         // Whatever was signed before the quarantine began is what they speak of.
         Account::Operator(actor) => (actor, "confirmed", quarantine.since),
@@ -218,6 +280,21 @@ pub fn leave(
     );
     changes.update(state.version, Record::Server(state.value));
     Ok(changes)
+}
+
+/// Notes that a journal was followed though it does not end the quarantine: nothing is forgotten up to its checkpoint, and what
+/// of it a device shows says nothing new. `None` if that was noted already.
+pub fn followed(mut state: Stored<ServerState>, until: Timestamp, now: Timestamp) -> Option<Changeset> {
+    let quarantine = state.value.quarantine.as_mut().filter(|quarantine| quarantine.known_until < until)?;
+    quarantine.known_until = until;
+    state.value.accounted_until = state.value.accounted_until.max(Some(until));
+    let mut changes = Changeset::default();
+    changes.note(
+        AuditEvent::new(now, Actor::Server, Happening::JournalFollowed, Subject::default())
+            .fact("accounted-until", until),
+    );
+    changes.update(state.version, Record::Server(state.value));
+    Some(changes)
 }
 
 /// Ends codes that are still usable: they come from a backup, and which of them were used or replaced after it is forgotten.

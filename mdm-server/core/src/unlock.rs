@@ -78,6 +78,8 @@ pub struct Unlocking {
     pub codes: Vec<Stored<CodeRecord>>,
     /// How often the vault had been opened before, as the device says.
     pub vault_epoch: u64,
+    /// The server's epoch: a grant holds in no other.
+    pub server_epoch: u32,
 }
 
 /// KE3 was right: the session grant of this login replaces the one before. The first time, the account becomes active
@@ -92,7 +94,7 @@ pub fn grant(
     now: Timestamp,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Granted, RefusalReason> {
-    let Unlocking { mut device, account, codes, vault_epoch } = unlocking;
+    let Unlocking { mut device, account, codes, vault_epoch, server_epoch } = unlocking;
     if verified.enrolment() != device.value.enrolment {
         return Err(RefusalReason::ProofFailed);
     }
@@ -109,7 +111,7 @@ pub fn grant(
     device.value.may_be_open_until = Some(may_be_open_until);
     device.value.copy_may_open |=
         policy.lease_mode == LeaseMode::Durable && device.value.description.key_level == KeyLevel::Software;
-    device.value.grant = Some(seal.make(verified.grant_key(), enrolment, now, open_until, rng));
+    device.value.grant = Some(seal.make(verified.grant_key(), enrolment, server_epoch, now..open_until, rng));
     device.value.last_unlock = Some(now);
     device.value.last_contact = Some(now);
     device.value.vault_epoch = device.value.vault_epoch.max(vault_epoch.saturating_add(1));
@@ -161,11 +163,21 @@ pub fn refused(device: &Device, reason: RefusalReason, now: Timestamp) -> Change
 }
 
 /// A login with the new PIN was verified: committed before it takes the place of the old one, so that no PIN changes unheard.
-pub fn pin_proven(device: &Device, now: Timestamp) -> Changeset {
+/// `mark` says which record it is ([`shared::opaque::record_mark`]), so that a key file from before it is known as such.
+pub fn pin_proven(device: &Device, mark: &[u8; 32], now: Timestamp) -> Changeset {
     let mut changes = Changeset::default();
     let actor = Actor::Device(device.enrolment);
-    changes.note(AuditEvent::new(now, actor, Happening::PinProven, Subject::device(device)));
+    changes.note(
+        AuditEvent::new(now, actor, Happening::PinProven, Subject::device(device))
+            .fact("record", data_encoding::HEXLOWER.encode(mark)),
+    );
     changes
+}
+
+/// The unlock record of a device was destroyed because it is of no use, or of harm, after a restore. `why` is a word of the
+/// journal.
+pub fn record_destroyed(device: Subject, why: &str, now: Timestamp) -> AuditEvent {
+    AuditEvent::new(now, Actor::Server, Happening::UnlockRecordDestroyed, device).fact("why", why)
 }
 
 /// Somebody gives a device all its attempts back. Committed before they are.

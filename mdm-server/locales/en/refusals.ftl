@@ -68,3 +68,4 @@ refusals-contents-io = The documents folder could not be read or written. Check 
 refusals-quarantine = The server is in quarantine since it may have forgotten wipes. It opens no vault, enrols nobody and applies nothing; wiping and blocking go on. Load a newer journal, or confirm on the page “Quarantine” which devices were wiped.
 refusals-not-quarantined = The server is not in quarantine. Nothing was changed.
 refusals-journal-too-old = The journal ends before what a device has seen. The quarantine goes on. Load a newer journal, or confirm on the page “Quarantine” which devices were wiped.
+refusals-nobody-heard = The journal ends before any phone has called. The quarantine goes on. Wait until phones have called and load it again, or confirm on the page “Quarantine” what was ordered since then.

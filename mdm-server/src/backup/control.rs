@@ -1,5 +1,5 @@
-//! How a running server is asked for a backup: a socket in the data folder, which belongs to the server's user alone. One
-//! request a connection, a line of JSON each way.
+//! How a running server is asked for a backup, or to load a journal that ends its quarantine: a socket in the data folder, which
+//! belongs to the server's user alone. One request a connection, a line of JSON each way.
 
 use std::fs;
 use std::io;
@@ -13,27 +13,30 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, watch};
 
 use super::make::{self, Made, Order};
+use crate::quarantine::replay::{self, Loaded};
 use crate::service::Service;
 
 /// The socket in the data folder.
 const SOCKET: &str = "control";
 /// No request or answer is longer.
-const LIMIT: u64 = 64 * 1024;
+const LIMIT: u64 = 4 * 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Request {
     Backup(Order),
+    LoadJournal { journal: PathBuf, nothing_since: bool },
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Made(Made),
+    Loaded(Loaded),
     Refused(String),
 }
 
-/// Why a running server made no backup.
+/// Why a running server did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// It said why.
@@ -99,6 +102,15 @@ async fn answer(service: &Service, mut stream: UnixStream) -> io::Result<()> {
                 Answer::Refused(error.to_string())
             }
         },
+        Ok(Request::LoadJournal { journal, nothing_since }) => {
+            match replay::load(service, &journal, nothing_since).await {
+                Ok(loaded) => Answer::Loaded(loaded),
+                Err(error) => {
+                    tracing::error!(%error, "a journal was not loaded");
+                    Answer::Refused(error.to_string())
+                }
+            }
+        }
         Err(error) => Answer::Refused(format!("the request is not understood: {error}")),
     };
     write(&mut stream, &answer).await
@@ -117,17 +129,46 @@ async fn write(stream: &mut UnixStream, message: &impl Serialize) -> io::Result<
     stream.shutdown().await
 }
 
-/// Asks the server of a data folder, if one runs there.
+/// Asks the server of a data folder for a backup, if one runs there.
 pub async fn ask(data: &Path, order: Order) -> Option<Result<Made, AskError>> {
+    let answer = exchange(data, Request::Backup(order)).await?;
+    Some(answer.and_then(|answer| match answer {
+        Answer::Made(made) => Ok(made),
+        other => Err(other.into()),
+    }))
+}
+
+/// The same for a journal.
+pub async fn load_journal(
+    data: &Path,
+    journal: PathBuf,
+    nothing_since: bool,
+) -> Option<Result<Loaded, AskError>> {
+    let answer = exchange(data, Request::LoadJournal { journal, nothing_since }).await?;
+    Some(answer.and_then(|answer| match answer {
+        Answer::Loaded(loaded) => Ok(loaded),
+        other => Err(other.into()),
+    }))
+}
+
+impl From<Answer> for AskError {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Refused(why) => Self::Refused(why),
+            Answer::Made(_) | Answer::Loaded(_) => {
+                Self::Io(io::Error::new(io::ErrorKind::InvalidData, "it answered something else"))
+            }
+        }
+    }
+}
+
+async fn exchange(data: &Path, request: Request) -> Option<Result<Answer, AskError>> {
     let mut stream = UnixStream::connect(path(data)).await.ok()?;
     let asked = async {
-        let mut request = serde_json::to_vec(&Request::Backup(order)).map_err(io::Error::from)?;
+        let mut request = serde_json::to_vec(&request).map_err(io::Error::from)?;
         request.push(b'\n');
         stream.write_all(&request).await?;
-        match serde_json::from_slice(&line(&mut stream).await?).map_err(io::Error::from)? {
-            Answer::Made(made) => Ok(made),
-            Answer::Refused(why) => Err(AskError::Refused(why)),
-        }
+        Ok(serde_json::from_slice(&line(&mut stream).await?).map_err(io::Error::from)?)
     };
     Some(asked.await)
 }

@@ -75,20 +75,37 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Digest, FileError> {
     target.finish().map_err(at(to))
 }
 
+/// A file that is hashed while it is read.
+pub(super) struct HashedReader {
+    file: File,
+    context: Context,
+    bytes: u64,
+}
+
+impl HashedReader {
+    pub(super) fn open(path: &Path) -> Result<Self, FileError> {
+        Ok(Self { file: File::open(path).map_err(at(path))?, context: Context::new(&SHA256), bytes: 0 })
+    }
+
+    /// What was read, and the rest of the file as well.
+    pub(super) fn finish(mut self) -> io::Result<Digest> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(Digest { bytes: self.bytes, sha256: HEXLOWER.encode(self.context.finish().as_ref()) })
+    }
+}
+
+impl Read for HashedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.context.update(&buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
 /// What a file is.
 pub(super) fn digest(path: &Path) -> Result<Digest, FileError> {
-    let mut file = File::open(path).map_err(at(path))?;
-    let mut context = Context::new(&SHA256);
-    let mut buffer = vec![0; CHUNK];
-    let mut bytes = 0;
-    loop {
-        let read = file.read(&mut buffer).map_err(at(path))?;
-        if read == 0 {
-            return Ok(Digest { bytes, sha256: HEXLOWER.encode(context.finish().as_ref()) });
-        }
-        context.update(&buffer[..read]);
-        bytes += read as u64;
-    }
+    HashedReader::open(path)?.finish().map_err(at(path))
 }
 
 /// Writes a new private file, durably.

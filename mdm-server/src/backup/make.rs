@@ -1,6 +1,5 @@
 //! Making a backup: database, key file, tombstones, each complete or not there.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
 use mdm_core::change::Changeset;
-use mdm_core::quarantine::replay::Tombstone;
-use mdm_store::{ExportError, MAX_PAGE, UnlockRecordsError};
+use mdm_store::{ExportError, UnlockRecordsError};
 use serde::{Deserialize, Serialize};
 use shared::cose;
 use shared::crypto::Secret;
@@ -19,6 +17,7 @@ use super::file::{self, Digest, FileError, Hashed, at};
 use super::manifest::{Listed, Manifest};
 use super::rows::RowsWriter;
 use super::sealed::{self, KeyFile, Tombstones};
+use super::tombstones::{self, CollectError};
 use super::{
     DOCUMENTS, KEY_FILE_EXTENSION, KEY_FILES, NOTES, ROWS_FILE, TOMBSTONES, TOMBSTONES_EXTENSION, stamp,
     stamped_at,
@@ -71,6 +70,9 @@ pub enum BackupError {
     /// The key file.
     #[error("no backup was made: {0}")]
     UnlockRecords(#[from] UnlockRecordsError),
+    /// The tombstones.
+    #[error("no backup was made: {0}")]
+    Tombstones(#[from] CollectError),
     /// The master key.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
@@ -117,15 +119,21 @@ pub async fn make(service: &Service, order: &Order) -> Result<Made, BackupError>
     // in the database without its record would have to be enrolled again.
     let key_file = key_files.join(&name).with_extension(KEY_FILE_EXTENSION);
     let bytes = service.unlock_records.copy().await?;
-    let archive = KeyFile { made_at: now, bytes: bytes.to_vec() };
+    let archive = KeyFile { made_at: now, keep_hours: order.keep_key_files_hours, bytes: bytes.to_vec() };
     let tombstones = tombstones_folder.join(&name).with_extension(TOMBSTONES_EXTENSION);
     write_archive(&key_files, &key_file, &archive, &master)?;
-    let all = Tombstones { made_at: now, tombstones: collect_tombstones(service).await? };
+    let mut earlier = tombstones::earlier(&tombstones_folder, &master)?;
+    // What this server knows goes before what an archive says of the same device.
+    let mut all = tombstones::collect(service, &master).await?;
+    for (enrolment, tombstone) in std::mem::take(&mut earlier.all) {
+        all.entry(enrolment).or_insert(tombstone);
+    }
+    let all = Tombstones { made_at: now, tombstones: all.into_values().collect() };
     write_archive(&tombstones_folder, &tombstones, &all, &master)?;
     fs::rename(&part, &folder).map_err(at(&folder))?;
     file::sync_folder(&order.to)?;
 
-    remove_older_tombstones(&tombstones_folder, &tombstones)?;
+    tombstones::remove(&earlier.read)?;
     let keep = SignedDuration::from_hours(order.keep_key_files_hours.into());
     let key_files_destroyed = destroy_old_key_files(&key_files, &key_file, keep, now)?;
     note(service, &head, key_files_destroyed).await?;
@@ -213,7 +221,7 @@ fn copy_files(data: &Path, folder: &Path) -> Result<Vec<Listed>, FileError> {
 }
 
 /// Under another name first: a file that is there is whole.
-fn write_archive<A: sealed::Archive>(
+pub(super) fn write_archive<A: sealed::Archive>(
     folder: &Path,
     path: &Path,
     archive: &A,
@@ -227,36 +235,6 @@ fn write_archive<A: sealed::Archive>(
     sealed::write(&part, archive, master)?;
     fs::rename(&part, path).map_err(at(path))?;
     file::sync_folder(folder)
-}
-
-async fn collect_tombstones(service: &Service) -> Result<Vec<Tombstone>, BackupError> {
-    let mut tombstones = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let page = service.store.devices(after, MAX_PAGE).await.map_err(UseCaseError::from)?;
-        for device in &page {
-            let Some(wipe) = device.value.wipe() else { continue };
-            let command = service.store.command(wipe.command).await.map_err(UseCaseError::from)?;
-            let Some(command) = command else { continue };
-            let enrolment = device.value.enrolment;
-            let (order, at) = (command.value.order, command.value.issued_at);
-            tombstones.insert(enrolment, Tombstone { enrolment, command: wipe.command, order, at });
-        }
-        match page.last() {
-            Some(last) => after = Some(last.value.enrolment),
-            None => return Ok(tombstones.into_values().collect()),
-        }
-    }
-}
-
-/// The newest holds all that those before it hold.
-fn remove_older_tombstones(folder: &Path, newest: &Path) -> Result<(), FileError> {
-    for (path, _) in archives(folder, TOMBSTONES_EXTENSION)? {
-        if path.as_path() < newest {
-            fs::remove_file(&path).map_err(at(&path))?;
-        }
-    }
-    Ok(())
 }
 
 fn destroy_old_key_files(
@@ -277,7 +255,7 @@ fn destroy_old_key_files(
 }
 
 /// What this program has made in a folder, and when. Other files are none of its business.
-fn archives(folder: &Path, extension: &str) -> Result<Vec<(PathBuf, Timestamp)>, FileError> {
+pub(super) fn archives(folder: &Path, extension: &str) -> Result<Vec<(PathBuf, Timestamp)>, FileError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();

@@ -32,6 +32,10 @@ pub(super) struct KeyFile {
     /// When it was copied.
     #[zeroize(skip)]
     pub(super) made_at: Timestamp,
+    /// How long backups of it were kept then.
+    #[zeroize(skip)]
+    #[serde(default)]
+    pub(super) keep_hours: u32,
     /// All of its bytes.
     #[serde(with = "serde_bytes")]
     pub(super) bytes: Vec<u8>,

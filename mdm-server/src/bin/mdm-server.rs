@@ -68,11 +68,18 @@ enum Command {
         /// There is no backup of the key file any more: everybody has to enrol again.
         #[arg(long, conflicts_with = "key_file")]
         without_key_file: bool,
-        /// The newest tombstones: wipes that the backup is too old to know.
+        /// Restore a key file that is older than its backups are kept: keys that a wipe destroyed may be in it. The journal
+        /// says so.
+        #[arg(long, requires = "key_file")]
+        old_key_file: bool,
+        /// The newest tombstones: wipes that the backup is too old to know. By default the newest beside the backup.
         #[arg(long, value_name = "FILE")]
         tombstones: Option<PathBuf>,
+        /// There are no tombstones any more: what was wiped since the backup must be known from elsewhere.
+        #[arg(long, conflicts_with = "tombstones")]
+        without_tombstones: bool,
     },
-    /// The way out of the quarantine after a restore. The server must not be running.
+    /// The way out of the quarantine after a restore.
     #[command(subcommand)]
     Quarantine(Quarantine),
     /// The keys by which devices know the server. The server must not be running.
@@ -88,7 +95,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Quarantine {
-    /// Order again what a journal that was kept elsewhere says was ordered, and end the quarantine.
+    /// Order again what a journal that was kept elsewhere says was ordered, and end the quarantine. The server may be running,
+    /// best so long that phones have called: they know whether the journal is the newest.
     Load {
         /// The configuration that `init` wrote.
         #[arg(long, value_name = "FILE")]
@@ -96,6 +104,9 @@ enum Quarantine {
         /// What `mdmctl audit export` wrote, the newest there is.
         #[arg(long, value_name = "FILE")]
         journal: PathBuf,
+        /// Nothing was ordered after the journal was exported: ends the quarantine though no phone has called yet.
+        #[arg(long)]
+        nothing_since: bool,
     },
 }
 
@@ -194,10 +205,19 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             };
             backup(&config, order).await
         }
-        Command::Restore { config, from, key_file, tombstones, .. } => {
-            restore(&config, &restore::Source { from, key_file, tombstones }).await
+        Command::Restore { config, from, key_file, old_key_file, tombstones, without_tombstones, .. } => {
+            let tombstones = match (tombstones, without_tombstones) {
+                (Some(archive), _) => restore::Which::Archive(archive),
+                (None, true) => restore::Which::None,
+                (None, false) => restore::Which::Newest,
+            };
+            // `parent` of a relative path may be nothing.
+            let from = std::path::absolute(&from).with_context(|| from.display().to_string())?;
+            restore(&config, &restore::Source { from, key_file, old_key_file, tombstones }).await
         }
-        Command::Quarantine(Quarantine::Load { config, journal }) => load(&config, &journal).await,
+        Command::Quarantine(Quarantine::Load { config, journal, nothing_since }) => {
+            load(&config, &journal, nothing_since).await
+        }
         Command::Pins(command) => run_pins(command).await,
         Command::Serve { config } => serve(config).await,
     }
@@ -277,34 +297,71 @@ async fn restore(path: &Path, source: &restore::Source) -> anyhow::Result<()> {
         Some(made_at) => println!("key file       as of {made_at}"),
         None => println!("key file       none: everybody has to enrol again"),
     }
-    if !restored.again.wiped.is_empty() {
-        println!("wiped again    {} devices that the tombstones name", restored.again.wiped.len());
+    match &restored.tombstones {
+        Some(archive) => println!(
+            "tombstones     {}  {} devices wiped again",
+            archive.display(),
+            restored.again.wiped.len()
+        ),
+        None => println!("tombstones     none"),
     }
+    if restored.again.records_destroyed > 0 {
+        println!(
+            "destroyed      {} unlock records of PINs that were changed after the key file was copied",
+            restored.again.records_destroyed
+        );
+    }
+    println!("ended          all API tokens and open invitations of operators");
+    say_owners(restored.owner_signs_in, path);
     println!(
         "The server is in quarantine: it opens no vault and enrols nobody, since it has forgotten what was ordered"
     );
-    println!("after {}. To end it, either", restored.made_at);
+    println!("after {}. Start it, and when phones have called, either", restored.made_at);
     println!("  mdm-server quarantine load --config {} --journal FILE", path.display());
     println!(
-        "with the newest journal that `mdmctl audit export` wrote, or start the server and have an owner confirm in"
+        "with the newest journal that `mdmctl audit export` wrote, or have an owner confirm on the console's"
     );
-    println!("the console which devices were wiped since then.");
+    println!("page /quarantine what was ordered since then.");
     Ok(())
 }
 
-async fn load(path: &Path, journal: &Path) -> anyhow::Result<()> {
-    let service = server::open(Config::load(path)?, Arc::new(SystemClock)).await?;
-    let loaded = replay::load(&service, journal).await?;
+fn say_owners(one_signs_in: bool, config: &Path) {
+    if !one_signs_in {
+        println!("No owner can sign in. With the server stopped, invite one:");
+        println!("  mdm-server invite-owner --config {}", config.display());
+    }
+}
+
+async fn load(path: &Path, journal: &Path, nothing_since: bool) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let journal = std::path::absolute(journal).with_context(|| journal.display().to_string())?;
+    let loaded = match control::load_journal(&config.data, journal.clone(), nothing_since).await {
+        Some(answer) => answer?,
+        None => {
+            let service = server::open(config, Arc::new(SystemClock)).await?;
+            replay::load(&service, &journal, nothing_since).await?
+        }
+    };
+    let again = &loaded.again;
     println!("journal        {} entries, signed at {}", loaded.entries, loaded.until);
-    println!("wiped again    {}", loaded.again.wiped.len());
-    println!("blocked again  {}", loaded.again.blocked.len());
-    println!("disabled again {} operators", loaded.again.disabled);
-    println!(
-        "not known here {} devices: enrolled later, nothing here opens them",
-        loaded.again.unknown.len()
-    );
-    println!("codes ended    {}  reissue those that are still needed", loaded.again.codes_ended);
-    println!("The quarantine is over. If a device has seen anything later, it begins again by itself.");
+    println!("wiped again    {}", again.wiped.len());
+    println!("blocked again  {}", again.blocked.len());
+    println!("operators      {} who were disabled, invited anew or given another role", again.operators);
+    println!("not known here {} devices: enrolled later, nothing here opens them", again.unknown.len());
+    println!("destroyed      {} unlock records of PINs that were changed since", again.records_destroyed);
+    if again.batches > 0 {
+        println!("batches        {} took effect since: upload their files again", again.batches);
+    }
+    say_owners(loaded.owner_signs_in, path);
+    match loaded.goes_on {
+        Some(why) => println!("The quarantine goes on: {why}."),
+        None => {
+            println!("codes ended    {}  reissue those that are still needed", again.codes_ended);
+            println!(
+                "The quarantine is over. If a device has seen anything later, it begins again by itself."
+            );
+        }
+    }
     Ok(())
 }
 

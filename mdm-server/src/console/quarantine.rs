@@ -1,16 +1,17 @@
-//! `/quarantine`: why the server holds back, and the way out. An owner confirms which devices were wiped in the time that is
-//! forgotten, all of them or none, and says how many they are: a form that is sent too early is not taken for "none".
+//! `/quarantine`: why the server holds back, and the way out. An owner confirms which devices were wiped and blocked in the time
+//! that is forgotten, all of them or none, and says how many they are: a form that is sent too early is not taken for "none".
+//! Operators stay if the owner says so of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use mdm_core::operator::Act;
+use mdm_core::operator::{Act, Operator, Role};
 use mdm_core::quarantine::{Cause, Quarantine};
 use serde::Deserialize;
-use shared::ids::EnrolmentId;
+use shared::ids::{EnrolmentId, OperatorId};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Console;
@@ -21,12 +22,14 @@ use super::posted::Posted;
 use super::refusals;
 use super::render::render_with;
 use super::viewer::{Fresh, Viewer};
-use crate::quarantine;
+use crate::quarantine::{self, Confirmed};
 use crate::rights::{Operators, Read};
-use crate::use_cases::{UseCaseError, to_the_end};
+use crate::use_cases::{UseCaseError, operators, to_the_end};
 
-/// Devices that one form names.
+/// Devices that one field names.
 const MOST: usize = 1_000;
+/// What the name of an operator's box begins with; their id follows.
+const BOX: &str = "operator-";
 
 #[derive(Template)]
 #[template(path = "quarantine.html")]
@@ -36,86 +39,155 @@ struct QuarantinePage {
     /// The device that showed it.
     shown_by: Option<EnrolmentId>,
     may_confirm: bool,
-    wiped: String,
-    count: String,
-    problem: Option<String>,
+    form: ConfirmForm,
+    operators: Vec<OperatorBox>,
+    problem: Option<Problem>,
+}
+
+/// An operator who is enabled, beside the viewer.
+struct OperatorBox {
+    field: String,
+    name: String,
+    role: Role,
+    signs_in: bool,
+    stays: bool,
+}
+
+impl OperatorBox {
+    fn new(operator: &Operator, form: &ConfirmForm) -> Self {
+        let field = format!("{BOX}{}", operator.id);
+        Self {
+            stays: form.others.contains_key(&field),
+            field,
+            name: operator.name.to_string(),
+            role: operator.role,
+            signs_in: operator.credentials().is_some(),
+        }
+    }
 }
 
 /// What the form sends.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct ConfirmForm {
     #[serde(default)]
     wiped: String,
     #[serde(default)]
     count: String,
+    #[serde(default)]
+    blocked: String,
+    #[serde(default)]
+    blocked_count: String,
+    /// The boxes that are ticked.
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+/// What is wrong with a form, and where.
+struct Problem {
+    text: String,
+    field: Option<Field>,
+}
+
+impl QuarantinePage {
+    fn problem_of_wiped(&self) -> Option<&str> {
+        self.problem_of(Some(Field::Wiped))
+    }
+
+    fn problem_of_blocked(&self) -> Option<&str> {
+        self.problem_of(Some(Field::Blocked))
+    }
+
+    fn problem_of_all(&self) -> Option<&str> {
+        self.problem_of(None)
+    }
+
+    fn problem_of(&self, field: Option<Field>) -> Option<&str> {
+        self.problem.as_ref().filter(|problem| problem.field == field).map(|problem| problem.text.as_str())
+    }
 }
 
 /// The page.
-pub(super) async fn show(viewer: Viewer<Read>, State(console): State<Console>) -> Response {
+pub(super) async fn show(viewer: Viewer<Read>, State(console): State<Console>) -> Result<Response, Failure> {
     let page = viewer.page(Nav::Outside, &console);
-    rendered(&console, StatusCode::OK, page, ConfirmForm { wiped: String::new(), count: String::new() }, None)
+    let form = ConfirmForm::default();
+    let rendered = rendered(&console, StatusCode::OK, page, viewer.operator.id, form, None).await;
+    rendered.map_err(|error| Failure::of(&viewer.visit, error))
 }
 
-fn rendered(
+async fn rendered(
     console: &Console,
     status: StatusCode,
     page: Page,
-    ConfirmForm { wiped, count }: ConfirmForm,
-    problem: Option<String>,
-) -> Response {
+    viewer: OperatorId,
+    form: ConfirmForm,
+    problem: Option<Problem>,
+) -> Result<Response, UseCaseError> {
     let quarantine = console.service.quarantine();
     let shown_by = quarantine.as_ref().and_then(|quarantine| match quarantine.cause {
         Cause::Checkpoint(enrolment) => Some(enrolment),
         Cause::Restored => None,
     });
     let may_confirm = page.may(Act::Operators);
-    render_with(status, &QuarantinePage { page, quarantine, shown_by, may_confirm, wiped, count, problem })
+    let all = if may_confirm { operators::list(&console.service).await? } else { Vec::new() };
+    let others = all.iter().filter(|operator| operator.is_enabled() && operator.id != viewer);
+    let operators = others.map(|operator| OperatorBox::new(operator, &form)).collect();
+    let page = QuarantinePage { page, quarantine, shown_by, may_confirm, form, operators, problem };
+    Ok(render_with(status, &page))
 }
 
-/// Confirms, wipes what is named, and ends the quarantine.
+/// Confirms, orders again what is named, and ends the quarantine.
 pub(super) async fn confirm(
     Fresh(viewer): Fresh<Operators>,
     State(console): State<Console>,
     Posted(form): Posted<ConfirmForm>,
 ) -> Result<Response, Failure> {
     let page = viewer.page(Nav::Outside, &console);
-    let again = |page: Page, problem| {
-        Ok(rendered(&console, StatusCode::UNPROCESSABLE_ENTITY, page, form_of(&form), Some(problem)))
+    let owner = viewer.operator.id;
+    let problem = match confirmed(&form) {
+        Ok(confirmed) => {
+            let service = console.service.clone();
+            let done =
+                to_the_end(async move { quarantine::confirm(&service, &confirmed, owner).await }).await;
+            match done {
+                Ok(done) => {
+                    viewer.notify(&console, notice(&done));
+                    return Ok(Redirect::to("/").into_response());
+                }
+                Err(error @ (UseCaseError::NotFound(_) | UseCaseError::Refused(_))) => {
+                    Problem { text: refusals::text(page.language, &error), field: None }
+                }
+                Err(error) => return Err(Failure::of(&viewer.visit, error)),
+            }
+        }
+        Err((field, Wrong::Id(text))) => {
+            Problem { text: page.say1("quarantine-no-id", "text", text), field: Some(field) }
+        }
+        Err((field, Wrong::Count(count))) => {
+            let text = page.say1("quarantine-wrong-count", "count", page.count(count));
+            Problem { text, field: Some(field) }
+        }
     };
-    let named = match named(&form) {
-        Ok(named) => named,
-        Err(Wrong::Id(text)) => {
-            let problem = page.say1("quarantine-no-id", "text", text);
-            return again(page, problem);
-        }
-        Err(Wrong::Count(count)) => {
-            let problem = page.say1("quarantine-wrong-count", "count", page.count(count));
-            return again(page, problem);
-        }
-    };
-    let (service, actor) = (console.service.clone(), viewer.actor());
-    let done = to_the_end(async move { quarantine::confirm(&service, &named, actor).await }).await;
-    match done {
-        Ok(done) => {
-            let notice = Notice::done("quarantine-ended")
-                .with("wiped", grouped(done.wiped.len() as u64))
-                .with("codes", grouped(done.codes_ended as u64));
-            viewer.notify(&console, notice);
-            Ok(Redirect::to("/").into_response())
-        }
-        Err(error @ (UseCaseError::NotFound(_) | UseCaseError::Refused(_))) => {
-            let problem = refusals::text(page.language, &error);
-            again(page, problem)
-        }
-        Err(error) => Err(Failure::of(&viewer.visit, error)),
-    }
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let rendered = rendered(&console, status, page, owner, form, Some(problem)).await;
+    rendered.map_err(|error| Failure::of(&viewer.visit, error))
 }
 
-fn form_of(form: &ConfirmForm) -> ConfirmForm {
-    ConfirmForm { wiped: form.wiped.clone(), count: form.count.clone() }
+fn notice(done: &quarantine::OrderedAgain) -> Notice {
+    Notice::done("quarantine-ended")
+        .with("wiped", grouped(done.wiped.len() as u64))
+        .with("blocked", grouped(done.blocked.len() as u64))
+        .with("operators", grouped(done.operators as u64))
+        .with("codes", grouped(done.codes_ended as u64))
 }
 
-/// What is wrong with a form.
+/// A list of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Wiped,
+    Blocked,
+}
+
+/// What is wrong with a list.
 #[derive(Debug, PartialEq, Eq)]
 enum Wrong {
     /// Not the id of a device.
@@ -124,15 +196,22 @@ enum Wrong {
     Count(usize),
 }
 
-fn named(form: &ConfirmForm) -> Result<BTreeSet<EnrolmentId>, Wrong> {
+fn confirmed(form: &ConfirmForm) -> Result<Confirmed, (Field, Wrong)> {
+    let stays = form.others.keys().filter_map(|field| field.strip_prefix(BOX)?.parse().ok());
+    Ok(Confirmed {
+        wiped: named(&form.wiped, &form.count).map_err(|wrong| (Field::Wiped, wrong))?,
+        blocked: named(&form.blocked, &form.blocked_count).map_err(|wrong| (Field::Blocked, wrong))?,
+        operators: stays.collect(),
+    })
+}
+
+fn named(list: &str, count: &str) -> Result<BTreeSet<EnrolmentId>, Wrong> {
     let mut named = BTreeSet::new();
-    for word in
-        form.wiped.split([' ', ',', '\u{3000}', '、', '\n', '\r', '\t']).filter(|word| !word.is_empty())
-    {
+    for word in list.split([' ', ',', '\u{3000}', '、', '\n', '\r', '\t']).filter(|word| !word.is_empty()) {
         let short = || word.chars().take(40).collect();
         named.insert(word.parse().map_err(|_| Wrong::Id(short()))?);
     }
-    let count: String = form.count.nfkc().filter(|c| !c.is_whitespace()).collect();
+    let count: String = count.nfkc().filter(|c| !c.is_whitespace()).collect();
     match count.parse::<usize>() {
         Ok(count) if count == named.len() && count <= MOST => Ok(named),
         _ => Err(Wrong::Count(named.len())),
@@ -152,19 +231,15 @@ mod tests {
     use crate::testing::World;
     use crate::use_cases::licenses;
 
-    fn form(wiped: &str, count: &str) -> ConfirmForm {
-        ConfirmForm { wiped: wiped.to_owned(), count: count.to_owned() }
-    }
-
     #[test]
     fn a_list_counts_only_with_its_number() {
         let id = EnrolmentId::from_bytes([7; 16]);
         let two = EnrolmentId::from_bytes([8; 16]);
-        assert_eq!(named(&form("", "０")), Ok(BTreeSet::new()));
-        assert_eq!(named(&form(&format!("{id}\r\n{two}\r\n{id}"), " 2 ")), Ok(BTreeSet::from([id, two])));
-        assert_eq!(named(&form("", "")), Err(Wrong::Count(0)));
-        assert_eq!(named(&form(&id.to_string(), "0")), Err(Wrong::Count(1)));
-        assert_eq!(named(&form("0012", "1")), Err(Wrong::Id("0012".to_owned())));
+        assert_eq!(named("", "０"), Ok(BTreeSet::new()));
+        assert_eq!(named(&format!("{id}\r\n{two}\r\n{id}"), " 2 "), Ok(BTreeSet::from([id, two])));
+        assert_eq!(named("", ""), Err(Wrong::Count(0)));
+        assert_eq!(named(&id.to_string(), "0"), Err(Wrong::Count(1)));
+        assert_eq!(named("0012", "1"), Err(Wrong::Id("0012".to_owned())));
     }
 
     #[tokio::test]
@@ -174,8 +249,12 @@ mod tests {
         world.apply("職員番号,氏名,所属,利用\n1,山田太郎,総務課,○\n2,鈴木一,総務課,○\n", Mode::Roster).await;
         let account = world.account("1").await;
         let device = world.device(account.id, DeviceState::Live).await;
+        let found = world.device(account.id, DeviceState::Live).await;
+        let (stays, goes) =
+            (world.ready("stays", Role::Owner).await, world.ready("goes", Role::Operator).await);
         let known = world.service.store.journal_head().await.unwrap();
-        let entering = Entering { cause: Cause::Restored, known, known_until: world.now(), seen: None };
+        let entering =
+            Entering { cause: Cause::Restored, known, known_until: world.now(), seen: None, key_file: None };
         quarantine::enter(&world.service, entering).await.unwrap();
         let console = Console::new(world.service.clone());
         let owner = Browser::signed_in(&world, &console, Role::Owner).await;
@@ -184,24 +263,41 @@ mod tests {
         let id = device.to_string();
         let helpdesk = Browser::signed_in(&world, &console, Role::Helpdesk).await;
         assert!(helpdesk.get("/quarantine").await.text().contains("確認できるのは責任者だけです。"));
-        let sent = helpdesk.post("/quarantine", &[("wiped", &id), ("count", "1")]).await;
+        let page = owner.get("/quarantine").await.text();
+        assert!(page.contains("stays") && page.contains("goes") && page.contains("停止した端末"), "{page}");
+        let none = [("blocked", ""), ("blocked_count", "0")];
+        let sent =
+            helpdesk.post("/quarantine", &[&[("wiped", &*id), ("count", "1")], &none[..]].concat()).await;
         assert_eq!(sent.status, StatusCode::FORBIDDEN);
 
-        let unsure = owner.post("/quarantine", &[("wiped", &id), ("count", "")]).await;
+        let unsure =
+            owner.post("/quarantine", &[&[("wiped", &*id), ("count", "")], &none[..]].concat()).await;
+        assert_eq!(unsure.status, StatusCode::UNPROCESSABLE_ENTITY);
+        // Blocks have a number of their own.
+        let unsure = owner.post("/quarantine", &[("wiped", &*id), ("count", "1")]).await;
         assert_eq!(unsure.status, StatusCode::UNPROCESSABLE_ENTITY);
         let unknown = EnrolmentId::from_bytes([9; 16]).to_string();
         let both = format!("{id}\n{unknown}");
-        let unknown = owner.post("/quarantine", &[("wiped", &both), ("count", "2")]).await;
+        let unknown =
+            owner.post("/quarantine", &[&[("wiped", &*both), ("count", "2")], &none[..]].concat()).await;
         assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(world.service.quarantine().is_some());
         let stands = world.service.store.device(device).await.unwrap().unwrap().value.state;
         assert_eq!(stands, DeviceState::Live, "nothing is done while one of them is wrong");
 
-        let done = owner.post("/quarantine", &[("wiped", &id), ("count", "1")]).await;
+        let (blocked, stay) = (found.to_string(), format!("operator-{}", stays.operator.id));
+        let list =
+            [("wiped", &*id), ("count", "1"), ("blocked", &blocked), ("blocked_count", "1"), (&stay, "on")];
+        let done = owner.post("/quarantine", &list).await;
         assert_eq!((done.status, done.location.as_str()), (StatusCode::SEE_OTHER, "/"));
         assert_eq!(world.service.quarantine(), None);
         let stands = world.service.store.device(device).await.unwrap().unwrap().value;
         assert!(stands.wipe().is_some_and(|wipe| wipe.sealed_at.is_some()));
+        let blocked = world.service.store.device(found).await.unwrap().unwrap().value.state;
+        assert_eq!(blocked, DeviceState::Blocked);
+        let is_enabled =
+            async |id| world.service.store.operator(id).await.unwrap().unwrap().value.is_enabled();
+        assert!(is_enabled(stays.operator.id).await && !is_enabled(goes.operator.id).await);
         assert!(world.service.store.usable_codes(None, 10).await.unwrap().is_empty());
         let after = owner.get("/").await.text();
         assert!(

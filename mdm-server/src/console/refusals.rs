@@ -95,6 +95,7 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::Quarantine => "refusals-quarantine".into(),
         Refusal::Leave(LeaveError::NotQuarantined) => "refusals-not-quarantined".into(),
         Refusal::Leave(LeaveError::JournalTooOld { .. }) => "refusals-journal-too-old".into(),
+        Refusal::Leave(LeaveError::NobodyHeard { .. }) => "refusals-nobody-heard".into(),
     }
 }
 

@@ -90,6 +90,7 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::AttemptsExhausted
         | Happening::AttemptsReset
         | Happening::PinProven
+        | Happening::UnlockRecordDestroyed
         | Happening::DeviceBlocked
         | Happening::DeviceUnblocked
         | Happening::DeviceWiped
@@ -103,6 +104,7 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::PinsRecovered
         | Happening::QuarantineEntered
         | Happening::QuarantineEnded
+        | Happening::JournalFollowed
         | Happening::CopySuspected
         | Happening::OperatorInvited
         | Happening::OperatorReady

@@ -1,31 +1,33 @@
-//! The way out of a quarantine by a journal that was kept elsewhere: `mdm-server quarantine load` on a stopped server.
+//! The way out of a quarantine by a journal that was kept elsewhere: `mdm-server quarantine load`, on a server that runs or
+//! not.
 //!
 //! The file is what `mdmctl audit export` wrote. It is verified to its checkpoint, which this server's key must have
 //! signed, and it must part from this server's own journal no later than where the quarantine says that this server forgets;
 //! what it says from there on is ordered again. This server's own export says nothing that it has forgotten, however new.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use mdm_core::audit::{Actor, Entry, GENESIS};
+use mdm_core::audit::{Actor, Entry, GENESIS, Subject};
 use mdm_core::command::CommandError;
-use mdm_core::operator::rules;
-use mdm_core::operator::rules::Acting;
-use mdm_core::quarantine::replay::{Replay, Tombstone, Unreadable};
-use mdm_core::quarantine::{Account, LeaveError, Quarantine};
+use mdm_core::operator::rules::{self, Acting};
+use mdm_core::quarantine::replay::{Fate, ProvenPin, Replay, Tombstone, Unreadable};
+use mdm_core::quarantine::{self, Account, LeaveError, Quarantine};
 use mdm_store::MAX_PAGE;
+use rand::rngs::OsRng;
 use shared::cose::Signer as _;
 use shared::ids::{EnrolmentId, OperatorId};
 use shared::signed::JournalHead;
 
-use super::{OrderedAgain, leave};
+use super::end::{an_owner_signs_in, block_again, destroy_record, leave};
+use super::{OrderedAgain, load as load_standing};
+use crate::backup::tombstones::{self, KeepError};
 use crate::journal_file::{self, Anchors, JournalError};
 use crate::service::Service;
-use crate::use_cases::devices::{self, Order};
-use crate::use_cases::{Missing, Refusal, UseCaseError, retry_on_conflict};
+use crate::use_cases::{Missing, Refusal, UseCaseError, devices, retry_on_conflict};
 
 /// How far before the end of what this server knows a journal may part from its own: what a server wrote between its start
 /// from an older copy and the moment when that was noticed.
@@ -73,43 +75,73 @@ pub enum LoadError {
     /// What it orders cannot be done, or the quarantine goes on.
     #[error(transparent)]
     UseCase(#[from] UseCaseError),
+    /// Its wipes cannot be kept for later backups.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
 }
 
 /// What a journal brought.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Loaded {
     /// When its checkpoint was signed: up to then nothing is forgotten.
     pub until: Timestamp,
     /// The number of its last entry.
     pub entries: u64,
+    /// Why the quarantine goes on, if it does.
+    pub goes_on: Option<String>,
+    /// Some owner can sign in.
+    pub owner_signs_in: bool,
     /// What was done.
     #[serde(flatten)]
     pub again: OrderedAgain,
 }
 
 /// Verifies a journal, orders again what it says was ordered after the last entry that is known here, and ends the
-/// quarantine. Can be repeated: what is in force already stays.
-pub async fn load(service: &Service, path: &Path) -> Result<Loaded, LoadError> {
+/// quarantine, if what devices have shown bears it out, or `nothing_since` was said. Can be repeated: what is in force already
+/// stays.
+pub async fn load(service: &Service, path: &Path, nothing_since: bool) -> Result<Loaded, LoadError> {
     let quarantine = service.quarantine().ok_or(UseCaseError::from(LeaveError::NotQuarantined))?;
-    let own = Own::load(service, quarantine).await?;
+    let own = Own::load(service, quarantine.clone()).await?;
     let (replay, until, entries) = {
         let path = path.to_owned();
         let key = service.keyring.checkpoint.public_key().fingerprint();
         let reading = tokio::task::spawn_blocking(move || read(&path, key, &own)).await;
         reading.map_err(|_| UseCaseError::from(Refusal::ShuttingDown))??
     };
-    let mut again = OrderedAgain::default();
+    let mut again = OrderedAgain { batches: replay.batches, ..OrderedAgain::default() };
+    tombstones::keep(&service.config, replay.wiped.values().copied(), service.clock.now())?;
     for tombstone in replay.wiped.values() {
         wipe_again(service, tombstone, &mut again).await?;
     }
     for enrolment in &replay.blocked {
-        block_again(service, *enrolment, &mut again).await?;
+        block_again(service, *enrolment, Actor::Server, &mut again).await?;
     }
-    for operator in &replay.disabled {
-        again.disabled += usize::from(disable_again(service, *operator).await?);
+    for (operator, fate) in &replay.operators {
+        again.operators += usize::from(suffer_again(service, *operator, *fate).await?);
     }
-    leave(service, Account::Journal(until), &mut again).await?;
-    Ok(Loaded { until, entries, again })
+    void_old_pins(service, &replay.pins, quarantine.records_as_of, &mut again).await?;
+    let goes_on = match leave(service, Account::Journal { until, nothing_since }, &mut again).await {
+        Ok(()) => None,
+        Err(UseCaseError::Refused(Refusal::Leave(why @ LeaveError::NobodyHeard { .. }))) => {
+            note_followed(service, until).await?;
+            Some(why.to_string())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let owner_signs_in = an_owner_signs_in(service).await?;
+    Ok(Loaded { until, entries, goes_on, owner_signs_in, again })
+}
+
+async fn note_followed(service: &Service, until: Timestamp) -> Result<(), UseCaseError> {
+    retry_on_conflict(|| async {
+        let state = quarantine::loaded(service.store.server_state().await?);
+        if let Some(changes) = quarantine::followed(state, until, service.clock.now()) {
+            service.commit(changes).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(load_standing(service).await?)
 }
 
 /// The newest part of the journal as this server has it, and what its quarantine says of it.
@@ -188,32 +220,66 @@ pub(crate) async fn wipe_again(
     Ok(())
 }
 
-async fn block_again(
+/// Destroys the records of PINs that were changed after the key file was copied: it would bring the old ones back.
+pub(crate) async fn void_old_pins(
     service: &Service,
-    enrolment: EnrolmentId,
+    pins: &BTreeMap<EnrolmentId, ProvenPin>,
+    records_as_of: Option<Timestamp>,
     again: &mut OrderedAgain,
 ) -> Result<(), UseCaseError> {
-    let order = Order { actor: Actor::Server, reason: "blocked before the server was restored" };
-    match devices::block(service, enrolment, order).await {
-        Ok(_) => again.blocked.push(enrolment),
-        Err(UseCaseError::NotFound(Missing::Device(enrolment))) => again.unknown.push(enrolment),
-        // Blocked already, wiped since, or not that far: nothing is to be withheld.
-        Err(UseCaseError::Refused(Refusal::Command(_))) => {}
-        Err(error) => return Err(error),
+    for (enrolment, pin) in pins {
+        let marks = service.unlock_records.marks(*enrolment).await;
+        let marks = marks.map_err(|cause| UseCaseError::UnlockRecords { done: "", cause })?;
+        if marks.is_empty() || !pin.is_lost_in(records_as_of, &marks) {
+            continue;
+        }
+        let subject = match service.store.device(*enrolment).await? {
+            Some(device) => Subject::device(&device.value),
+            None => Subject { device: Some(*enrolment), ..Subject::default() },
+        };
+        destroy_record(service, *enrolment, subject, "pin-changed").await?;
+        again.records_destroyed += 1;
     }
     Ok(())
 }
 
-/// Says whether they could do something until now.
-async fn disable_again(service: &Service, id: OperatorId) -> Result<bool, UseCaseError> {
-    retry_on_conflict(|| async {
-        let all = service.store.operators().await?;
-        let enabled = all.iter().any(|operator| operator.value.id == id && operator.value.is_enabled());
-        if !enabled {
-            return Ok(false);
+/// What the server's own journal says of PINs that were changed from then on: it is newer than the key file beside it.
+pub(crate) async fn own_pins(
+    service: &Service,
+    since: Timestamp,
+) -> Result<BTreeMap<EnrolmentId, ProvenPin>, LoadError> {
+    let mut replay = Replay::default();
+    let mut before = service.store.journal_head().await.map_err(UseCaseError::from)?.sequence;
+    // Backwards in pages, each forwards: the last of an enrolment counts, and it is met first.
+    while before > 0 {
+        let after = before.saturating_sub(MAX_PAGE as u64);
+        let page = service.store.journal_entries(after, MAX_PAGE).await.map_err(UseCaseError::from)?;
+        let mut newer = Replay::default();
+        let mut reached = false;
+        for entry in page.iter().filter(|entry| entry.sequence <= before) {
+            let body = entry.body().map_err(|_| Unreadable(entry.sequence))?;
+            reached |= body.at < since;
+            newer.note(&body)?;
         }
+        for (enrolment, pin) in newer.pins {
+            replay.pins.entry(enrolment).or_insert(pin);
+        }
+        if reached {
+            break;
+        }
+        before = after;
+    }
+    Ok(replay.pins)
+}
+
+/// Says whether they could do or sign in with something until now.
+async fn suffer_again(service: &Service, id: OperatorId, fate: Fate) -> Result<bool, UseCaseError> {
+    retry_on_conflict(|| async {
+        // Who was invited later is not known here, and can do nothing.
+        let Some(stored) = service.store.operator(id).await? else { return Ok(false) };
         let acting = Acting { actor: Actor::Server, now: service.clock.now() };
-        service.commit(rules::disable(&all, id, acting)?).await?;
+        let Some(changes) = rules::suffer(stored, fate, acting, &mut OsRng) else { return Ok(false) };
+        service.commit(changes).await?;
         Ok(true)
     })
     .await

@@ -3,7 +3,7 @@
 use mdm_core::account::Account;
 use mdm_core::change::Stored;
 use mdm_core::device::Device;
-use mdm_core::grant::{self, ContentAccess};
+use mdm_core::grant::{self, ContentAccess, Moment};
 use shared::wire::{EXPORTER_LABEL_GRANT, GrantAccepted, GrantEnd, GrantEnded, GrantProof, RefusalReason};
 
 use super::device::{Caller, in_service, wipe_of};
@@ -19,7 +19,7 @@ impl Caller {
         in_service(service)?;
         let (device, account) = self.standing(service).await?;
         let proven = self.proven();
-        Ok(grant::content(&device.value, &account, proven.as_ref(), service.clock.now())?)
+        Ok(grant::content(&device.value, &account, proven.as_ref(), moment(service))?)
     }
 
     /// Device and account as stored now, unless the device is wiped.
@@ -33,6 +33,10 @@ impl Caller {
     }
 }
 
+fn moment(service: &Service) -> Moment {
+    Moment { now: service.clock.now(), server_epoch: service.epoch() }
+}
+
 /// Marks the connection, if the proof is one of the grant that holds.
 pub(super) async fn prove(
     service: &Service,
@@ -43,8 +47,8 @@ pub(super) async fn prove(
     let _held = caller.turn(service).await?;
     let exporter = caller.exporter(EXPORTER_LABEL_GRANT)?;
     let (device, account) = caller.standing(service).await?;
-    let (seal, now) = (&service.keyring.grants, service.clock.now());
-    let proven = grant::prove(seal, &device.value, &account, &exporter, &proof.tag, now)?;
+    let seal = &service.keyring.grants;
+    let proven = grant::prove(seal, &device.value, &account, &exporter, &proof.tag, moment(service))?;
     let until = proven.until();
     caller.mark(proven);
     exchange.send(&GrantAccepted { until }).await

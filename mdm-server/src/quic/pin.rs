@@ -6,7 +6,7 @@
 use mdm_core::unlock;
 use rand::rngs::OsRng;
 use shared::crypto::Secret;
-use shared::opaque::{VerifiedLogin, record_from_upload};
+use shared::opaque::{VerifiedLogin, record_from_upload, record_mark};
 use shared::wire::{
     PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload, RefusalReason, UnlockFinish,
     UnlockStart,
@@ -42,7 +42,7 @@ pub(super) async fn change(
     let _held = caller.turn(service).await?;
     caller.content(service).await?;
     let device = load(service, caller.enrolment).await?;
-    service.commit(unlock::pin_proven(&device.value, service.clock.now())).await?;
+    service.commit(unlock::pin_proven(&device.value, &record_mark(&new), service.clock.now())).await?;
     service.unlock_records.promote(caller.enrolment, &verified, new).await?;
     exchange.send(&PinChanged {}).await
 }

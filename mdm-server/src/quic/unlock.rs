@@ -2,7 +2,7 @@
 
 use mdm_core::account::Account;
 use mdm_core::change::Stored;
-use mdm_core::device::Device;
+use mdm_core::device::{Device, DeviceState};
 use mdm_core::unlock::{self, Unlocking};
 use mdm_store::Charge;
 use rand::rngs::OsRng;
@@ -102,9 +102,11 @@ pub(super) async fn challenge(
     if devices::block_behind(service, enrolment, start.vault_epoch).await? {
         return Err(RefusalReason::Blocked.into());
     }
-    let attempts = service.unlock_records.attempts(enrolment).await?;
-    if attempts.is_none_or(|attempts| attempts.left() == 0) {
-        return Err(RefusalReason::AttemptsExhausted.into());
+    match service.unlock_records.attempts(enrolment).await? {
+        None if device.value.state == DeviceState::Enrolling => return Err(RefusalReason::NotEnrolled.into()),
+        None => return Err(RefusalReason::RecordGone.into()),
+        Some(attempts) if attempts.left() == 0 => return Err(RefusalReason::AttemptsExhausted.into()),
+        Some(_) => {}
     }
     let policy = service.config.policy(device.value.description.key_level);
     retry_on_conflict(|| async {
@@ -136,6 +138,8 @@ pub(super) async fn challenge(
         .opaque
         .login(&charged.record, &charged.credential, enrolment, &start.ke1, &mut OsRng)
         .map_err(|_| RefusalReason::Malformed)?;
+    // A hello of another device may have begun a quarantine since.
+    in_service(service)?;
     exchange.send(&UnlockChallenge { ke2, attempts_left: charged.attempts_left }).await?;
     Ok(Some(Challenged { login, credential: charged.credential }))
 }
@@ -161,5 +165,5 @@ async fn load_unlocking(service: &Service, enrolment: EnrolmentId, vault_epoch: 
         Err(reason) => return Ok(Err(reason)),
     };
     let codes = service.store.codes_of_account(account.value.id).await?;
-    Ok(Ok(Unlocking { device, account, codes, vault_epoch }))
+    Ok(Ok(Unlocking { device, account, codes, vault_epoch, server_epoch: service.epoch() }))
 }

@@ -161,10 +161,13 @@ pub(crate) async fn block_copy(
     Ok(())
 }
 
-/// Orders a wipe again that a restored server has forgotten: the same command.
+/// Orders a wipe again that a restored server has forgotten: the same command. The page goes first, and also where the database
+/// does not know the device: the key file may be newer than it.
 pub(crate) async fn wipe_again(service: &Service, tombstone: &Tombstone) -> Result<(), UseCaseError> {
     let enrolment = tombstone.enrolment;
     let _held = service.lock_for_wipe(enrolment).await;
+    let failed = |cause| UseCaseError::UnlockRecords { done: "", cause };
+    service.unlock_records.destroy(enrolment).await.map_err(failed)?;
     retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
         let codes = service.store.codes_of_account(device.value.account).await?;

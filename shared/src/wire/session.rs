@@ -236,6 +236,9 @@ reasons! {
     /// The server was restored, or has forgotten something otherwise, and does not help until its operators have accounted
     /// for it.
     Quarantine = 25;
+    /// The server has no unlock record of this device any more: it was restored without it, or with one from before the PIN
+    /// was changed. The device can only be enrolled again.
+    RecordGone = 26;
     /// The connection has proved no session grant, or the grant has ended.
     NoGrant = 30;
     /// The note is larger than a note may be.
@@ -267,6 +270,9 @@ impl fmt::Display for RefusalReason {
             Self::NotEnrolled => "the enrolment of this device is not complete; enrol again",
             Self::Blocked => "this device is blocked; ask the helpdesk",
             Self::AttemptsExhausted => "no attempts are left; ask the helpdesk",
+            Self::RecordGone => {
+                "the server can no longer open this device; ask for a new code and enrol it again"
+            }
             Self::PinWrong => "the PIN is wrong",
             Self::Quarantine => {
                 "the server was restored from a backup and opens no vault until its operators have confirmed which devices \

@@ -20,8 +20,11 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
     )]
 }
 
+/// Something that is tried, and its name.
+type Act = (&'static str, fn(&Path) -> io::Result<()>);
+
 /// What a fault in a library might be made to do.
-const ACTS: [(&str, fn(&Path) -> io::Result<()>); 6] = [
+const ACTS: [Act; 6] = [
     ("reading another program's file", |outside| fs::read(outside.join("neighbour/secret")).map(drop)),
     ("listing another folder", |outside| fs::read_dir(outside).map(drop)),
     ("writing there", |outside| fs::write(outside.join("left"), "smoke")),

@@ -13,10 +13,10 @@ use shared::wire::{
     EnrolGrant, EnrolProof, EnrolRegister, EnrolStart, Frame, GrantAccepted, GrantEnd, GrantEnded,
     GrantProof, Hello, HelloReply, Kind, MAX_FRAME, ManifestPage, ManifestRequest, ManifestUnchanged,
     Message, NoteChunk, NoteConflict, NoteGone, NoteOffer, NoteRequest, NoteStored, NoteWanted, NotesPage,
-    NotesRequest, PREFIX_LEN, PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload, PinsAnswer,
-    PinsRequest, PinsTaken, ReceiptAck, ReceiptMessage, Refused, Renew, Renewed, RunAnswer, RunProbe,
-    SecondDevice, SecondDeviceCode, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart, Unsupported,
-    body_length,
+    NotesRequest, PREFIX_LEN, PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload,
+    PinsAnswer, PinsRequest, PinsTaken, ReceiptAck, ReceiptMessage, Refused, Renew, Renewed, RunAnswer,
+    RunProbe, SecondDevice, SecondDeviceCode, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart,
+    Unsupported, body_length,
 };
 
 use crate::encodings::{cbor, read_as, settles_in_cbor};

@@ -1,4 +1,4 @@
-//! A server that was restored from a backup opens nobody's vault until what it has forgotten is accounted for.
+//! A server that was restored from a backup opens nobody's vault, and says why, until what it has forgotten is accounted for.
 
 mod kill;
 
@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::world::{Finished, Process, Site, World};
+use e2e::web::Web;
+use e2e::world::{Finished, Operator, Phone, Process, Site, World};
 use mdm_core::change::{Changeset, Record};
 use mdm_core::quarantine::ServerState;
 use mdm_server::server::open_store;
@@ -77,11 +78,13 @@ fn said_quarantine(finished: Finished) {
     assert!(said.contains("restored from a backup") || said.contains("in quarantine"), "{said}");
 }
 
-/// Two phones, of which one is wiped after a backup while it is switched off; the journal as it was then; and the server
-/// restored from that backup, stopped.
+/// Two phones, of which one is wiped after a backup while it is switched off, and a copy of its folder from before; the journal
+/// as it was then; and the server restored from that backup, stopped.
 struct Restored {
     world: World,
+    owner: Operator,
     lost: Holder,
+    copy: Phone,
     kept: Holder,
     journal: PathBuf,
     backup: Backup,
@@ -89,9 +92,11 @@ struct Restored {
 
 fn restored() -> Restored {
     let mut world = World::new().unwrap();
+    let owner = world.owner().unwrap();
     let (lost, kept) = (holder(&world, "lost").unwrap(), holder(&world, "kept").unwrap());
     lost.phone.unlock(PIN).unwrap();
     kept.phone.unlock(PIN).unwrap();
+    let copy = lost.phone.copy("copy").unwrap();
     let backup = Backup::make(&world, "backups").unwrap();
     lost.order(&world, "wipe").unwrap();
     kept.phone.unlock(PIN).unwrap();
@@ -99,29 +104,40 @@ fn restored() -> Restored {
     world.stop().unwrap();
     lose(&world).unwrap();
     backup.restore(&world, &[]).unwrap().expect_success("mdm-server restore").unwrap();
-    Restored { world, lost, kept, journal, backup }
+    Restored { world, owner, lost, copy, kept, journal, backup }
 }
 
 #[test]
 fn a_restored_server_opens_nobodys_vault_until_a_newer_journal_is_loaded() {
-    let Restored { mut world, lost, kept, journal, .. } = restored();
+    let Restored { mut world, owner, lost, copy, kept, journal, .. } = restored();
     let mut forgetful = world.copy().unwrap();
     world.start().unwrap();
+    // Whoever has the phone, or a copy of its folder from before the wipe, is told why.
     said_quarantine(lost.phone.try_unlock(PIN).unwrap());
+    said_quarantine(copy.try_unlock(PIN).unwrap());
     said_quarantine(kept.phone.try_unlock(PIN).unwrap());
+    // The token that may have been revoked since then says nothing any more.
+    let refused = world.try_mdmctl(&["server"]).unwrap().expect_failure("a token from the backup").unwrap();
+    assert!(refused.contains("token"), "{refused}");
+    world.renew_token(&owner).unwrap();
+    let console = Web::new(&world).unwrap();
+    console.sign_in(&owner).unwrap();
+    let why = "このサーバーはバックアップから復元されました。バックアップより後の指示は残っていません。";
+    assert!(console.get("/quarantine").unwrap().body.contains(why));
+    assert!(world.mdmctl(&["server"]).unwrap()["quarantine"]["since"].is_string());
     said_quarantine(world.try_mdmctl(&["licenses", "pool", "set", "9"]).unwrap());
     said_quarantine(world.try_mdmctl(&["codes", "export"]).unwrap());
     // What protects goes on.
     kept.order(&world, "block").unwrap();
     assert_eq!(kept.shown(&world).unwrap()["state"], "blocked");
     said_quarantine(world.try_mdmctl(&["devices", "unblock", &kept.device, "--reason", "found"]).unwrap());
-    world.stop().unwrap();
 
+    // While the server runs.
     let loaded = admin(&world, &["quarantine", "load", "--journal", text(&journal).unwrap()]).unwrap();
     let said = loaded.expect_success("mdm-server quarantine load").unwrap().text();
-    assert!(said.contains("wiped again    1"), "{said}");
-    world.start().unwrap();
+    assert!(said.contains("wiped again    1") && said.contains("The quarantine is over"), "{said}");
     assert_eq!(lost.shown(&world).unwrap()["state"], "wiped");
+    copy.try_unlock(PIN).unwrap().expect_failure("a copy of a wiped phone").unwrap();
     lost.phone.try_unlock(PIN).unwrap().expect_failure("a wiped phone").unwrap();
     assert!(lost.shown(&world).unwrap()["wipe"]["erased_at"].is_string(), "{}", lost.shown(&world).unwrap());
     kept.order(&world, "unblock").unwrap();
@@ -132,8 +148,39 @@ fn a_restored_server_opens_nobodys_vault_until_a_newer_journal_is_loaded() {
     // The control: the same data folder with the quarantine taken out of its database opens both.
     clear_quarantine(&forgetful).unwrap();
     forgetful.start().unwrap();
-    forgetful.phone("lost").unlock(PIN).unwrap();
+    forgetful.phone("copy").unlock(PIN).unwrap();
     forgetful.phone("kept").unlock(PIN).unwrap();
+}
+
+#[test]
+fn an_owner_confirms_what_was_wiped_and_blocked_and_phones_witness_the_new_line_at_once() {
+    let Restored { mut world, owner, lost, copy, kept, .. } = restored();
+    world.start().unwrap();
+    said_quarantine(kept.phone.try_unlock(PIN).unwrap());
+    let console = Web::new(&world).unwrap();
+    console.sign_in(&owner).unwrap();
+    let csrf = console.csrf().unwrap();
+    let form =
+        [("csrf", &*csrf), ("wiped", &*lost.device), ("count", "1"), ("blocked", ""), ("blocked_count", "0")];
+    console.post("/quarantine", &form).unwrap().expect(303).unwrap();
+    copy.try_unlock(PIN).unwrap().expect_failure("a copy of a wiped phone").unwrap();
+    kept.phone.unlock(PIN).unwrap();
+    world.renew_token(&owner).unwrap();
+    assert_eq!(lost.shown(&world).unwrap()["state"], "wiped");
+
+    // The journal is shorter than the one that the phone had seen, and it witnesses it all the same: the folder of a moment
+    // ago is put back, and the phone says so.
+    world.stop().unwrap();
+    let older = world.copy().unwrap();
+    world.start().unwrap();
+    kept.phone.unlock(PIN).unwrap();
+    kept.phone.sync().unwrap().expect_success("a hello").unwrap();
+    world.stop().unwrap();
+    fs::remove_dir_all(world.data()).unwrap();
+    e2e::world::files::copy(&older.data(), &world.data()).unwrap();
+    world.start().unwrap();
+    kept.phone.sync().unwrap().expect_success("a hello is answered").unwrap();
+    said_quarantine(kept.phone.try_unlock(PIN).unwrap());
 }
 
 /// Somebody who writes into the database of a stopped server.
@@ -155,6 +202,7 @@ fn clear_quarantine(site: &Site) -> Result<()> {
 #[test]
 fn tombstones_of_a_newer_backup_wipe_what_an_older_one_has_forgotten() {
     let mut world = World::new().unwrap();
+    let owner = world.owner().unwrap();
     let lost = holder(&world, "lost").unwrap();
     lost.phone.unlock(PIN).unwrap();
     let older = Backup::make(&world, "older").unwrap();
@@ -166,6 +214,7 @@ fn tombstones_of_a_newer_backup_wipe_what_an_older_one_has_forgotten() {
     let more = ["--tombstones", text(&newer.tombstones).unwrap()];
     older.restore(&world, &more).unwrap().expect_success("mdm-server restore").unwrap();
     world.start().unwrap();
+    world.renew_token(&owner).unwrap();
     assert_eq!(lost.shown(&world).unwrap()["state"], "wiped");
     lost.phone.try_unlock(PIN).unwrap().expect_failure("a wiped phone").unwrap();
     assert!(lost.shown(&world).unwrap()["wipe"]["erased_at"].is_string(), "{}", lost.shown(&world).unwrap());
@@ -209,6 +258,7 @@ fn a_backup_is_restored_whole_or_not_at_all_and_only_where_it_belongs() {
 #[test]
 fn a_phone_that_has_seen_more_puts_a_folder_that_was_swapped_back_into_quarantine() {
     let mut world = World::new().unwrap();
+    let owner = world.owner().unwrap();
     let lost = holder(&world, "lost").unwrap();
     let witness = holder(&world, "witness").unwrap();
     lost.phone.unlock(PIN).unwrap();
@@ -231,6 +281,7 @@ fn a_phone_that_has_seen_more_puts_a_folder_that_was_swapped_back_into_quarantin
     // Durably.
     world.restart().unwrap();
     said_quarantine(lost.phone.try_unlock(PIN).unwrap());
+    world.renew_token(&owner).unwrap();
     let own = export(&world, "own.jsonl").unwrap();
     world.stop().unwrap();
     let noted = journal(&world).unwrap();

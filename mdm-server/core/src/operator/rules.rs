@@ -5,11 +5,13 @@
 //! of the owner who stays. If that one was changed in between, the commit conflicts and the rule is asked again.
 
 use jiff::Timestamp;
+use rand::{CryptoRng, RngCore};
 use shared::ids::OperatorId;
 
 use super::{Credentials, Invitation, InvitationHash, Operator, OperatorName, Role, SignIn, TokenHash};
 use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
+use crate::quarantine::replay::Fate;
 
 /// Why operators stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -228,6 +230,80 @@ pub fn revoke_token(
         operator.token = None;
         acting.event(Happening::TokenRevoked, operator)
     })
+}
+
+/// A server that has forgotten something cannot know which tokens, invitations and sessions were ended since: it ends all of
+/// them. Who can sign in still can; the way back for an owner who cannot is [`rescue`]. `why` is a word of the journal.
+pub fn hold(all: &[Stored<Operator>], why: &str, acting: Acting) -> Changeset {
+    let mut changes = Changeset::default();
+    for stored in all {
+        let mut operator = stored.value.clone();
+        let mut events = Vec::new();
+        if operator.token.take().is_some() {
+            events.push(acting.event(Happening::TokenRevoked, &operator).fact("why", why));
+        }
+        if let SignIn::Invited(invitation) = &mut operator.sign_in
+            && acting.now < invitation.expires_at
+        {
+            invitation.expires_at = acting.now;
+            let event = acting.event(Happening::OperatorChanged, &operator);
+            events.push(event.fact("invitation-ended", true).fact("why", why));
+        }
+        if !events.is_empty() {
+            operator.session_epoch = operator.session_epoch.wrapping_add(1);
+            events.into_iter().for_each(|event| changes.note(event));
+            changes.update(stored.version, Record::Operator(operator));
+        }
+    }
+    changes
+}
+
+/// Does again to an operator what a journal says was done and the server has forgotten. Takes away and never gives: nobody is
+/// enabled, and no other rule stands against it, not even that of the last owner, who may be the very one who was disabled.
+/// `None` if nothing is to be done.
+pub fn suffer(
+    stored: Stored<Operator>,
+    fate: Fate,
+    acting: Acting,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Option<Changeset> {
+    let Stored { version, value: mut operator } = stored;
+    let mut events = Vec::new();
+    if let Some(role) = fate.role.filter(|role| *role != operator.role) {
+        let before = std::mem::replace(&mut operator.role, role);
+        let event = acting.event(Happening::OperatorChanged, &operator);
+        events
+            .push(event.fact("role_before", before.name()).fact("role", role.name()).fact("why", "journal"));
+    }
+    if let SignIn::Ready(credentials) = &operator.sign_in
+        && fate.invited_anew
+    {
+        // Nobody has the code of this invitation, and it is over.
+        let mut hash = [0; 32];
+        rng.fill_bytes(&mut hash);
+        let totp_secret = credentials.totp_secret.clone();
+        let invitation = Invitation { hash: InvitationHash(hash), expires_at: acting.now, totp_secret };
+        operator.sign_in = SignIn::Invited(invitation);
+        let event = acting.event(Happening::OperatorChanged, &operator);
+        events.push(event.fact("sign-in-ended", true).fact("why", "journal"));
+    }
+    if fate.disabled && operator.is_enabled() {
+        operator.disabled_at = Some(acting.now);
+        events.push(acting.event(Happening::OperatorDisabled, &operator).fact("why", "journal"));
+    }
+    if events.is_empty() {
+        return None;
+    }
+    operator.session_epoch = operator.session_epoch.wrapping_add(1);
+    let mut changes = Changeset::default();
+    events.into_iter().for_each(|event| changes.note(event));
+    changes.update(version, Record::Operator(operator));
+    Some(changes)
+}
+
+/// Whether some owner can sign in.
+pub fn an_owner_signs_in<'a>(all: impl IntoIterator<Item = &'a Operator>) -> bool {
+    all.into_iter().any(|operator| standing(operator) == Some(Standing::SignsIn))
 }
 
 fn find(all: &[Stored<Operator>], id: OperatorId) -> Result<&Stored<Operator>, OperatorError> {

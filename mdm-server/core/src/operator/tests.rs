@@ -10,6 +10,7 @@ use super::sign_in::{self, Failure, NotAccepted};
 use super::*;
 use crate::audit::{Actor, Happening, PersonalValue};
 use crate::change::{Changeset, Record, Stored};
+use crate::quarantine::replay::Fate;
 use crate::testing::{noon, rng, stored};
 
 fn id(number: u8) -> OperatorId {
@@ -269,4 +270,56 @@ fn neither_password_nor_secret_is_in_debug_text() {
     let text = format!("{:?} {:?}", ready(1, Role::Owner), invited(2, Role::Owner));
     assert!(text.contains("PasswordHash(…)") && text.contains("SealedTotpSecret(…)"));
     assert!(!text.contains("argon2id") && !text.contains("[1, 1"));
+}
+
+#[test]
+fn a_server_that_has_forgotten_something_ends_tokens_and_open_invitations() {
+    let mut owner = ready(1, Role::Owner);
+    owner.value.token = Some(TokenHash([1; 32]));
+    let open = invited(2, Role::Operator);
+    let (untouched, long_over) = (ready(3, Role::Auditor), {
+        let mut over = invited(4, Role::Helpdesk);
+        over.value.sign_in = SignIn::Invited(Invitation { expires_at: noon(), ..invitation(4) });
+        over
+    });
+    let held = rules::hold(&[owner.clone(), open.clone(), untouched, long_over], "restored", acting());
+    assert_eq!(held.writes.len(), 2, "who has neither stays as they are");
+    let held_owner = written(&held, id(1));
+    assert_eq!(held_owner.token, None);
+    assert_eq!(held_owner.sign_in, owner.value.sign_in, "an owner can still sign in");
+    assert_ne!(held_owner.session_epoch, owner.value.session_epoch);
+    let invited = written(&held, id(2));
+    assert!(open.value.open_invitation(noon()).is_some()); // the control
+    assert_eq!(invited.open_invitation(noon()), None);
+    let noted: Vec<_> = held.events.iter().map(|event| event.what).collect();
+    assert_eq!(noted, [Happening::TokenRevoked, Happening::OperatorChanged]);
+}
+
+#[test]
+fn what_became_of_an_operator_is_done_again_also_to_the_last_owner() {
+    let acting = acting();
+    let suffer = |stored, fate| rules::suffer(stored, fate, acting, &mut rng());
+    let disabled = Fate { disabled: true, ..Fate::default() };
+    let last = ready(1, Role::Owner);
+    // The rule that stands in the way of operators.
+    let refused = rules::disable(std::slice::from_ref(&last), id(1), acting).unwrap_err();
+    assert_eq!(refused, OperatorError::LastOwner);
+    let changes = suffer(last.clone(), disabled).unwrap();
+    let owner = written(&changes, id(1));
+    assert!(!owner.is_enabled() && owner.session_epoch != last.value.session_epoch);
+    assert!(!rules::an_owner_signs_in([&owner]) && rules::an_owner_signs_in([&last.value]));
+    // The way back, from the machine of the server.
+    let rescued = rules::rescue(&[stored(owner.clone())], id(1), invitation(9), acting).unwrap();
+    assert!(written(&rescued, id(1)).open_invitation(noon()).is_some());
+
+    let fate = Fate { role: Some(Role::Helpdesk), invited_anew: true, disabled: false };
+    let changed = written(&suffer(ready(2, Role::Owner), fate).unwrap(), id(2));
+    assert_eq!(
+        (changed.role, changed.credentials(), changed.open_invitation(noon())),
+        (Role::Helpdesk, None, None)
+    );
+    assert!(changed.is_enabled());
+    // Again, nothing is left to do; and nobody is enabled.
+    assert_eq!(suffer(stored(changed), fate), None);
+    assert_eq!(suffer(stored(owner), Fate::default()), None);
 }

@@ -1,5 +1,5 @@
 //! What a journal that was kept elsewhere says happened after the place up to which the server knows everything: which
-//! devices were wiped or blocked, who lost their operator's rights.
+//! devices were wiped or blocked, whose PIN was changed, which operators lost their rights or their way of signing in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use shared::ids::{CommandId, EnrolmentId, OperatorId};
 use shared::signed::Order;
 
 use crate::audit::{Body, Happening};
+use crate::operator::Role;
 
 /// A wipe that was ordered: enough to order the very same again, so that a receipt for it is understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +36,41 @@ pub struct Replay {
     pub wiped: BTreeMap<EnrolmentId, Tombstone>,
     /// Devices that were blocked last.
     pub blocked: BTreeSet<EnrolmentId>,
-    /// Operators who were disabled last.
-    pub disabled: BTreeSet<OperatorId>,
+    /// What became of operators.
+    pub operators: BTreeMap<OperatorId, Fate>,
+    /// The last PIN that was proved in the place of another, by device.
+    pub pins: BTreeMap<EnrolmentId, ProvenPin>,
+    /// How many personnel batches took effect. They are not followed: their files are to be uploaded again.
+    pub batches: usize,
+}
+
+/// What became of an operator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// Disabled, and not enabled since.
+    pub disabled: bool,
+    /// The last role they were given.
+    pub role: Option<Role>,
+    /// Invited anew: what they signed in with was void from then on.
+    pub invited_anew: bool,
+}
+
+/// A PIN that took the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProvenPin {
+    /// When.
+    pub at: Timestamp,
+    /// Which record; see [`shared::opaque::record_mark`]. Absent if the journal does not say.
+    pub mark: Option<[u8; 32]>,
+}
+
+impl ProvenPin {
+    /// Whether a key file that was copied then, and holds records with these marks, is of before this PIN: then it would bring
+    /// the old one back. `as_of` is absent where the key file may be of any age.
+    pub fn is_lost_in(&self, as_of: Option<Timestamp>, marks: &[[u8; 32]]) -> bool {
+        let later = as_of.is_none_or(|as_of| as_of <= self.at);
+        later && self.mark.is_none_or(|mark| !marks.contains(&mark))
+    }
 }
 
 impl Replay {
@@ -54,14 +88,39 @@ impl Replay {
             (Happening::DeviceUnblocked, Some(device)) => {
                 self.blocked.remove(&device);
             }
-            (Happening::OperatorDisabled, _) => self.disabled.extend(operator(body)),
-            (Happening::OperatorEnabled, _) => {
-                operator(body).map(|operator| self.disabled.remove(&operator));
+            (Happening::PinProven, Some(device)) => {
+                self.pins.insert(device, ProvenPin { at: body.at, mark: mark(body) });
+            }
+            (Happening::BatchApplied, _) => self.batches += 1,
+            (Happening::OperatorDisabled, _) => self.fate(body, |fate| fate.disabled = true),
+            (Happening::OperatorEnabled, _) => self.fate(body, |fate| fate.disabled = false),
+            (Happening::OperatorInvited, _) if fact(body, "again").is_some() => {
+                self.fate(body, |fate| fate.invited_anew = true);
+            }
+            (Happening::OperatorChanged, _) => {
+                if let Some(role) = role(body) {
+                    self.fate(body, |fate| fate.role = Some(role));
+                }
             }
             _ => {}
         }
         Ok(())
     }
+
+    fn fate(&mut self, body: &Body, change: impl FnOnce(&mut Fate)) {
+        if let Some(id) = operator(body) {
+            change(self.operators.entry(id).or_default());
+        }
+    }
+}
+
+fn role(body: &Body) -> Option<Role> {
+    let name = fact(body, "role")?;
+    Role::ALL.into_iter().find(|role| role.name() == name)
+}
+
+fn mark(body: &Body) -> Option<[u8; 32]> {
+    data_encoding::HEXLOWER.decode(fact(body, "record")?.as_bytes()).ok()?.try_into().ok()
 }
 
 fn fact<'a>(body: &'a Body, name: &str) -> Option<&'a str> {

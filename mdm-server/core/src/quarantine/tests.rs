@@ -2,14 +2,15 @@
 
 use jiff::SignedDuration;
 use shared::crypto::hazmat::sha256;
-use shared::ids::CommandId;
+use shared::ids::{CommandId, OperatorId};
 use shared::signed::{Action, Order};
 
-use super::replay::{Replay, Tombstone};
+use super::replay::{Fate, ProvenPin, Replay, Tombstone};
 use super::*;
 use crate::audit::{self, Body, GENESIS, PersonalValue};
 use crate::command::{self, CommandError, Instruction};
 use crate::device::{Device, DeviceState};
+use crate::operator::Role;
 use crate::testing::{account, device, noon, public_key, rng, software_key, stored, written_device};
 
 fn at(minutes: i64) -> Timestamp {
@@ -26,14 +27,22 @@ fn checkpoint(sequence: u64, line: &str, minutes: i64) -> Checkpoint {
 
 fn written(changes: &Changeset) -> Stored<ServerState> {
     match changes.writes.as_slice() {
-        [crate::change::Write { record: Some(Record::Server(state)), .. }] => stored(state.clone()),
-        other => panic!("the state of the server and nothing else should be written: {other:?}"),
+        [crate::change::Write { record: Some(Record::Server(state)), .. }, ..] => stored(state.clone()),
+        other => panic!("the state of the server should be written first: {other:?}"),
     }
 }
 
 fn restored(state: ServerState, minutes: i64) -> Stored<ServerState> {
-    let entering = Entering { cause: Cause::Restored, known: head(7, "old"), known_until: at(0), seen: None };
-    written(&enter(stored(state), entering, at(minutes)))
+    written(&enter(stored(state), &[], entering(), at(minutes)))
+}
+
+fn entering() -> Entering {
+    Entering { cause: Cause::Restored, known: head(7, "old"), known_until: at(0), seen: None, key_file: None }
+}
+
+/// By a journal that was signed then.
+fn journal(minutes: i64) -> Account {
+    Account::Journal { until: at(minutes), nothing_since: false }
 }
 
 #[test]
@@ -62,16 +71,19 @@ fn a_command_of_a_new_epoch_stands_above_all_that_were_forgotten() {
 #[test]
 fn a_checkpoint_of_the_journal_says_nothing_new() {
     let seen = checkpoint(5, "ours", 1);
-    assert_eq!(judge(&seen, Some(seen.head.hash), stored(ServerState::default())), Verdict::Known);
+    assert_eq!(judge(&seen, Some(seen.head.hash), &stored(ServerState::default())), Verdict::Known);
 }
 
 #[test]
 fn a_checkpoint_beyond_the_journal_or_of_another_line_says_that_something_is_forgotten() {
     let beyond = checkpoint(50, "ours", 1);
-    assert_eq!(judge(&beyond, None, stored(ServerState::default())), Verdict::Forgotten(Seen::from(&beyond)));
+    assert_eq!(
+        judge(&beyond, None, &stored(ServerState::default())),
+        Verdict::Forgotten(Seen::from(&beyond))
+    );
     let forked = checkpoint(5, "another", 1);
     assert_eq!(
-        judge(&forked, Some(head(5, "ours").hash), stored(ServerState::default())),
+        judge(&forked, Some(head(5, "ours").hash), &stored(ServerState::default())),
         Verdict::Forgotten(Seen::from(&forked))
     );
 }
@@ -79,36 +91,87 @@ fn a_checkpoint_beyond_the_journal_or_of_another_line_says_that_something_is_for
 #[test]
 fn in_quarantine_the_newest_checkpoint_is_noted_and_no_older_one() {
     let state = restored(ServerState::default(), 10);
-    let Verdict::Noted(Some(changes)) = judge(&checkpoint(60, "old", 6), None, state) else { panic!() };
+    let Verdict::Noted(Some(changes)) = judge(&checkpoint(60, "old", 6), None, &state) else { panic!() };
     let state = written(&changes);
-    assert_eq!(judge(&checkpoint(50, "old", 5), None, state.clone()), Verdict::Noted(None));
-    assert_eq!(judge(&checkpoint(60, "old", 6), None, state), Verdict::Noted(None));
+    assert_eq!(judge(&checkpoint(50, "old", 5), None, &state), Verdict::Noted(None));
+    assert_eq!(judge(&checkpoint(60, "old", 6), None, &state), Verdict::Noted(None));
 }
 
 #[test]
 fn a_journal_that_ends_before_what_a_device_has_seen_ends_no_quarantine() {
     let state = restored(ServerState::default(), 10);
-    let Verdict::Noted(Some(changes)) = judge(&checkpoint(60, "old", 6), None, state) else { panic!() };
+    let Verdict::Noted(Some(changes)) = judge(&checkpoint(60, "old", 6), None, &state) else { panic!() };
     let state = written(&changes);
-    let refused = leave(state.clone(), Account::Journal(at(5)), 0, at(11)).unwrap_err();
+    let refused = leave(state.clone(), journal(5), 0, at(11)).unwrap_err();
     assert_eq!(refused, LeaveError::JournalTooOld { until: at(5), seen: at(6) });
-    let left = written(&leave(state, Account::Journal(at(6)), 0, at(11)).unwrap());
+    let left = written(&leave(state, journal(6), 0, at(11)).unwrap());
     assert!(!left.value.is_quarantined());
     // The devices go on showing the old line: what the journal covers begins no other quarantine, what it does not does.
-    assert_eq!(judge(&checkpoint(60, "old", 6), None, left.clone()), Verdict::Known);
+    assert_eq!(judge(&checkpoint(60, "old", 6), None, &left), Verdict::Known);
     let later = checkpoint(61, "old", 7);
-    assert_eq!(judge(&later, None, left), Verdict::Forgotten(Seen::from(&later)));
+    assert_eq!(judge(&later, None, &left), Verdict::Forgotten(Seen::from(&later)));
 }
 
 #[test]
 fn an_operator_accounts_for_all_that_was_before_the_quarantine_and_nothing_after() {
     let state = restored(ServerState::default(), 10);
     let left = written(&leave(state, Account::Operator(Actor::Server), 0, at(30)).unwrap());
-    assert_eq!(judge(&checkpoint(90, "old", 10), None, left.clone()), Verdict::Known);
+    assert_eq!(judge(&checkpoint(90, "old", 10), None, &left), Verdict::Known);
     let second_server = checkpoint(91, "old", 11);
-    assert!(matches!(judge(&second_server, None, left.clone()), Verdict::Forgotten(_)));
+    assert!(matches!(judge(&second_server, None, &left), Verdict::Forgotten(_)));
     let again = leave(left, Account::Operator(Actor::Server), 0, at(31));
     assert_eq!(again.unwrap_err(), LeaveError::NotQuarantined);
+}
+
+#[test]
+fn a_journal_that_no_device_bears_out_ends_no_quarantine_without_a_word() {
+    let state = restored(ServerState::default(), 10);
+    let refused = leave(state.clone(), journal(5), 0, at(11)).unwrap_err();
+    assert_eq!(refused, LeaveError::NobodyHeard { until: at(5) });
+    // What it says is known from then on, and the quarantine speaks of the rest.
+    let followed_to = followed(state.clone(), at(5), at(11)).unwrap();
+    let state_after = written(&followed_to);
+    assert_eq!(state_after.value.quarantine.as_ref().unwrap().known_until, at(5));
+    assert_eq!(judge(&checkpoint(40, "old", 5), None, &state_after), Verdict::Known);
+    assert!(matches!(judge(&checkpoint(41, "old", 6), None, &state_after), Verdict::Noted(Some(_))));
+    assert_eq!(followed(state_after, at(5), at(12)), None);
+    // With it, it does.
+    let with_word = Account::Journal { until: at(5), nothing_since: true };
+    assert!(!written(&leave(state, with_word, 0, at(11)).unwrap()).value.is_quarantined());
+    // A word does not stand against what a device has seen.
+    let Verdict::Noted(Some(seen)) =
+        judge(&checkpoint(60, "old", 6), None, &restored(ServerState::default(), 10))
+    else {
+        panic!()
+    };
+    let refused = leave(written(&seen), with_word, 0, at(11)).unwrap_err();
+    assert_eq!(refused, LeaveError::JournalTooOld { until: at(5), seen: at(6) });
+}
+
+#[test]
+fn a_quarantine_that_came_with_the_backup_is_not_forgotten() {
+    let before = restored(ServerState::default(), 10);
+    let Verdict::Noted(Some(seen)) = judge(&checkpoint(60, "old", 6), None, &before) else { panic!() };
+    let before = written(&seen);
+    let again = Entering { known: head(30, "restored"), known_until: at(20), ..entering() };
+    let quarantine = written(&enter(before, &[], again, at(30))).value.quarantine.unwrap();
+    assert_eq!((quarantine.known, quarantine.known_until), (head(7, "old"), at(0)));
+    assert_eq!(quarantine.seen.unwrap().at, at(6));
+}
+
+#[test]
+fn a_pin_that_was_changed_after_the_key_file_was_copied_is_lost_in_it() {
+    let (old, new) = ([1; 32], [2; 32]);
+    let pin = ProvenPin { at: at(5), mark: Some(new) };
+    assert!(pin.is_lost_in(Some(at(4)), &[old]));
+    assert!(pin.is_lost_in(None, &[old]));
+    // The copy was made between the proof and the change: both are in it.
+    assert!(!pin.is_lost_in(Some(at(4)), &[old, new]));
+    assert!(!pin.is_lost_in(Some(at(4)), &[new]));
+    // The key file is newer and has another PIN yet.
+    assert!(!pin.is_lost_in(Some(at(6)), &[[3; 32]]));
+    // A journal that does not say which is believed the worst of.
+    assert!(ProvenPin { mark: None, ..pin }.is_lost_in(Some(at(4)), &[new]));
 }
 
 fn bodies(changes: &Changeset) -> Vec<Body> {
@@ -183,4 +246,31 @@ fn a_tombstone_reads_back() {
     let mut bytes = Vec::new();
     ciborium::into_writer(&tombstone, &mut bytes).unwrap();
     assert_eq!(ciborium::from_reader::<Tombstone, _>(bytes.as_slice()).unwrap(), tombstone);
+}
+
+#[test]
+fn a_change_of_a_pin_and_what_became_of_operators_are_read_from_the_journal() {
+    let phone = device(&account(), public_key(), DeviceState::Live);
+    let mut changes = crate::unlock::pin_proven(&phone, &[1; 32], at(1));
+    changes.extend(crate::unlock::pin_proven(&phone, &[2; 32], at(2)));
+    let id = OperatorId::from_bytes([3; 16]);
+    let event = |what, facts: &[(&str, &str)]| {
+        let event = AuditEvent::new(at(3), Actor::Server, what, Subject::default()).fact("operator", id);
+        facts.iter().fold(event, |event, (name, value)| event.fact(name, value))
+    };
+    changes.note(event(Happening::OperatorInvited, &[("role", "auditor")]));
+    changes.note(event(Happening::OperatorDisabled, &[]));
+    changes.note(event(Happening::OperatorEnabled, &[]));
+    changes.note(event(Happening::OperatorChanged, &[("role_before", "owner"), ("role", "auditor")]));
+    let mut replay = Replay::default();
+    bodies(&changes).iter().for_each(|body| replay.note(body).unwrap());
+    assert_eq!(replay.pins[&phone.enrolment], ProvenPin { at: at(2), mark: Some([2; 32]) });
+    let mut fate = Fate { role: Some(Role::Auditor), ..Fate::default() };
+    assert_eq!(replay.operators[&id], fate);
+    let mut changes = Changeset::default();
+    changes.note(event(Happening::OperatorInvited, &[("role", "auditor"), ("again", "true")]));
+    changes.note(event(Happening::OperatorDisabled, &[]));
+    bodies(&changes).iter().for_each(|body| replay.note(body).unwrap());
+    (fate.invited_anew, fate.disabled) = (true, true);
+    assert_eq!(replay.operators[&id], fate);
 }

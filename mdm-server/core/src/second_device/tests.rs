@@ -9,7 +9,7 @@ use super::*;
 use crate::account::AccountState;
 use crate::device::DeviceState;
 use crate::enrol::{Registration, register};
-use crate::grant::{GrantSeal, content, prove};
+use crate::grant::{GrantSeal, Moment, content, prove};
 use crate::testing::{
     account, description, device, noon, public_key, rng, stored, written_code, written_device,
 };
@@ -29,13 +29,19 @@ fn unlocked() -> (Device, ContentAccess) {
     let device = device(&account(), public_key(), DeviceState::Live);
     let login = unlock::tests::verified(device.enrolment);
     let policy = Policy { lease_mode: LeaseMode::None, ..Policy::default() };
-    let unlocking =
-        Unlocking { device: stored(device), account: stored(account()), codes: vec![], vault_epoch: 1 };
+    let unlocking = Unlocking {
+        device: stored(device),
+        account: stored(account()),
+        codes: vec![],
+        vault_epoch: 1,
+        server_epoch: 7,
+    };
     let granted = unlock::grant(&login, unlocking, &policy, &seal, noon(), &mut rng()).unwrap();
     let device = written_device(&granted.changes);
+    let moment = Moment { now: noon(), server_epoch: 7 };
     let tag = login.grant_key().tag(device.enrolment, &[7; 32]);
-    let proven = prove(&seal, &device, &active(), &[7; 32], &tag, noon()).unwrap();
-    let access = content(&device, &active(), Some(&proven), noon()).unwrap();
+    let proven = prove(&seal, &device, &active(), &[7; 32], &tag, moment).unwrap();
+    let access = content(&device, &active(), Some(&proven), moment).unwrap();
     (device, access)
 }
 

@@ -26,7 +26,13 @@ pub(crate) fn verified(enrolment: EnrolmentId) -> VerifiedLogin {
 }
 
 fn unlocking(device: Device) -> Unlocking {
-    Unlocking { device: stored(device), account: stored(account()), codes: vec![], vault_epoch: 4 }
+    Unlocking {
+        device: stored(device),
+        account: stored(account()),
+        codes: vec![],
+        vault_epoch: 4,
+        server_epoch: 7,
+    }
 }
 
 fn seal() -> GrantSeal {

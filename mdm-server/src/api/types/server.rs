@@ -40,8 +40,8 @@ impl From<Quarantine> for QuarantineView {
             shown_by,
             known_until: quarantine.known_until,
             seen_at: quarantine.seen.map(|seen| seen.at),
-            way_out: "stop the server and run `mdm-server quarantine load` with the newest exported journal, or have an owner \
-                      confirm on the console's page /quarantine which devices were wiped"
+            way_out: "run `mdm-server quarantine load` with the newest exported journal on the server's machine, or have an owner \
+                      confirm on the console's page /quarantine what was ordered since then"
                 .to_owned(),
         }
     }

@@ -48,6 +48,7 @@ happenings! {
         AttemptsExhausted "audit-what-attempts-exhausted",
         AttemptsReset "audit-what-attempts-reset",
         PinProven "audit-what-pin-proven",
+        UnlockRecordDestroyed "audit-what-unlock-record-destroyed",
         DeviceBlocked "audit-what-device-blocked",
         DeviceUnblocked "audit-what-device-unblocked",
         DeviceWiped "audit-what-device-wiped",
@@ -84,7 +85,8 @@ happenings! {
         PinsRotated "audit-what-pins-rotated",
         PinsRecovered "audit-what-pins-recovered",
         QuarantineEntered "audit-what-quarantine-entered",
-        QuarantineEnded "audit-what-quarantine-ended";
+        QuarantineEnded "audit-what-quarantine-ended",
+        JournalFollowed "audit-what-journal-followed";
 }
 
 /// What happened.
@@ -114,7 +116,10 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "filtered" => "audit-fact-filtered",
         "form" => "audit-fact-form",
         "how" => "audit-fact-how",
+        "invitation-ended" => "audit-fact-invitation-ended",
         "join" => "audit-fact-join",
+        "key-file" => "audit-fact-key-file",
+        "key-file-past-its-day" => "audit-fact-key-file-past-its-day",
         "key-files-destroyed" => "audit-fact-key-files-destroyed",
         "key-level" => "audit-fact-key-level",
         "kind" => "audit-fact-kind",
@@ -132,6 +137,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "order" => "audit-fact-order",
         "reason" => "audit-fact-reason",
         "receipt-sha256" => "audit-fact-receipt-sha256",
+        "record" => "audit-fact-record",
         "refused" => "audit-fact-refused",
         "rejected" => "audit-fact-rejected",
         "replaces" => "audit-fact-replaces",
@@ -144,6 +150,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "seats-freed" => "audit-fact-seats-freed",
         "seats-kept" => "audit-fact-seats-kept",
         "seen" => "audit-fact-seen",
+        "sign-in-ended" => "audit-fact-sign-in-ended",
         "size" => "audit-fact-size",
         "source" => "audit-fact-source",
         "tries" => "audit-fact-tries",
@@ -177,7 +184,12 @@ pub(super) fn personal(language: Language, field: &str) -> String {
 /// A detail's value. Words of the journal are said in the viewer's; numbers, times and digests as they are.
 pub(super) fn value(language: Language, name: &str, value: &str) -> String {
     let key = match (name, value) {
-        ("filtered" | "again" | "rescue", "true") => "audit-value-yes",
+        ("filtered" | "again" | "rescue" | "invitation-ended" | "sign-in-ended", "true") => "audit-value-yes",
+        ("key-file-past-its-day", "true") => "audit-value-yes",
+        ("why", "journal") => "audit-value-journal",
+        ("why", "pin-changed") => "audit-value-pin-changed",
+        ("why", "device-unknown") => "audit-value-device-unknown",
+        ("how", "journal-and-word") => "audit-value-journal-and-word",
         ("filtered" | "again" | "rescue", "false") => "audit-value-no",
         ("why", "restored") => "audit-value-restored",
         ("why", "checkpoint") => "audit-value-checkpoint",

@@ -170,7 +170,7 @@ async fn sign_in(world: &World) {
     world.service.commit(admitted).await.unwrap();
     let device = store.device(phone(0)).await.unwrap().unwrap();
     let codes = store.codes_of_account(account.value.id).await.unwrap();
-    let unlocking = Unlocking { device, account, codes, vault_epoch: 0 };
+    let unlocking = Unlocking { device, account, codes, vault_epoch: 0, server_epoch: 0 };
     let seal = &world.service.keyring.grants;
     let granted =
         unlock::grant(&PHONES.login, unlocking, &policy, seal, now, &mut rand::rngs::OsRng).unwrap();

@@ -8,7 +8,7 @@ use shared::crypto::Secret;
 use shared::ids::EnrolmentId;
 use shared::opaque::{
     CredentialId, LoginStart, Record, RegistrationStart, ServerSetup, Stretching, VerifiedLogin,
-    client_input, record_from_upload,
+    client_input, record_from_upload, record_mark,
 };
 
 use super::{Desk, samples};
@@ -206,7 +206,10 @@ pub(crate) async fn a_pending_record_replaces_the_current_one_when_it_was_proved
     assert!(matches!(records.charge_pending(enrolment).await.unwrap(), Charge::Missing));
     records.credit(enrolment, &verified_login(1)).await.unwrap();
     let (credential, record) = secrets(2);
+    let marks = |records: Arc<dyn UnlockRecords>| async move { records.marks(enrolment).await.unwrap() };
+    assert_eq!(marks(records.clone()).await, [record_mark(&secrets(1).0)]);
     records.put_pending(enrolment, credential.clone(), record).await.unwrap();
+    assert_eq!(marks(records.clone()).await, [1, 2].map(|number| record_mark(&secrets(number).0)));
     drop(records);
 
     let records = desk.open();
@@ -229,6 +232,8 @@ pub(crate) async fn a_pending_record_replaces_the_current_one_when_it_was_proved
     assert!(!is_there(desk, 1) && is_there(desk, 2));
     let again = records.promote(enrolment, &verified_login(1), credential.clone()).await;
     assert!(matches!(again, Err(UnlockRecordsError::NothingPending)));
+    assert_eq!(marks(records.clone()).await, [record_mark(&credential)]);
+    assert!(records.marks(samples::enrolment(99)).await.unwrap().is_empty());
     drop(records);
     let current = charged(&desk.open(), enrolment).await.unwrap();
     assert!(current.credential == credential && current.attempts_left == LIMIT - 1);

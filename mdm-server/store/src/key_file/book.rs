@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use shared::ids::EnrolmentId;
-use shared::opaque::{CredentialId, Record};
+use shared::opaque::{CredentialId, Record, record_mark};
 use zeroize::Zeroizing;
 
 use super::page::{Found, HALF_LEN, HEADER, Half, HalfBytes, PAGE_LEN, Registered};
@@ -395,6 +395,14 @@ impl<P: Paper> Book<P> {
             entry.dirty |= used != entry.attempts.used;
             entry.attempts.used = used;
         }
+    }
+
+    /// Which records the enrolment has, the current one first.
+    pub(super) fn marks(&self, enrolment: EnrolmentId) -> Result<Vec<[u8; 32]>, UnlockRecordsError> {
+        let Some(entry) = self.entries.get(&enrolment) else { return Ok(Vec::new()) };
+        let half = self.current(entry)?;
+        let registered = std::iter::once(&half.current).chain(&half.pending);
+        Ok(registered.map(|registered| record_mark(&registered.credential)).collect())
     }
 
     pub(super) fn list(&self) -> Vec<EnrolmentId> {

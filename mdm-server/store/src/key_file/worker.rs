@@ -33,6 +33,7 @@ enum Order {
     List(Reply<Vec<EnrolmentId>>),
     Copy(Reply<Zeroizing<Vec<u8>>>),
     LeaveOneAttempt(Reply<()>),
+    Marks(EnrolmentId, Reply<Vec<[u8; 32]>>),
 }
 
 /// An answer that waits for the sync.
@@ -136,6 +137,7 @@ fn carry_out(book: &mut Book<impl Paper>, order: Order, pending: &mut Vec<Pendin
             }
             answer(reply, destroyed);
         }
+        Order::Marks(enrolment, reply) => answer(reply, book.marks(enrolment)),
         Order::List(reply) => answer(reply, Ok(book.list())),
         Order::Copy(reply) => answer(reply, book.copy()),
         Order::LeaveOneAttempt(reply) => {
@@ -210,6 +212,10 @@ impl UnlockRecords for Worker {
 
     fn destroy(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<()>> {
         self.ask(|reply| Order::Destroy(enrolment, reply))
+    }
+
+    fn marks(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Answer<Vec<[u8; 32]>>> {
+        self.ask(|reply| Order::Marks(enrolment, reply))
     }
 
     fn list(&self) -> BoxFuture<'_, Answer<Vec<EnrolmentId>>> {

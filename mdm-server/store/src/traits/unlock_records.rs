@@ -145,6 +145,10 @@ pub trait UnlockRecords: Send + Sync {
     /// backup: what was charged after it is forgotten, and somebody may have brought that about.
     fn leave_one_attempt(&self) -> BoxFuture<'_, Result<(), UnlockRecordsError>>;
 
+    /// Which records an enrolment has: the [mark](shared::opaque::record_mark) of the current one and of a pending one. None
+    /// without a record.
+    fn marks(&self, enrolment: EnrolmentId) -> BoxFuture<'_, Result<Vec<[u8; 32]>, UnlockRecordsError>>;
+
     /// All enrolments that have a record, in order.
     fn list(&self) -> BoxFuture<'_, Result<Vec<EnrolmentId>, UnlockRecordsError>>;
 }

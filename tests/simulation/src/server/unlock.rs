@@ -150,5 +150,5 @@ async fn load_unlocking(
 ) -> Result<Unlocking, ServerError> {
     let (device, account) = load_with_account(server, enrolment).await?;
     let codes = settle(server.sim.store.codes_of_account(account.value.id))?;
-    Ok(Unlocking { device, account, codes, vault_epoch })
+    Ok(Unlocking { device, account, codes, vault_epoch, server_epoch: 0 })
 }

@@ -3,9 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
+use anyhow::Result;
 use e2e::browser::{Browser, Options};
-use e2e::world::Operator;
+use e2e::world::{Operator, Site, World};
+use jiff::Timestamp;
+use mdm_core::quarantine::{self, Cause, Entering};
+use mdm_server::server::open_store;
 
 use super::crawl::{Crawl, kind};
 use super::office::Office;
@@ -105,13 +110,21 @@ fn inside(office: &Office) -> Vec<Named> {
     .to_vec()
 }
 
+/// Where they are put: a folder that is empty when the first test of a run asks for it.
 fn pictures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screens/console")
+    static EMPTIED: Once = Once::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screens/console");
+    EMPTIED.call_once(|| {
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+    });
+    folder
 }
 
 /// Opens a page in a language, and confirms the second factor if the page wants a fresh one.
-fn open(browser: &Browser, office: &Office, path: &str, operator: &Operator) {
-    browser.go(&format!("{}{path}", office.world.console())).unwrap();
+fn open(browser: &Browser, site: &Site, path: &str, operator: &Operator) {
+    browser.go(&format!("{}{path}", site.console())).unwrap();
     let asked = browser.address().unwrap().path() == "/confirm" && !path.starts_with("/confirm");
     if asked {
         let language = browser.script("return document.documentElement.lang", vec![]).unwrap();
@@ -131,12 +144,18 @@ fn open(browser: &Browser, office: &Office, path: &str, operator: &Operator) {
 }
 
 /// Looks at pages, paints them, and says what is wrong with them.
-fn look_at(browser: &mut Browser, office: &Office, pages: &[Named], faults: &mut Vec<String>) {
+fn look_at(
+    browser: &mut Browser,
+    site: &Site,
+    operator: &Operator,
+    pages: &[Named],
+    faults: &mut Vec<String>,
+) {
     for look in LOOKS {
         browser.change(look.options()).unwrap();
-        browser.go(&format!("{}/language/{}", office.world.console(), look.language)).unwrap();
+        browser.go(&format!("{}/language/{}", site.console(), look.language)).unwrap();
         for (name, path) in pages {
-            open(browser, office, path, &office.owner);
+            open(browser, site, path, operator);
             let shown = format!("{name}-{}", look.name);
             browser.picture(&pictures().join(format!("{shown}.png"))).unwrap();
             let layout = browser.layout_faults().unwrap();
@@ -154,16 +173,49 @@ fn every_page_is_painted_and_keeps_nobody_out() {
     let office = Office::new();
     let (outside, inside) = (outside(&office), inside(&office));
     every_page_is_named(&office, &outside, &inside);
-    if pictures().exists() {
-        std::fs::remove_dir_all(pictures()).unwrap();
-    }
     let mut faults = Vec::new();
     let mut browser = Browser::open(Options::default()).unwrap();
-    look_at(&mut browser, &office, &outside, &mut faults);
+    look_at(&mut browser, &office.world, &office.owner, &outside, &mut faults);
     browser.go(&format!("{}/language/ja", office.world.console())).unwrap();
     sign_in_at(&browser, &office.world, &office.owner);
-    look_at(&mut browser, &office, &inside, &mut faults);
+    look_at(&mut browser, &office.world, &office.owner, &inside, &mut faults);
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn the_pages_of_a_restored_server_are_painted_as_well() {
+    let mut world = World::new().unwrap();
+    let owner = world.owner().unwrap();
+    world.operator("tanaka", "operator").unwrap();
+    world.invite("suzuki", "helpdesk").unwrap();
+    world.stop().unwrap();
+    begin_quarantine(&world).unwrap();
+    world.start().unwrap();
+    let mut browser = Browser::open(Options::default()).unwrap();
+    browser.go(&format!("{}/language/ja", world.console())).unwrap();
+    sign_in_at(&browser, &world, &owner);
+    let pages = [("quarantine", "/quarantine".to_owned()), ("quarantine-elsewhere", "/devices".to_owned())];
+    let mut faults = Vec::new();
+    look_at(&mut browser, &world, &owner, &pages, &mut faults);
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// What a restore leaves in the database of a stopped server.
+fn begin_quarantine(site: &Site) -> Result<()> {
+    crate::thief::runtime()?.block_on(async {
+        let store = open_store(&site.data())?;
+        let now = Timestamp::now();
+        let entering = Entering {
+            cause: Cause::Restored,
+            known: store.journal_head().await?,
+            known_until: now,
+            seen: None,
+            key_file: None,
+        };
+        let state = quarantine::loaded(store.server_state().await?);
+        store.commit(quarantine::enter(state, &store.operators().await?, entering, now)).await?;
+        Ok(())
+    })
 }
 
 /// A page that links lead to and that has no picture is a page that nobody looks at.

@@ -93,6 +93,11 @@ fn story(world: &mut World, holder: &Holder) -> Result<Story> {
     Ok(Story { recording: recorder.finish()?, steps })
 }
 
+/// A record of the key file and a PIN.
+type LoginInput = (Vec<u8>, &'static str);
+/// An offline slot, the lease beside it, and a PIN.
+type OfflineInput = (Vec<u8>, Vec<u8>, &'static str);
+
 /// What is needed to look at what is left, and what was worked out before: Argon2id is slow and its inputs are few.
 struct Eye {
     enrolment: EnrolmentId,
@@ -100,8 +105,8 @@ struct Eye {
     keyring: Keyring,
     /// The certificate before and after it was renewed.
     certificates: [Vec<u8>; 2],
-    logins: RefCell<HashMap<(Vec<u8>, &'static str), Option<ExportKey>>>,
-    offline: RefCell<HashMap<(Vec<u8>, Vec<u8>, &'static str), bool>>,
+    logins: RefCell<HashMap<LoginInput, Option<ExportKey>>>,
+    offline: RefCell<HashMap<OfflineInput, bool>>,
 }
 
 impl Eye {

@@ -96,7 +96,8 @@ fn whatever_a_power_cut_leaves_of_documents_that_come_opens_and_shows_only_whole
     let keys = Keys::of(&world, &holder).unwrap();
     let (recording, heard) = story(&world, &holder);
     let (mut with_one, mut without) = (0, 0);
-    let tally = cut_everywhere(&recording, 60, |folder, tree, at| {
+    let acknowledged: Vec<_> = heard.iter().map(|heard| heard.at).collect();
+    let tally = cut_everywhere(&recording, 60, &acknowledged, |folder, tree, at| {
         check(&keys, &heard, folder, tree, at)?;
         if shown(&keys, folder)?.is_empty() {
             without += 1
