@@ -421,7 +421,7 @@ fn what_a_phone_that_went_off_did_not_get_to_remove_goes_after_the_next_look() {
 #[test]
 fn a_download_that_was_begun_is_ended_before_another_begins() {
     let mut world = World::default();
-    world.published.extend([(2, 1), (3, 1)]);
+    world.published.extend([(2, 1), (4, 1)]);
     settle(&mut world);
     let manifest = world.manifest();
     let begun = Edition::of(&manifest.entries[1]);
