@@ -101,6 +101,7 @@ pub(crate) fn of_agent(error: &AgentError) -> Problem {
         AgentError::Connect(error) => of_connect(error),
         AgentError::Exchange(ExchangeError::Lost(_) | ExchangeError::Timeout) => Problem::Offline,
         AgentError::Exchange(ExchangeError::Refused(reason)) => of_refusal(*reason),
+        AgentError::Exchange(ExchangeError::TooSoon(_)) => of_refusal(RefusalReason::TooManyTries),
         AgentError::Refused(UnlockRefusal::NoLease) => Problem::Offline,
         AgentError::Refused(_) | AgentError::Wiped | AgentError::Unenrolled => Problem::NotAllowed,
         AgentError::Vault(VaultError::Damaged(_) | VaultError::Store(_) | VaultError::Io(_))

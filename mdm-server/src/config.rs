@@ -58,6 +58,11 @@ pub struct Devices {
     pub pin_min_length: u16,
     /// Wrong PINs in a row before the server withholds its help.
     pub unlock_attempts: u16,
+    /// Seconds that the next PIN has to wait on the phone after the third wrong one in a row; doubled after each further one. 0: not
+    /// at all. The limit is `unlock_attempts`.
+    pub wrong_pin_delay_seconds: u32,
+    /// PIN exchanges of one device in a minute, twice as many at once.
+    pub logins_per_minute: u32,
     /// Unlock without the server.
     pub lease_mode: LeaseMode,
     /// Length of a lease in minutes.
@@ -78,6 +83,8 @@ impl Default for Devices {
             per_account: 1,
             pin_min_length: 6,
             unlock_attempts: 10,
+            wrong_pin_delay_seconds: 30,
+            logins_per_minute: 30,
             lease_mode: LeaseMode::Volatile,
             lease_minutes: 8 * 60,
             max_open_minutes: 15,
@@ -218,6 +225,12 @@ impl Config {
         if !(1..=100).contains(&devices.unlock_attempts) {
             return Some("devices.unlock_attempts is 1 to 100");
         }
+        if devices.wrong_pin_delay_seconds > 3600 {
+            return Some("devices.wrong_pin_delay_seconds is 0 to 3600");
+        }
+        if !(1..=10_000).contains(&devices.logins_per_minute) {
+            return Some("devices.logins_per_minute is 1 to 10000");
+        }
         if !(4..=64).contains(&devices.pin_min_length) {
             return Some("devices.pin_min_length is 4 to 64");
         }
@@ -275,6 +288,7 @@ impl Config {
             lease_seconds: devices.lease_minutes * 60,
             max_open_seconds: devices.max_open_minutes * 60,
             clipboard: devices.clipboard,
+            wrong_pin_delay_seconds: devices.wrong_pin_delay_seconds,
             ..Policy::default()
         }
     }

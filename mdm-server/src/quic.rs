@@ -7,6 +7,7 @@ mod exchange;
 mod grant;
 mod limits;
 mod live;
+mod logins;
 mod notes;
 mod pin;
 mod pins;
@@ -15,6 +16,7 @@ mod second_device;
 mod unlock;
 
 pub use live::LiveConnections;
+pub(crate) use logins::Logins;
 pub(crate) use notes::Receiving;
 
 use std::net::SocketAddr;

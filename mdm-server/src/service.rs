@@ -19,7 +19,7 @@ use crate::directory::{self, Directory};
 use crate::documents::{self, Contents};
 use crate::keyring::Keyring;
 use crate::quarantine::Standing;
-use crate::quic::{LiveConnections, Receiving};
+use crate::quic::{LiveConnections, Logins, Receiving};
 use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::sign_in::SignIns;
@@ -56,6 +56,8 @@ pub struct Service {
     pub(crate) directory: Directory,
     /// Who has tried to sign in how often.
     pub(crate) sign_ins: SignIns,
+    /// How often each device has begun a PIN exchange lately.
+    pub(crate) logins: Logins,
     /// Acts that were refused lately.
     pub(crate) refusals: Refusals,
     /// Whether the server is in quarantine, and the epoch of commands.
@@ -79,6 +81,7 @@ impl Service {
         let contents = Contents::new(&config.data, documents::FOLDER, keyring.documents.clone(), limits);
         let limits = config.notes.content_limits();
         let notes = Contents::new(&config.data, documents::NOTES_FOLDER, keyring.notes.clone(), limits);
+        let logins = Logins::new(config.devices.logins_per_minute);
         Self {
             contents,
             notes,
@@ -92,6 +95,7 @@ impl Service {
             live: LiveConnections::new(changes.clone()),
             directory: Directory::default(),
             sign_ins: SignIns::default(),
+            logins,
             refusals: Refusals::default(),
             standing: Standing::default(),
             changes,

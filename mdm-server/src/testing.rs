@@ -225,6 +225,7 @@ pub(crate) async fn add_device(
         last_command: shared::signed::Order::default(),
         last_applied: None,
         pins: None,
+        pin_changes: 0,
     };
     let mut changes = Changeset::default();
     let enrolled = Happening::DeviceEnrolled;

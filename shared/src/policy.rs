@@ -47,9 +47,16 @@ pub struct Policy {
     /// Which way text may be copied.
     #[serde(default)]
     pub clipboard: ClipboardMode,
+    /// How long the next PIN has to wait after the third wrong one in a row; doubled after each further one. 0: not at all.
+    #[serde(default = "wrong_pin_delay")]
+    pub wrong_pin_delay_seconds: u32,
     /// Keys that this version does not know. The device reports their names as not enforced.
     #[serde(flatten)]
     pub unrecognised: BTreeMap<String, ciborium::Value>,
+}
+
+fn wrong_pin_delay() -> u32 {
+    30
 }
 
 impl Default for Policy {
@@ -60,6 +67,7 @@ impl Default for Policy {
             lease_seconds: 8 * 60 * 60,
             max_open_seconds: 15 * 60,
             clipboard: ClipboardMode::Inside,
+            wrong_pin_delay_seconds: wrong_pin_delay(),
             unrecognised: BTreeMap::new(),
         }
     }

@@ -237,6 +237,7 @@ impl Agent {
                     DurableLease::drop_offline(&self.home)
                 }
                 Effect::StoreLease => self.store_lease(inner),
+                Effect::StorePinDelay => self.store_pin_delay(inner),
                 Effect::Store(progress) => inner.device.as_mut().map_or(Ok(()), |device| {
                     device.progress = progress;
                     device.store(&self.home)
@@ -291,7 +292,9 @@ fn enrolled_session(
         (Some(_), Some(stored)) => *lease_secret = Some(stored.secret),
         _ => DurableLease::drop_offline(home)?,
     }
-    Ok(Session::enrolled(device.identity(), device.policy.clone(), device.progress, lease))
+    let pins = device.pin_delay.as_ref().map(|stored| stored.resume(at, boot_id())).unwrap_or_default();
+    let session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, lease);
+    Ok(session.after_wrong_pins(pins))
 }
 
 /// The generator of the shell.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client_core::{Identity, Progress};
+use client_core::{Identity, Progress, StoredPinDelay};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::ids::{EnrolmentId, RunId};
@@ -59,6 +59,9 @@ pub struct DeviceState {
     /// The last run of the app whose hello was answered.
     #[serde(default)]
     pub last_run: Option<RunId>,
+    /// How many PINs were wrong in a row, and how long the next has to wait.
+    #[serde(default)]
+    pub pin_delay: Option<StoredPinDelay>,
     /// When the server was last heard, by the device's clock; milliseconds since 1970.
     last_contact: Option<i64>,
 }
@@ -80,6 +83,7 @@ impl DeviceState {
             checkpoint: None,
             signed_checkpoint: None,
             last_run: None,
+            pin_delay: None,
             last_contact: None,
         }
     }

@@ -256,6 +256,7 @@ impl Agent {
         device.heard(moment().now);
         device.store(&self.home)?;
         adopt(&mut self.inner(), device);
+        self.wake.notify_one();
         Ok(())
     }
 }

@@ -23,6 +23,9 @@ pub enum AgentError {
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The server has hung up: it knows no such device.
+    #[error("the server does not know this device: ask the helpdesk")]
+    UnknownDevice,
     /// An exchange failed.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),

@@ -227,7 +227,7 @@ impl Agent {
                 (Ok(()), Some(last_applied)) => exchange.send(&CommandResult { last_applied }).await?,
                 (Err(AgentError::Command(error)), _) => {
                     tracing::warn!(%error, "a pushed command was refused");
-                    exchange.send(&Refused { reason: RefusalReason::ProofFailed }).await?;
+                    exchange.send(&Refused::from(RefusalReason::ProofFailed)).await?;
                 }
                 (Err(error), _) => return Err(error),
                 (Ok(()), None) => {}

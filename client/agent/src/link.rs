@@ -15,6 +15,8 @@ use crate::tls;
 
 /// Application close code (docs/formats/wire.md): a command waits for the device; connect again and say hello.
 const COMMAND_WAITS: VarInt = VarInt::from_u32(5);
+/// The same: the device key is not registered.
+const UNKNOWN_DEVICE: VarInt = VarInt::from_u32(2);
 /// Three ways there and back over a link of two seconds.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// Frames of unknown kinds that are answered on one stream before it is given up.
@@ -67,6 +69,9 @@ pub enum ExchangeError {
     /// The server says no.
     #[error("{0}")]
     Refused(RefusalReason),
+    /// The server says no, and when to come again.
+    #[error("too many tries: try again in {0} seconds")]
+    TooSoon(u32),
     /// The server answered with a command: a wiped enrolment gets nothing else.
     #[error("the server answered with a command")]
     Command(Vec<u8>),
@@ -124,6 +129,11 @@ impl Link {
         command_waits(&self.connection)
     }
 
+    /// Whether the server has hung up because it knows no such device.
+    pub(crate) fn is_unknown_device(&self) -> bool {
+        closed_with(&self.connection, UNKNOWN_DEVICE)
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo that the server showed.
     pub(crate) fn server_fingerprint(&self) -> Option<[u8; 32]> {
         let identity = self.connection.peer_identity()?;
@@ -147,8 +157,12 @@ impl Drop for Link {
 
 /// Whether the server has closed the connection because a command waits.
 pub(crate) fn command_waits(connection: &Connection) -> bool {
+    closed_with(connection, COMMAND_WAITS)
+}
+
+fn closed_with(connection: &Connection, code: VarInt) -> bool {
     match connection.close_reason() {
-        Some(ConnectionError::ApplicationClosed(close)) => close.error_code == COMMAND_WAITS,
+        Some(ConnectionError::ApplicationClosed(close)) => close.error_code == code,
         _ => false,
     }
 }
@@ -225,7 +239,12 @@ impl Exchange {
     pub(crate) async fn answer(&mut self) -> Result<Frame, ExchangeError> {
         let frame = self.receive().await?;
         match frame.kind() {
-            Kind::Refused => Err(ExchangeError::Refused(frame.decode::<Refused>()?.reason)),
+            Kind::Refused => match frame.decode()? {
+                Refused { reason: RefusalReason::TooManyTries, retry_after: Some(seconds) } => {
+                    Err(ExchangeError::TooSoon(seconds))
+                }
+                Refused { reason, .. } => Err(ExchangeError::Refused(reason)),
+            },
             Kind::Command => Err(ExchangeError::Command(frame.decode::<CommandMessage>()?.command)),
             Kind::Unsupported => Err(ExchangeError::Unsupported(frame.decode::<Unsupported>()?.kind)),
             _ => Ok(frame),

@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client_core::{Backoff, State};
+use shared::wire::RefusalReason;
 
 use crate::agent::{Agent, Event, rng};
 use crate::error::AgentError;
-use crate::link::Link;
+use crate::link::{ExchangeError, Link};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// The longest after an answer that somebody at the office or at the phone has to change: rare enough for thousands of phones left
+/// behind by an enrolment that broke off, and soon enough for a wipe or for whoever waits for the helpdesk's act. Opening the app
+/// or enrolling asks at once.
+const LONGEST_PAUSE_UNCURED: Duration = Duration::from_secs(15 * 60);
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -28,6 +33,16 @@ enum ConnectionEnd {
     CommandWaits,
     /// In any other way.
     Lost,
+}
+
+/// Whether an answer stays what it is until somebody does something about it.
+fn is_uncured(error: &AgentError) -> bool {
+    use RefusalReason::{DeviceUnknown, NotEnrolled};
+    match error {
+        AgentError::Exchange(ExchangeError::Refused(reason)) => matches!(reason, NotEnrolled | DeviceUnknown),
+        AgentError::UnknownDevice => true,
+        _ => false,
+    }
 }
 
 impl Agent {
@@ -61,17 +76,25 @@ impl Agent {
                 State::Wiping => self.blocking(Self::continue_erase).await?,
                 _ => {}
             }
-            let mut call_back = false;
-            match self.connect_and_serve(&mut backoff).await {
-                Ok(end) => call_back = end == ConnectionEnd::CommandWaits,
+            let pause = match self.connect_and_serve(&mut backoff).await {
+                Ok(ConnectionEnd::CommandWaits) => backoff.called_back(&mut rng()),
+                Ok(ConnectionEnd::Lost) => backoff.failed(&mut rng()),
                 // This device's own files are not usable: waiting does not cure that.
                 Err(error @ (AgentError::Missing(_) | AgentError::Tls(_))) => return Err(error),
-                Err(error) => tracing::info!(%error, "not connected"),
-            }
+                Err(error) => {
+                    tracing::info!(%error, "not connected");
+                    match is_uncured(&error) {
+                        true => backoff.failed_within(LONGEST_PAUSE_UNCURED, &mut rng()),
+                        false => backoff.failed(&mut rng()),
+                    }
+                }
+            };
             if self.state() != State::Gone {
-                let pause =
-                    if call_back { backoff.called_back(&mut rng()) } else { backoff.failed(&mut rng()) };
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    // Enrolled meanwhile, or woken otherwise.
+                    () = self.wake.notified() => {}
+                }
             }
         }
     }
@@ -90,10 +113,15 @@ impl Agent {
             Err(error) => Err(error),
         };
         let command_waits = link.command_waits();
+        let unknown = link.is_unknown_device();
         self.close(link).await;
         self.observer.event(Event::Disconnected);
         // Whatever else failed then, failed because the server had hung up.
-        if command_waits { Ok(ConnectionEnd::CommandWaits) } else { outcome.map(|()| ConnectionEnd::Lost) }
+        match outcome {
+            _ if command_waits => Ok(ConnectionEnd::CommandWaits),
+            _ if unknown => Err(AgentError::UnknownDevice),
+            outcome => outcome.map(|()| ConnectionEnd::Lost),
+        }
     }
 
     /// Until the connection breaks, or a wipe has been obeyed.

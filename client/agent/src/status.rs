@@ -51,6 +51,10 @@ pub struct Status {
     pub lease: Option<LeaseStatus>,
     /// When the open vault closes by itself.
     pub open_until: Option<Timestamp>,
+    /// PINs that were wrong in a row.
+    pub wrong_pins: u8,
+    /// When the next one may be tried, if it has to wait.
+    pub unlock_after: Option<Timestamp>,
     /// How often the vault was opened with the server.
     pub vault_epoch: u64,
     /// When the server was last heard.
@@ -89,6 +93,12 @@ impl Agent {
             blocked: inner.session.progress().blocked,
             lease: lease.map(|lease| LeaseStatus { mode: lease.mode(), ends_at: lease.ends_at(at) }),
             open_until: inner.session.open_until_at(at),
+            wrong_pins: inner.session.pin_delay().wrong(),
+            unlock_after: inner
+                .session
+                .pin_delay()
+                .left(at.boot)
+                .and_then(|left| at.now.checked_add(left).ok()),
             vault_epoch: device.map_or(0, |device| device.vault_epoch),
             last_contact: device.and_then(|device| device.last_contact()),
             wipe: wipe

@@ -1,6 +1,7 @@
 //! The agent against a peer on the loopback that speaks the wire, and lies where a test wants it to.
 
 mod called_back;
+mod delay;
 mod documents;
 mod grant;
 mod library;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use client_core::{Moment, State, UnlockRefusal, VerifiedLease};
+use client_core::{Moment, State, Tested, UnlockRefusal, VerifiedLease};
 use quinn::Connection;
 use shared::crypto::Secret;
 use shared::grant::GrantKey;
@@ -60,6 +60,16 @@ pub enum UnlockError {
     /// Anything else.
     #[error(transparent)]
     Agent(#[from] AgentError),
+}
+
+impl UnlockError {
+    /// What it says of the PIN.
+    fn tested(&self) -> Tested {
+        match self {
+            Self::PinWrong { .. } | Self::PinWrongOffline { .. } => Tested::Wrong,
+            _ => Tested::NotWrong,
+        }
+    }
 }
 
 impl From<ExchangeError> for UnlockError {
@@ -128,12 +138,12 @@ impl Agent {
         connection: &Connection,
         pin: Zeroizing<String>,
     ) -> Result<Unlocked, UnlockError> {
-        self.inner().session.begin_online_unlock().map_err(AgentError::from)?;
+        self.inner().session.begin_online_unlock(moment()).map_err(AgentError::from)?;
         let mut give_up = GiveUp { agent: self, ended: false };
         let outcome = self.exchange_pin(connection, pin).await;
         give_up.ended = true;
-        if outcome.is_err() {
-            self.unlock_failed().await?;
+        if let Err(error) = &outcome {
+            self.unlock_failed(error.tested()).await?;
         }
         match outcome {
             Err(UnlockError::Agent(AgentError::Exchange(ExchangeError::Command(command)))) => {
@@ -144,10 +154,10 @@ impl Agent {
         }
     }
 
-    async fn unlock_failed(self: &Arc<Self>) -> Result<(), AgentError> {
-        self.blocking(|agent| {
+    async fn unlock_failed(self: &Arc<Self>, tested: Tested) -> Result<(), AgentError> {
+        self.blocking(move |agent| {
             let mut inner = agent.inner();
-            let effects = inner.session.unlock_failed(moment());
+            let effects = inner.session.unlock_failed(moment(), tested);
             agent.execute_all(&mut inner, effects);
         })
         .await
@@ -169,8 +179,12 @@ impl Agent {
         connection: &Connection,
         pin: Zeroizing<String>,
     ) -> Result<Unlocked, UnlockError> {
-        let (attempt, vault_epoch) =
-            self.blocking(move |agent| agent.attempt(SlotKind::Online, pin)).await??;
+        let (attempt, vault_epoch) = self
+            .blocking(move |agent| {
+                agent.store_pin_delay(&mut agent.inner()).map_err(AgentError::from)?;
+                agent.attempt(SlotKind::Online, pin)
+            })
+            .await??;
         let input = client_input(&attempt.pin, &attempt.device_secret, attempt.enrolment);
         let (start, ke1) = LoginStart::make(input, &mut rng()).map_err(UnlockError::Opaque)?;
         let mut exchange = Exchange::open(connection).await?;
@@ -311,17 +325,18 @@ impl Agent {
         };
         let opened = self.open_offline(lease_secret, pin);
         let mut inner = self.inner();
-        if opened.is_err() {
-            let effects = inner.session.unlock_failed(moment());
-            self.execute_all(&mut inner, effects);
-        }
-        let (attempt, vault_key) = opened.map_err(|error| match error {
+        let opened = opened.map_err(|error| match error {
             UnlockError::Slot(LoadSlotError::Slot(SlotError::Closed)) => {
                 let lease = inner.session.lease(moment().boot);
                 UnlockError::PinWrongOffline { tries_left: lease.map_or(0, |lease| lease.tries_left()) }
             }
             other => other,
-        })?;
+        });
+        if let Err(error) = &opened {
+            let effects = inner.session.unlock_failed(moment(), error.tested());
+            self.execute_all(&mut inner, effects);
+        }
+        let (attempt, vault_key) = opened?;
         if let Err(error) = self.install_offline(&mut inner, &attempt, &vault_key) {
             let effects = inner.session.lock();
             self.execute_all(&mut inner, effects);
@@ -356,7 +371,11 @@ impl Agent {
         lease_secret: Option<Secret<32>>,
         pin: Zeroizing<String>,
     ) -> Result<(Attempt, VaultKey), UnlockError> {
-        self.store_lease(&self.inner()).map_err(AgentError::from)?;
+        {
+            let mut inner = self.inner();
+            self.store_lease(&inner).map_err(AgentError::from)?;
+            self.store_pin_delay(&mut inner).map_err(AgentError::from)?;
+        }
         let lease_secret = lease_secret.ok_or(UnlockError::Offline)?;
         // Half destroyed as the power went: the lease is over, and nothing is wrong with the phone.
         let (attempt, _) = self.attempt(SlotKind::Offline, pin).map_err(|error| match error {
@@ -371,6 +390,20 @@ impl Agent {
     pub(crate) fn store_lease(&self, inner: &Inner) -> Result<(), FileError> {
         let stored = inner.session.lease_to_store(moment(), boot_id());
         stored.map_or(Ok(()), |stored| DurableLease::store_clock(&self.home, &stored))
+    }
+
+    /// Keeps how many PINs were wrong over a restart.
+    pub(crate) fn store_pin_delay(&self, inner: &mut Inner) -> Result<(), FileError> {
+        // What an erase has removed does not come back.
+        if matches!(inner.session.state(), State::Wiping | State::Gone) {
+            return Ok(());
+        }
+        let stored = inner.session.pin_delay_to_store(boot_id());
+        let Some(device) = inner.device.as_mut().filter(|device| device.pin_delay != stored) else {
+            return Ok(());
+        };
+        device.pin_delay = stored;
+        device.store(&self.home)
     }
 
     /// Connects if there is no connection, then unlocks; without a server, within a lease that survived a restart.

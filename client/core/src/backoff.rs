@@ -22,13 +22,18 @@ impl Backoff {
     }
 
     /// The ceiling of the next wait.
-    fn ceiling(&self) -> Duration {
-        self.first.saturating_mul(1 << self.failures.min(20)).min(self.longest)
+    fn ceiling(&self, longest: Duration) -> Duration {
+        self.first.saturating_mul(1 << self.failures.min(20)).min(longest)
     }
 
     /// How long to wait after one more failure: between half the ceiling and the ceiling.
     pub fn failed(&mut self, rng: &mut impl Rng) -> Duration {
-        let ceiling = self.ceiling();
+        self.failed_within(self.longest, rng)
+    }
+
+    /// The same after a failure that waiting does not cure soon: the waits go on growing up to `longest`.
+    pub fn failed_within(&mut self, longest: Duration, rng: &mut impl Rng) -> Duration {
+        let ceiling = self.ceiling(longest);
         self.failures = self.failures.saturating_add(1);
         self.hurried = false;
         ceiling.mul_f64(rng.gen_range(0.5..=1.0))
@@ -69,6 +74,21 @@ mod tests {
         }
         assert_eq!(backoff.called_back(&mut rng), Duration::ZERO);
         assert!(backoff.failed(&mut rng) >= first, "the second failure, not the third");
+    }
+
+    #[test]
+    fn what_waiting_does_not_cure_is_asked_more_and_more_rarely_and_other_failures_are_not_held_up_by_it() {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let (longest, rare) = (Duration::from_secs(15), Duration::from_secs(900));
+        let mut backoff = Backoff::new(Duration::from_millis(250), longest);
+        let hours = Duration::from_secs(24 * 3600);
+        let (mut waited, mut asked) = (Duration::ZERO, 0);
+        while waited < hours {
+            waited += backoff.failed_within(rare, &mut rng);
+            asked += 1;
+        }
+        assert!((100..250).contains(&asked), "{asked} times in a day");
+        assert!(backoff.failed(&mut rng) <= longest, "a network that failed is tried again soon");
     }
 
     proptest! {

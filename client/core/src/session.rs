@@ -17,6 +17,7 @@ use shared::wire::UnlockGranted;
 use crate::clock::{BootTime, Moment};
 use crate::command::{Accepted, VerifiedCommand, WipeAuthorised};
 use crate::lease::{RunningLease, StoredLease, VerifiedLease};
+use crate::pin_delay::{PinDelay, StoredPinDelay};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -68,6 +69,8 @@ pub enum Effect {
     CloseVault,
     /// Store again how the durable lease stands ([`Session::lease_to_store`]).
     StoreLease,
+    /// Store again how many PINs were wrong ([`Session::pin_delay_to_store`]).
+    StorePinDelay,
     /// Forget the lease secret, destroy the offline slot and what a durable lease has stored.
     DropOfflineSlot,
     /// Keep this durably.
@@ -92,6 +95,17 @@ pub enum Notice {
     Unblocked,
     /// A wipe began.
     Wiping,
+    /// The PIN was wrong, and the next one has to wait.
+    PinsDelayed,
+}
+
+/// What is known of a PIN whose unlock failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tested {
+    /// It is wrong.
+    Wrong,
+    /// It was not tested, or it was right and something else failed.
+    NotWrong,
 }
 
 /// Why no unlock begins.
@@ -112,6 +126,12 @@ pub enum UnlockRefusal {
     /// Wiped by the server.
     #[error("this device was wiped: nothing is left to unlock")]
     Wiped,
+    /// Too many PINs were wrong one after the other.
+    #[error("too many wrong PINs: try again in {seconds} seconds")]
+    TooSoon {
+        /// How long to wait.
+        seconds: u64,
+    },
     /// No lease runs, so only the server can help.
     #[error("no offline use is granted now: unlock again when the server can be reached")]
     NoLease,
@@ -145,6 +165,9 @@ pub struct Session {
     /// How long that unlock holds without a lease: what its grant said, the server having recorded no more. A hello may
     /// shorten it.
     max_open: Duration,
+    pins: PinDelay,
+    /// The same before the PIN that is being tested.
+    pins_before: PinDelay,
 }
 
 impl Session {
@@ -167,6 +190,8 @@ impl Session {
             lease: None,
             unlocked_at: None,
             max_open: Duration::ZERO,
+            pins: PinDelay::default(),
+            pins_before: PinDelay::default(),
         }
     }
 
@@ -180,6 +205,12 @@ impl Session {
         let state = if progress.blocked { State::Blocked } else { State::Locked };
         let lease = lease.filter(|_| !progress.blocked);
         Self { identity: Some(identity), policy, progress, lease, ..Self::without_identity(state) }
+    }
+
+    /// The same, after PINs that were wrong in an earlier run.
+    pub fn after_wrong_pins(mut self, pins: PinDelay) -> Self {
+        self.pins = pins;
+        self
     }
 
     /// The session of a process that goes on with an erase.
@@ -222,6 +253,16 @@ impl Session {
     /// What a durable lease has to keep on disk now, be it one whose tries are used up.
     pub fn lease_to_store(&self, moment: Moment, boot_id: [u8; 16]) -> Option<StoredLease> {
         self.lease.as_ref()?.to_stored(moment, boot_id)
+    }
+
+    /// How many PINs were wrong in a row, and how long the next has to wait.
+    pub fn pin_delay(&self) -> PinDelay {
+        self.pins
+    }
+
+    /// What has to be kept of that now.
+    pub fn pin_delay_to_store(&self, boot_id: [u8; 16]) -> Option<StoredPinDelay> {
+        self.pins.to_stored(boot_id)
     }
 
     /// When the open vault closes by itself, or the lease ends: the driver calls [`Session::tick`] then.
@@ -268,20 +309,48 @@ impl Session {
         }
     }
 
-    /// Before KE1 is sent.
-    pub fn begin_online_unlock(&mut self) -> Result<(), UnlockRefusal> {
+    fn may_try(&self, boot: BootTime) -> Result<(), UnlockRefusal> {
         self.may_unlock()?;
+        match self.pins.left(boot) {
+            // Rounded up: who waits as long as is said is let in.
+            Some(left) => Err(UnlockRefusal::TooSoon { seconds: left.as_millis().div_ceil(1000) as u64 }),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts the PIN that is about to be tested as wrong, until it proves right or was not tested.
+    fn begin_unlock(&mut self, boot: BootTime) {
+        let first = Duration::from_secs(self.policy.wrong_pin_delay_seconds.into());
+        self.pins_before = self.pins;
+        self.pins = self.pins.charged(boot, first);
         self.state = State::Unlocking;
+    }
+
+    /// The PIN was right: none was wrong since.
+    fn pin_was_right(&mut self) -> Option<Effect> {
+        let counted = std::mem::take(&mut self.pins);
+        self.pins_before = PinDelay::default();
+        (counted != PinDelay::default()).then_some(Effect::StorePinDelay)
+    }
+
+    /// Before KE1 is sent. The driver stores [what is counted](Self::pin_delay_to_store) before it goes on.
+    pub fn begin_online_unlock(&mut self, moment: Moment) -> Result<(), UnlockRefusal> {
+        self.may_try(moment.boot)?;
+        self.begin_unlock(moment.boot);
         Ok(())
     }
 
     /// Before a PIN is tested against the offline slot. Charges one of the lease's tries: the driver stores a durable
-    /// lease again before it goes on.
+    /// lease and [what is counted](Self::pin_delay_to_store) before it goes on.
     pub fn begin_offline_unlock(&mut self, moment: Moment) -> Result<(), UnlockRefusal> {
         self.may_unlock()?;
-        let lease = self.lease.as_mut().filter(|lease| lease.runs(moment.boot));
+        let runs = self.lease(moment.boot).is_some();
+        if runs {
+            self.may_try(moment.boot)?;
+        }
+        let lease = self.lease.as_mut().filter(|_| runs);
         lease.ok_or(UnlockRefusal::NoLease)?.charge();
-        self.state = State::Unlocking;
+        self.begin_unlock(moment.boot);
         Ok(())
     }
 
@@ -301,14 +370,15 @@ impl Session {
     /// or wipe came meanwhile, the effects undo both.
     pub fn opened_online(&mut self, moment: Moment, lease: Option<&VerifiedLease>) -> Vec<Effect> {
         let ended = self.lease.take();
+        let right = self.pin_was_right();
         if self.state != State::Unlocking {
-            return vec![Effect::CloseVault, Effect::DropOfflineSlot];
+            return [Effect::CloseVault, Effect::DropOfflineSlot].into_iter().chain(right).collect();
         }
         self.unlocked_at = Some(moment.boot);
         self.lease = lease.map(|lease| lease.start(moment));
         self.state = State::Open;
         let leftover = ended.filter(|_| self.lease.is_none()).map(|_| Effect::DropOfflineSlot);
-        leftover.into_iter().chain([Effect::Notify(Notice::Unlocked)]).collect()
+        leftover.into_iter().chain(right).chain([Effect::Notify(Notice::Unlocked)]).collect()
     }
 
     /// The server granted an unlock, but the vault did not open or what belongs to the grant could not be kept: nothing of
@@ -317,31 +387,47 @@ impl Session {
         let mut effects = self.lock();
         self.lease = None;
         effects.extend([Effect::CloseVault, Effect::DropOfflineSlot]);
+        effects.extend(self.pin_was_right());
         effects
     }
 
     /// The vault was opened with the offline slot.
     pub fn opened_offline(&mut self, moment: Moment) -> Vec<Effect> {
+        let right = self.pin_was_right();
         match self.lease.as_mut().filter(|lease| lease.ends() > moment.boot) {
             Some(lease) if self.state == State::Unlocking => {
                 lease.refund();
                 self.state = State::Open;
-                vec![Effect::Notify(Notice::Unlocked)]
+                right.into_iter().chain([Effect::Notify(Notice::Unlocked)]).collect()
             }
             _ => {
-                self.unlock_failed(moment);
+                if self.state == State::Unlocking {
+                    self.state = State::Locked;
+                }
                 self.lease = None;
-                vec![Effect::CloseVault, Effect::DropOfflineSlot]
+                [Effect::CloseVault, Effect::DropOfflineSlot].into_iter().chain(right).collect()
             }
         }
     }
 
     /// The PIN was wrong, the server refused, or the network failed.
-    pub fn unlock_failed(&mut self, moment: Moment) -> Vec<Effect> {
+    pub fn unlock_failed(&mut self, moment: Moment, tested: Tested) -> Vec<Effect> {
         if self.state == State::Unlocking {
             self.state = State::Locked;
         }
-        self.end_lease_unless_running(moment.boot)
+        let counted = self.pins;
+        let mut effects = self.end_lease_unless_running(moment.boot);
+        match tested {
+            Tested::Wrong => {
+                let waits = counted.left(moment.boot).is_some();
+                effects.extend(waits.then_some(Effect::Notify(Notice::PinsDelayed)));
+            }
+            Tested::NotWrong => {
+                self.pins = self.pins_before;
+                effects.extend((self.pins != counted).then_some(Effect::StorePinDelay));
+            }
+        }
+        effects
     }
 
     /// The user locks, or the app goes away. The lease goes on; an unlock on its way opens nothing.

@@ -88,9 +88,11 @@ pub fn acked(home: &Home) -> Option<CommandId> {
 
 /// Destroys device key, state, certificate and receipt, and removes their folder.
 pub fn delete_identity(home: &Home) -> Result<(), FileError> {
-    for path in [home.device_key(), home.receipt(), home.state()] {
+    for path in [home.device_key(), home.receipt()] {
         files::destroy(&path)?;
     }
+    // A start in between must not take what is left of it for a damaged one.
+    files::retire(&home.state())?;
     files::remove(&home.device_dir())?;
     files::sync_dir(home.root())
 }

@@ -113,6 +113,19 @@ pub fn destroy(path: &Path) -> Result<(), FileError> {
     if removed { sync_dir(parent(path)) } else { Ok(()) }
 }
 
+/// The same for a file that has to be whole or not there at any time, also if the power is cut: it loses its name before it is
+/// overwritten.
+pub fn retire(path: &Path) -> Result<(), FileError> {
+    match fs::rename(path, temporary(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        renamed => {
+            at("rename", path, renamed)?;
+            sync_dir(parent(path))?;
+        }
+    }
+    destroy(path)
+}
+
 fn overwrite(path: &Path, length: u64) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     io::copy(&mut io::repeat(0).take(length), &mut file)?;

@@ -72,6 +72,9 @@ pub struct Device {
     pub last_unlock: Option<Timestamp>,
     /// How often the vault had been opened, at the last unlock.
     pub vault_epoch: u64,
+    /// How often a PIN took the place of another: a login that was begun before counts no more.
+    #[serde(default)]
+    pub pin_changes: u32,
     /// When it first showed that there are two of it: an older copy, or a second one, has called.
     #[serde(default)]
     pub copy_suspected_at: Option<Timestamp>,

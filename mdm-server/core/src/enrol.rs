@@ -142,6 +142,7 @@ fn begin(
         last_contact: Some(now),
         last_unlock: None,
         vault_epoch: 0,
+        pin_changes: 0,
         copy_suspected_at: None,
         copy_sign: None,
         runs: Runs::default(),
@@ -244,6 +245,7 @@ pub fn complete(
     device.value.state = DeviceState::Live;
     // The folder may have been made anew since its last try: whichever run comes first is the first.
     device.value.runs = Runs::default();
+    device.value.pin_changes = device.value.pin_changes.wrapping_add(1);
     changes.update(device.version, Record::Device(device.value));
     Ok(changes)
 }

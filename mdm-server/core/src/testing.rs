@@ -87,6 +87,7 @@ pub(crate) fn device(account: &Account, key: PublicKey, state: DeviceState) -> D
         last_contact: None,
         last_unlock: None,
         vault_epoch: 0,
+        pin_changes: 0,
         copy_suspected_at: None,
         copy_sign: None,
         runs: crate::run::Runs::default(),

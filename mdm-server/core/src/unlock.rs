@@ -162,15 +162,23 @@ pub fn refused(device: &Device, reason: RefusalReason, now: Timestamp) -> Change
     changes
 }
 
+/// Whether a login that was begun when the device stood at `pin_changes` may still end: no PIN took the place of another since.
+pub fn is_of_this_pin(device: &Device, pin_changes: u32) -> bool {
+    device.pin_changes == pin_changes
+}
+
 /// A login with the new PIN was verified: committed before it takes the place of the old one, so that no PIN changes unheard.
-/// `mark` says which record it is ([`shared::opaque::record_mark`]), so that a key file from before it is known as such.
-pub fn pin_proven(device: &Device, mark: &[u8; 32], now: Timestamp) -> Changeset {
+/// Logins with the old one that are on their way end with it. `mark` says which record it is ([`shared::opaque::record_mark`]),
+/// so that a key file from before it is known as such.
+pub fn pin_proven(mut device: Stored<Device>, mark: &[u8; 32], now: Timestamp) -> Changeset {
     let mut changes = Changeset::default();
-    let actor = Actor::Device(device.enrolment);
+    let actor = Actor::Device(device.value.enrolment);
     changes.note(
-        AuditEvent::new(now, actor, Happening::PinProven, Subject::device(device))
+        AuditEvent::new(now, actor, Happening::PinProven, Subject::device(&device.value))
             .fact("record", data_encoding::HEXLOWER.encode(mark)),
     );
+    device.value.pin_changes = device.value.pin_changes.wrapping_add(1);
+    changes.update(device.version, Record::Device(device.value));
     changes
 }
 

@@ -22,6 +22,12 @@ pub(super) enum ExchangeError {
     /// The rules say no.
     #[error("refused: {0}")]
     Refused(RefusalReason),
+    /// The device asks too often.
+    #[error("too many PIN exchanges: the next in {seconds} s")]
+    TooSoon {
+        /// When it may ask again.
+        seconds: u32,
+    },
     /// The enrolment is wiped: answered with this signed command and nothing else.
     #[error("the enrolment is wiped")]
     Wiped(Vec<u8>),
@@ -61,6 +67,7 @@ impl ExchangeError {
             Self::Gone | Self::Wiped(_) => None,
             Self::Decode(_) => Some(RefusalReason::Malformed),
             Self::Refused(reason) => Some(*reason),
+            Self::TooSoon { .. } => Some(RefusalReason::TooManyTries),
             Self::Server(_) => Some(RefusalReason::Unavailable),
         }
     }
@@ -137,7 +144,11 @@ impl Exchange {
                 let _ = self.send(&CommandMessage { command }).await;
             } else if let Some(reason) = error.reason() {
                 // A peer that is gone by now needs no answer.
-                let _ = self.send(&Refused { reason }).await;
+                let retry_after = match error {
+                    ExchangeError::TooSoon { seconds } => Some(seconds),
+                    _ => None,
+                };
+                let _ = self.send(&Refused { reason, retry_after }).await;
             }
         }
         if self.send.finish().is_ok() {

@@ -6,16 +6,18 @@
 use mdm_core::unlock;
 use rand::rngs::OsRng;
 use shared::crypto::Secret;
-use shared::opaque::{VerifiedLogin, record_from_upload, record_mark};
+use shared::opaque::{CredentialId, VerifiedLogin, record_from_upload, record_mark};
 use shared::wire::{
     PinChange, PinChanged, PinProof, PinRequest, PinResponse, PinUpload, RefusalReason, UnlockFinish,
     UnlockStart,
 };
+use tokio::sync::OwnedMutexGuard;
 
 use super::device::{Caller, load};
 use super::exchange::{Exchange, ExchangeError};
 use super::unlock::{At, Challenged, challenge};
 use crate::service::Service;
+use crate::use_cases::{UseCaseError, retry_on_conflict};
 
 /// From KE1 of the old PIN to the end.
 pub(super) async fn change(
@@ -29,8 +31,10 @@ pub(super) async fn change(
     let Some(old) = challenge(service, caller, At::Current, &login, exchange).await? else {
         return Ok(());
     };
-    let verified = verify(service, caller, old, exchange).await?.0;
-    service.unlock_records.credit(caller.enrolment, &verified).await?;
+    {
+        let Proved { _held, login, .. } = verify(service, caller, old, exchange).await?;
+        service.unlock_records.credit(caller.enrolment, &login).await?;
+    }
     register(service, caller, exchange).await?;
 
     let proof: PinProof = exchange.receive().await?;
@@ -38,30 +42,43 @@ pub(super) async fn change(
     let Some(new) = challenge(service, caller, At::Pending, &login, exchange).await? else {
         return Ok(());
     };
-    let (verified, new) = verify(service, caller, new, exchange).await?;
-    let _held = caller.turn(service).await?;
-    caller.content(service).await?;
-    let device = load(service, caller.enrolment).await?;
-    service.commit(unlock::pin_proven(&device.value, &record_mark(&new), service.clock.now())).await?;
-    service.unlock_records.promote(caller.enrolment, &verified, new).await?;
+    let Proved { _held, login, credential } = verify(service, caller, new, exchange).await?;
+    let mark = record_mark(&credential);
+    retry_on_conflict(|| async {
+        if let Some(device) = service.store.device(caller.enrolment).await? {
+            service.commit(unlock::pin_proven(device, &mark, service.clock.now())).await?;
+        }
+        Ok::<_, UseCaseError>(())
+    })
+    .await?;
+    service.unlock_records.promote(caller.enrolment, &login, credential).await?;
     exchange.send(&PinChanged {}).await
 }
 
-/// KE3 of one of the two logins.
+/// A login that was verified, and the enrolment's turn in which it was.
+struct Proved {
+    _held: OwnedMutexGuard<()>,
+    login: VerifiedLogin,
+    /// Names the record that it was made with.
+    credential: CredentialId,
+}
+
+/// KE3 of one of the two logins. Another change of the PIN ends both.
 async fn verify(
     service: &Service,
     caller: &Caller,
     challenged: Challenged,
     exchange: &mut Exchange,
-) -> Result<(VerifiedLogin, shared::opaque::CredentialId), ExchangeError> {
+) -> Result<Proved, ExchangeError> {
     let finish: UnlockFinish = exchange.receive().await?;
     let login = challenged.login.finish(&finish.ke3);
-    let _held = caller.turn(service).await?;
+    let held = caller.turn(service).await?;
     caller.content(service).await?;
-    match login {
-        Ok(verified) => Ok((verified, challenged.credential)),
-        Err(_) => {
-            let device = load(service, caller.enrolment).await?;
+    let device = load(service, caller.enrolment).await?;
+    let of_this_pin = unlock::is_of_this_pin(&device.value, challenged.pin_changes);
+    match login.ok().filter(|_| of_this_pin) {
+        Some(login) => Ok(Proved { _held: held, login, credential: challenged.credential }),
+        None => {
             let reason = RefusalReason::PinWrong;
             service.commit(unlock::refused(&device.value, reason, service.clock.now())).await?;
             Err(reason.into())

@@ -35,7 +35,8 @@ pub(super) async fn run(
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
     }
-    let Ok(verified) = login else {
+    let of_this_pin = unlock::is_of_this_pin(&device.value, challenged.pin_changes);
+    let Some(verified) = login.ok().filter(|_| of_this_pin) else {
         let reason = RefusalReason::PinWrong;
         service.commit(unlock::refused(&device.value, reason, service.clock.now())).await?;
         return Err(reason.into());
@@ -81,6 +82,8 @@ pub(super) struct Challenged {
     pub(super) login: PendingLogin,
     /// Names the record that it was made with.
     pub(super) credential: CredentialId,
+    /// The device's count of PINs then.
+    pub(super) pin_changes: u32,
 }
 
 /// KE1 to KE2: records how long the vault may be open by it, charges one attempt, and only then answers.
@@ -108,6 +111,7 @@ pub(super) async fn challenge(
         Some(attempts) if attempts.left() == 0 => return Err(RefusalReason::AttemptsExhausted.into()),
         Some(_) => {}
     }
+    service.logins.admit(enrolment)?;
     let policy = service.config.policy(device.value.description.key_level);
     retry_on_conflict(|| async {
         let (device, account) = match load_with_account(service, enrolment).await? {
@@ -141,7 +145,8 @@ pub(super) async fn challenge(
     // A hello of another device may have begun a quarantine since.
     in_service(service)?;
     exchange.send(&UnlockChallenge { ke2, attempts_left: charged.attempts_left }).await?;
-    Ok(Some(Challenged { login, credential: charged.credential }))
+    let pin_changes = device.value.pin_changes;
+    Ok(Some(Challenged { login, credential: charged.credential, pin_changes }))
 }
 
 type Loaded<T> = Result<Result<T, RefusalReason>, UseCaseError>;

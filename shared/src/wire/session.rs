@@ -297,6 +297,15 @@ impl fmt::Display for RefusalReason {
 pub struct Refused {
     /// Why.
     pub reason: RefusalReason,
+    /// After how many seconds it is worth another try, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+impl From<RefusalReason> for Refused {
+    fn from(reason: RefusalReason) -> Self {
+        Self { reason, retry_after: None }
+    }
 }
 
 /// Either side: the kind was not known; the stream lives on.

@@ -158,7 +158,7 @@ fn frames() -> BTreeMap<u16, (Kind, Vec<u8>)> {
         entry(PinChange { ke1: vec![1; 4], vault_epoch: 12 }),
         entry(PinProof { ke1: vec![2; 4], vault_epoch: 12 }),
         entry(PinChanged {}),
-        entry(Refused { reason: RefusalReason::CodeExpired }),
+        entry(Refused { reason: RefusalReason::TooManyTries, retry_after: Some(30) }),
         entry(Unsupported { kind: 4711 }),
         entry(PinsRequest {}),
         entry(PinsAnswer { updates: vec![serde_bytes::ByteBuf::from(vec![0x84])] }),

@@ -117,6 +117,8 @@ fn policy(rng: &mut StdRng) -> Policy {
         lease_seconds: minutes * 60,
         max_open_seconds: rng.gen_range(1..15) * 60,
         clipboard: ClipboardMode::Inside,
+        // Guesses are slowed down on real phones; here they shall come.
+        wrong_pin_delay_seconds: 0,
         ..Policy::default()
     }
 }

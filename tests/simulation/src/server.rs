@@ -208,7 +208,7 @@ impl Server {
                 self.sim.unexpected(|| format!("the server cannot do its part: {error}"));
             }
             // A peer that is gone by now needs no answer.
-            let _ = exchange.send(&Refused { reason });
+            let _ = exchange.send(&Refused::from(reason));
         }
     }
 

@@ -238,6 +238,7 @@ impl Stopped {
             last_contact: Some(self.now),
             last_unlock: Some(self.now),
             vault_epoch: 1,
+            pin_changes: 0,
             copy_suspected_at: None,
             copy_sign: None,
             runs: mdm_core::run::Runs::default(),

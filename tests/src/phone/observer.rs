@@ -56,6 +56,7 @@ impl Observer for Printer {
             Event::Session(Notice::Blocked) => "blocked",
             Event::Session(Notice::Unblocked) => "unblocked",
             Event::Session(Notice::Wiping) => "wiping",
+            Event::Session(Notice::PinsDelayed) => "the next PIN has to wait",
             Event::Erased => "erased",
             Event::ReceiptAcknowledged => "receipt acknowledged",
         };

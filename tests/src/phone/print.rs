@@ -44,6 +44,8 @@ pub(super) fn status(status: &Status, as_json: bool) -> anyhow::Result<()> {
         status.lease.as_ref().map(|lease| format!("{} until {}", word(&lease.mode), lease.ends_at)),
     );
     line("open until", status.open_until.map(|until| until.to_string()));
+    line("wrong PINs", (status.wrong_pins > 0).then(|| status.wrong_pins.to_string()));
+    line("next PIN at", status.unlock_after.map(|at| at.to_string()));
     line("vault epoch", Some(status.vault_epoch.to_string()));
     line("confinement", Some(word(&status.confinement)));
     line("last contact", status.last_contact.map(|at| at.to_string()));

@@ -123,7 +123,7 @@ impl Site {
                 https: self.https(),
                 https_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             },
-            devices: mdm_server::config::Devices::default(),
+            devices: mdm_server::config::Devices { wrong_pin_delay_seconds: 0, ..Default::default() },
             documents: mdm_server::config::Documents::default(),
             notes: mdm_server::config::Notes::default(),
         }

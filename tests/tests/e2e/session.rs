@@ -135,6 +135,11 @@ fn block_and_wipe_end_content_on_connections_that_had_proved_it() {
     let proved = runtime.block_on(prove(&device, &holder, &key)).unwrap();
     assert_eq!(proved.kind(), Some(Kind::GrantAccepted));
     holder.order(&world, "wipe").unwrap();
+    // The connection that had proved it is asked first: it was cut off, and says so.
+    let old = runtime.block_on(ask_for_content(&device));
+    let closed = runtime.block_on(device.closed()).unwrap();
+    assert_eq!(closed, Answer::Closed(5), "a command waits");
+    assert!(old.is_err() || old.is_ok_and(|(_, answer)| answer == Answer::Closed(5)));
     let device = runtime.block_on(RawDevice::connect(world.quic(), Some(&identity))).unwrap();
     assert_eq!(ask(&device).kind(), Some(Kind::Command), "the wipe and nothing else");
     assert_eq!(runtime.block_on(prove(&device, &holder, &key)).unwrap().kind(), Some(Kind::Command));

@@ -288,7 +288,7 @@ impl Peer {
         let mut exchange = Exchange::accepted(connection.accept_bi().await.ok()?);
         let start: EnrolStart = self.next(&mut exchange).await?;
         if self.lies(Lie::BoundUnproven) {
-            exchange.send(&Refused { reason: RefusalReason::CodeBound }).await.ok()?;
+            exchange.send(&Refused::from(RefusalReason::CodeBound)).await.ok()?;
             connection.closed().await;
             return None;
         }
@@ -303,7 +303,7 @@ impl Peer {
         assert!(register.device_key.verify(&message, &register.device_key_proof));
         let foreign = self.shared.lock().unwrap().foreign_key == Some(register.device_key.clone());
         if foreign || self.lies(Lie::Bound) {
-            exchange.send(&Refused { reason: RefusalReason::CodeBound }).await.ok()?;
+            exchange.send(&Refused::from(RefusalReason::CodeBound)).await.ok()?;
             connection.closed().await;
             return None;
         }
@@ -516,7 +516,7 @@ impl Peer {
             self.shared.lock().unwrap().proofs += 1;
             exchange.send(&GrantAccepted { until: Timestamp::now() }).await.ok()
         } else {
-            exchange.send(&Refused { reason: RefusalReason::NoGrant }).await.ok()
+            exchange.send(&Refused::from(RefusalReason::NoGrant)).await.ok()
         }
     }
 
@@ -526,7 +526,7 @@ impl Peer {
             self.shared.lock().unwrap().grant = None;
             exchange.send(&GrantEnded {}).await.ok()
         } else {
-            exchange.send(&Refused { reason: RefusalReason::NoGrant }).await.ok()
+            exchange.send(&Refused::from(RefusalReason::NoGrant)).await.ok()
         }
     }
 

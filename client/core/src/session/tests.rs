@@ -1,5 +1,7 @@
 //! The session against a server that signs what it is asked to: single stories, then any history.
 
+mod delay;
+
 use super::*;
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -84,7 +86,7 @@ impl Server {
 const MAX_OPEN: u64 = 900;
 
 fn policy(lease_mode: LeaseMode) -> Policy {
-    Policy { lease_mode, max_open_seconds: MAX_OPEN as u32, ..Policy::default() }
+    Policy { lease_mode, max_open_seconds: MAX_OPEN as u32, wrong_pin_delay_seconds: 0, ..Policy::default() }
 }
 
 fn order(counter: u32) -> Order {
@@ -92,7 +94,7 @@ fn order(counter: u32) -> Order {
 }
 
 fn unlock_online(server: &Server, session: &mut Session, at: u64, mode: LeaseMode, seconds: u32) {
-    session.begin_online_unlock().unwrap();
+    session.begin_online_unlock(moment(0)).unwrap();
     let lease = session.granted(&server.grant(mode, seconds)).unwrap();
     session.opened_online(moment(at), lease.as_ref());
 }
@@ -147,10 +149,10 @@ fn wrong_pins_without_the_server_end_the_lease() {
     session.lock();
     for _ in 1..crate::lease::OFFLINE_TRIES {
         session.begin_offline_unlock(moment(10)).unwrap();
-        assert_eq!(session.unlock_failed(moment(11)), vec![]);
+        assert_eq!(session.unlock_failed(moment(11), Tested::Wrong), vec![]);
     }
     session.begin_offline_unlock(moment(12)).unwrap();
-    assert_eq!(session.unlock_failed(moment(13)), vec![Effect::DropOfflineSlot]);
+    assert_eq!(session.unlock_failed(moment(13), Tested::Wrong), vec![Effect::DropOfflineSlot]);
     assert_eq!(session.begin_offline_unlock(moment(14)), Err(UnlockRefusal::NoLease));
 }
 
@@ -164,7 +166,7 @@ fn a_durable_lease_is_stored_while_it_runs_and_after_its_last_try() {
     session.lock();
     for _ in 1..crate::lease::OFFLINE_TRIES {
         session.begin_offline_unlock(moment(70)).unwrap();
-        session.unlock_failed(moment(70));
+        session.unlock_failed(moment(70), Tested::Wrong);
     }
     session.begin_offline_unlock(moment(71)).unwrap();
     let stored =
@@ -176,7 +178,7 @@ fn a_durable_lease_is_stored_while_it_runs_and_after_its_last_try() {
 fn a_lease_signed_by_another_key_opens_nothing() {
     let (server, other) = (Server::make(1), Server::make(1));
     let mut session = server.session();
-    session.begin_online_unlock().unwrap();
+    session.begin_online_unlock(moment(0)).unwrap();
     let refused = session.granted(&other.grant(LeaseMode::Volatile, 5000));
     assert_eq!(refused, Err(VerifyError::WrongKey));
 }
@@ -185,7 +187,7 @@ fn a_lease_signed_by_another_key_opens_nothing() {
 fn a_block_that_overtakes_an_unlock_wins() {
     let server = Server::make(1);
     let mut session = server.session();
-    session.begin_online_unlock().unwrap();
+    session.begin_online_unlock(moment(0)).unwrap();
     let lease = session.granted(&server.grant(LeaseMode::Volatile, 5000)).unwrap();
     session.handle_command(&server.command(Action::Block, order(1))).unwrap();
     let undone = vec![Effect::CloseVault, Effect::DropOfflineSlot];
@@ -208,7 +210,7 @@ fn a_repeated_command_has_no_second_effect() {
     let wipe = server.command(Action::Wipe, order(0));
     assert!(matches!(session.handle_command(&wipe).unwrap()[..], [_, Effect::Erase(_)]));
     assert_eq!(session.handle_command(&wipe), Ok(vec![]));
-    assert_eq!(session.begin_online_unlock(), Err(UnlockRefusal::Wiped));
+    assert_eq!(session.begin_online_unlock(moment(0)), Err(UnlockRefusal::Wiped));
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn a_restart_remembers_a_block() {
     session.handle_command(&server.command(Action::Block, order(1))).unwrap();
     let identity = session.identity().unwrap().clone();
     let mut session = Session::enrolled(identity, policy(LeaseMode::None), session.progress(), None);
-    assert_eq!(session.begin_online_unlock(), Err(UnlockRefusal::Blocked));
+    assert_eq!(session.begin_online_unlock(moment(0)), Err(UnlockRefusal::Blocked));
 }
 
 #[test]
@@ -306,7 +308,7 @@ impl Driver {
                     (self.vault_open, self.offline_until) = (false, None);
                     self.erases += 1;
                 }
-                Effect::StoreLease | Effect::Notify(_) => {}
+                Effect::StoreLease | Effect::StorePinDelay | Effect::Notify(_) => {}
             }
         }
     }
@@ -319,7 +321,7 @@ impl Driver {
         (mode, seconds): (LeaseMode, u32),
         kept: bool,
     ) {
-        if session.begin_online_unlock().is_err() {
+        if session.begin_online_unlock(moment(0)).is_err() {
             return;
         }
         let lease = session.granted(&server.grant(mode, seconds)).unwrap();
@@ -342,7 +344,7 @@ impl Driver {
             self.vault_open = true;
             self.execute(session.opened_offline(moment(at)));
         } else {
-            self.execute(session.unlock_failed(moment(at)));
+            self.execute(session.unlock_failed(moment(at), Tested::Wrong));
         }
     }
 
@@ -381,7 +383,7 @@ proptest! {
                     driver.online(&server, &mut session, at, (mode, seconds), false);
                 }
                 Event::Offline { right_pin } => driver.offline(&mut session, at, right_pin),
-                Event::Fail => driver.execute(session.unlock_failed(moment(at))),
+                Event::Fail => driver.execute(session.unlock_failed(moment(at), Tested::Wrong)),
                 Event::Lock => driver.execute(session.lock()),
                 Event::Pass(seconds) => at += seconds,
                 Event::Hello { max_open } => {

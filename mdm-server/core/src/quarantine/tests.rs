@@ -251,8 +251,8 @@ fn a_tombstone_reads_back() {
 #[test]
 fn a_change_of_a_pin_and_what_became_of_operators_are_read_from_the_journal() {
     let phone = device(&account(), public_key(), DeviceState::Live);
-    let mut changes = crate::unlock::pin_proven(&phone, &[1; 32], at(1));
-    changes.extend(crate::unlock::pin_proven(&phone, &[2; 32], at(2)));
+    let mut changes = crate::unlock::pin_proven(stored(phone.clone()), &[1; 32], at(1));
+    changes.extend(crate::unlock::pin_proven(stored(phone.clone()), &[2; 32], at(2)));
     let id = OperatorId::from_bytes([3; 16]);
     let event = |what, facts: &[(&str, &str)]| {
         let event = AuditEvent::new(at(3), Actor::Server, what, Subject::default()).fact("operator", id);

@@ -73,9 +73,9 @@ impl Story {
 
     /// The PIN of a device becomes the one of that number.
     async fn change_pin(&self, device: EnrolmentId, number: u8) {
-        let stored = self.service().store.device(device).await.unwrap().unwrap().value;
+        let stored = self.service().store.device(device).await.unwrap().unwrap();
         let mark = record_mark(&credential(number));
-        self.service().commit(unlock::pin_proven(&stored, &mark, Timestamp::now())).await.unwrap();
+        self.service().commit(unlock::pin_proven(stored, &mark, Timestamp::now())).await.unwrap();
         // Nobody has signed in with these: to replace one is to register anew.
         self.put_record(device, number).await;
     }

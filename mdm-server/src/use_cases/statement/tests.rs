@@ -45,6 +45,7 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
         last_contact: None,
         last_unlock: None,
         vault_epoch: 0,
+        pin_changes: 0,
         copy_suspected_at: None,
         copy_sign: None,
         runs: mdm_core::run::Runs::default(),

@@ -109,6 +109,7 @@ pub(crate) fn device(number: u32, account: u32) -> Device {
         last_contact: None,
         last_unlock: None,
         vault_epoch: 0,
+        pin_changes: 0,
         copy_suspected_at: None,
         copy_sign: None,
         runs: mdm_core::run::Runs::default(),

@@ -236,6 +236,8 @@ impl Agent {
                     drop_offline(&self.phone)
                 }
                 Effect::StoreLease => self.store_lease(inner),
+                // No policy of this world has a delay, so nothing is ever counted.
+                Effect::StorePinDelay => Ok(()),
                 Effect::Store(progress) => self.store_progress(inner, progress),
                 Effect::Erase(wipe) => {
                     self.begin_erase(inner, wipe);
@@ -280,6 +282,7 @@ impl Agent {
             Notice::Blocked => "phone: blocked",
             Notice::Unblocked => "phone: unblocked",
             Notice::Wiping => "phone: wiping",
+            Notice::PinsDelayed => "phone: pins delayed",
         };
         self.phone.say(what, String::new);
     }

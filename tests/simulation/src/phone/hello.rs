@@ -178,7 +178,7 @@ impl Agent {
                     Ok(exchange.send(&CommandResult { last_applied })?)
                 }
                 (Err(AgentError::Command(_)), _) => {
-                    Ok(exchange.send(&Refused { reason: RefusalReason::ProofFailed })?)
+                    Ok(exchange.send(&Refused::from(RefusalReason::ProofFailed))?)
                 }
                 (Err(error), _) => Err(error),
                 (Ok(()), None) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use client_core::{Moment, State, UnlockRefusal, VerifiedLease};
+use client_core::{Moment, State, Tested, UnlockRefusal, VerifiedLease};
 use shared::crypto::Secret;
 use shared::ids::EnrolmentId;
 use shared::opaque::{FinishedLogin, LoginStart, OpaqueError, client_input, hazmat};
@@ -90,13 +90,13 @@ impl Agent {
         connection: &Connection,
         pin: String,
     ) -> Result<Unlocked, AgentError> {
-        self.inner.borrow_mut().session.begin_online_unlock()?;
+        self.inner.borrow_mut().session.begin_online_unlock(self.phone.moment())?;
         let mut give_up = GiveUp { agent: self, ended: false };
         let outcome = self.exchange_pin(connection, pin).await;
         give_up.ended = true;
         if outcome.is_err() {
             let inner = &mut *self.inner.borrow_mut();
-            let effects = inner.session.unlock_failed(self.phone.moment());
+            let effects = inner.session.unlock_failed(self.phone.moment(), Tested::Wrong);
             self.execute_all(inner, effects);
         }
         match outcome {
@@ -267,7 +267,7 @@ impl Agent {
         give_up.ended = true;
         let inner = &mut *self.inner.borrow_mut();
         if opened.is_err() {
-            let effects = inner.session.unlock_failed(self.phone.moment());
+            let effects = inner.session.unlock_failed(self.phone.moment(), Tested::Wrong);
             self.execute_all(inner, effects);
         }
         let vault_key = opened?;

@@ -83,6 +83,7 @@ fn inside(office: &Office) -> Vec<Named> {
         ("device-erased", format!("/devices/{}", erased.device)),
         ("device-block", format!("/devices/{device}/block")),
         ("device-unblock", format!("/devices/{}/unblock", blocked.device)),
+        ("device-reset", format!("/devices/{}/reset-attempts", blocked.device)),
         ("device-wipe", format!("/devices/{device}/wipe")),
         ("batches", "/batches".to_owned()),
         ("batch-new", "/batches/new".to_owned()),

@@ -22,7 +22,7 @@ pub(crate) struct Office {
     pub(crate) invitation: String,
     /// Somebody whose phone is switched on and unlocked.
     pub(crate) reached: Holder,
-    /// Somebody whose phone is blocked and off.
+    /// Somebody whose phone is blocked and off, and at which somebody has tried a PIN.
     pub(crate) blocked: Holder,
     /// Somebody whose phone was wiped while it was off.
     pub(crate) lost: Holder,
@@ -62,6 +62,7 @@ impl Office {
         let order = |holder: &Holder, what: &str, why: &str| {
             world.mdmctl(&["devices", what, &holder.device, "--reason", why]).unwrap();
         };
+        blocked.phone.try_unlock("000000000").unwrap().expect_failure("a wrong PIN").unwrap();
         order(&blocked, "block", "出張先で紛失した可能性");
         order(&lost, "block", "タクシーに置き忘れ");
         order(&lost, "wipe", "タクシーに置き忘れ");

@@ -150,3 +150,30 @@ fn a_block_that_was_obeyed_is_there_after_any_power_cut_and_the_lease_is_not() {
     let said = blocked(&folder, true).unwrap_err().to_string();
     assert!(said.contains("the block was obeyed and the phone is"), "{said}");
 }
+
+#[test]
+fn an_enrolment_that_is_discarded_leaves_a_home_that_opens_wherever_the_power_is_cut() {
+    let world = World::new().unwrap();
+    let holder = holder(&world, "discarded").unwrap();
+    // As if the answer to the upload of the PIN had been lost; and then the letter of another person is used.
+    crate::thief::edit_state(&holder.phone, |state| state.confirmed = false).unwrap();
+    let other = world.hire("other", 1).unwrap().pop().unwrap();
+    let server = world.quic().to_string();
+    let recorder = Recorder::new(&world, holder.phone.home()).unwrap();
+    let enrol = ["enrol", "--code", &other.code, "--server", &server, "--pin", crate::thief::PIN];
+    let mut command = holder.phone.command(&enrol).unwrap();
+    let finished = Process::spawn("phone enrol", recorder.prepare(&mut command)).unwrap().finish().unwrap();
+    let said = finished.expect_failure("a key that is another person's").unwrap();
+    let recording = recorder.finish().unwrap();
+    let (mut before, mut after) = (0, 0);
+    let tally = cut_everywhere(&recording, 400, &[], |folder, _, _| {
+        match start(folder)?.1 {
+            State::Locked => before += 1,
+            State::Unenrolled => after += 1,
+            state => anyhow::bail!("the phone is {state:?}"),
+        }
+        Ok(())
+    });
+    println!("discarded: {}; {before} not yet, {after} discarded; {said}", tally.unwrap());
+    assert!(before > 0 && after > 0);
+}

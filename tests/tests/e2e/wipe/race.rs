@@ -103,7 +103,12 @@ fn a_device_that_reads_no_answers_puts_off_others_of_its_enrolment_but_not_its_w
 #[test]
 fn no_unlock_answer_leaves_after_a_wipe_that_races_with_many_unlocks() {
     let mut world = World::prepared().unwrap();
-    world.edit_config(|config| config.devices.unlock_attempts = 100).unwrap();
+    world
+        .edit_config(|config| {
+            config.devices.unlock_attempts = 100;
+            config.devices.logins_per_minute = 10_000;
+        })
+        .unwrap();
     world.start().unwrap();
     let runtime = runtime().unwrap();
     let holder = holder(&world, "race").unwrap();

@@ -1,0 +1,107 @@
+//! The wait after wrong PINs, over restarts of the app, with the server and without.
+
+use std::sync::Arc;
+
+use client_core::{Notice, State, UnlockRefusal};
+use shared::policy::LeaseMode;
+use zeroize::Zeroizing;
+
+use super::peer::Peer;
+use super::{Watch, new_home, open, open_watched, pin, request};
+use crate::agent::{Agent, Event};
+use crate::error::AgentError;
+use crate::unlock::UnlockError;
+
+async fn wrong(agent: &Arc<Agent>) -> UnlockError {
+    agent.unlock(Zeroizing::new("000000".to_owned())).await.unwrap_err()
+}
+
+/// Whether the right PIN, too, has to wait.
+async fn waits(agent: &Arc<Agent>) -> bool {
+    let refused = agent.unlock(pin()).await;
+    matches!(
+        refused,
+        Err(UnlockError::Agent(AgentError::Refused(UnlockRefusal::TooSoon { seconds: 1..=60 })))
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fourth_pin_has_to_wait_also_after_a_restart_and_costs_no_attempt_meanwhile() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let watch = Arc::new(Watch::default());
+    let agent = open_watched(&home, watch.clone());
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    for left in [9, 8, 7] {
+        assert!(agent.status().unlock_after.is_none());
+        assert!(
+            matches!(wrong(&agent).await, UnlockError::PinWrong { attempts_left } if attempts_left == left)
+        );
+    }
+    assert!(watch.events.lock().unwrap().contains(&Event::Session(Notice::PinsDelayed)));
+    assert!(waits(&agent).await);
+    assert_eq!((agent.state(), agent.status().wrong_pins), (State::Locked, 3));
+    agent.close(link.unwrap()).await;
+    drop(agent);
+
+    let agent = open(&home);
+    assert!(agent.status().unlock_after.is_some());
+    let refused = agent.connect_and_unlock(pin()).await.err().unwrap();
+    assert!(refused.to_string().contains("try again in"), "{refused}");
+    // The control: the wait over, the same PIN opens, and the count begins anew.
+    let now = crate::moment();
+    let past = client_core::Moment { boot: client_core::BootTime::from_start(Default::default()), ..now };
+    let waited = agent.inner().device.as_ref().unwrap().pin_delay.clone().unwrap();
+    assert!(waited.resume(now, crate::clock::boot_id()).left(now.boot).is_some());
+    {
+        let mut inner = agent.inner();
+        let over = waited.resume(past, [7; 16]);
+        assert!(over.left(now.boot).is_none(), "this machine is up for longer than the wait");
+        let device = inner.device.clone().unwrap();
+        let session =
+            client_core::Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
+        inner.session = session.after_wrong_pins(over);
+    }
+    agent.connect_and_unlock(pin()).await.unwrap();
+    assert_eq!(agent.status().wrong_pins, 0);
+    drop(agent);
+    assert_eq!(open(&home).status().wrong_pins, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_a_durable_lease_the_wait_outlasts_the_process_and_charges_no_try() {
+    let peer = Peer::start(LeaseMode::Durable).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.close(link.unwrap()).await;
+    peer.shut();
+    for left in [4, 3, 2] {
+        assert!(
+            matches!(wrong(&agent).await, UnlockError::PinWrongOffline { tries_left } if tries_left == left)
+        );
+    }
+    assert!(waits(&agent).await);
+    drop(agent);
+    let agent = open(&home);
+    assert!(waits(&agent).await);
+    let tries = agent.inner().session.lease(crate::moment().boot).unwrap().tries_left();
+    assert_eq!(tries, 2, "who has to wait is charged nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_that_no_server_has_tested_does_not_count() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.close(link.unwrap()).await;
+    peer.shut();
+    for _ in 0..5 {
+        assert!(matches!(agent.unlock(pin()).await, Err(UnlockError::Offline)));
+    }
+    assert_eq!(agent.status().wrong_pins, 0);
+}
