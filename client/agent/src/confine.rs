@@ -92,7 +92,7 @@ impl Allowed {
 }
 
 /// What every phone reads outside its home, and why. Nothing personal lies there.
-const SYSTEM: [(&str, &str); 18] = [
+const SYSTEM: [(&str, &str); 19] = [
     ("/etc/ld.so.cache", "where libraries are: the resolver loads its own when it is first used"),
     ("/lib", "libraries"),
     ("/lib64", "libraries"),
@@ -110,6 +110,10 @@ const SYSTEM: [(&str, &str); 18] = [
     ("/run/resolvconf", "the same"),
     ("/etc/localtime", "the time zone"),
     ("/usr/share/zoneinfo", "time zones"),
+    (
+        "/proc/sys/kernel/random/boot_id",
+        "whether the clock since the start is still the same: waits and leases run on it",
+    ),
     ("/sys/devices/system/cpu", "how many processors there are"),
 ];
 

@@ -98,6 +98,8 @@ impl Link {
         for address in resolved {
             match Self::open_address(server, address, config.clone()).await {
                 Ok(link) => return Ok(link),
+                // A server that answers with another key says more than an address that cannot be reached.
+                Err(_) if matches!(last, ConnectError::WrongServer(_)) => {}
                 Err(error) => last = error,
             }
         }

@@ -19,7 +19,7 @@ use crate::index::{Index, Listed, Part, Root, chain_base};
 use crate::keys::{Sealed, key_epoch};
 use crate::mark::Marked;
 use crate::name::Name;
-use crate::records::{MAX_EPOCHS_AHEAD, Opened, Vault, Writer, next_generation};
+use crate::records::{EntryInfo, MAX_EPOCHS_AHEAD, Opened, Vault, Writer, next_generation};
 use crate::slots::VaultKey;
 use crate::store::StoreError;
 
@@ -117,7 +117,10 @@ impl Vault {
             Err(error) => return Err(error),
         };
         let lost = vault.check()?;
-        vault.begin_anew(&lost, marked, rng)?;
+        // What was sent of a thing that is lost here must not be taken for a thing that was deleted here.
+        let is_whole = lost.is_empty() && !salvaged.index_lost && salvaged.commits_lost == 0;
+        let sent = if is_whole { Vec::new() } else { vault.list(Collection::Outbox)? };
+        vault.begin_anew(&lost, &sent, marked, rng)?;
         salvaged.lost.extend(lost);
         salvaged.kept = vault.index().count();
         vault.sweep()?;
@@ -137,10 +140,11 @@ impl Vault {
         Self::create(home, key, enrolment, rng)
     }
 
-    /// Writes the index anew without what is lost, under keys of a new epoch and with a generation above all that were.
+    /// Writes the index anew without what is lost and those records of what was `sent`, under keys of a new epoch and with a generation above all that were.
     fn begin_anew(
         &self,
         lost: &[Lost],
+        sent: &[EntryInfo],
         marked: Marked,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<(), VaultError> {
@@ -150,6 +154,8 @@ impl Vault {
                 let space = space_of(*collection, *unfinished);
                 name.iter().for_each(|name| index.remove(space, name));
             }
+            let outbox = space_of(Collection::Outbox, false);
+            sent.iter().for_each(|record| index.remove(outbox, &record.name));
             let mut writer = self.writer();
             let generation = writer.root.generation.max(next_generation(marked.generation));
             writer.root = Root { generation, base: generation, pieces: 0, chain: [0; 32] };

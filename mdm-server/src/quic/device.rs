@@ -97,21 +97,21 @@ pub(super) async fn serve(service: Arc<Service>, connection: Connection) {
                 tokio::spawn(async move { answer(&service, &caller, Exchange::new(stream)).await });
             }
             Some(signed) = commands.recv() => {
-                let (service, connection) = (service.clone(), connection.clone());
-                tokio::spawn(async move { deliver(&service, enrolment, &connection, signed).await });
+                let (service, caller) = (service.clone(), caller.clone());
+                tokio::spawn(async move { deliver(&service, &caller, signed).await });
             }
         }
     }
 }
 
 /// Sends a command on a stream of its own and notes that it was applied.
-async fn deliver(service: &Service, enrolment: EnrolmentId, connection: &Connection, command: Vec<u8>) {
-    let Ok(stream) = connection.open_bi().await else { return };
+async fn deliver(service: &Service, caller: &Caller, command: Vec<u8>) {
+    let Ok(stream) = caller.connection.open_bi().await else { return };
     let mut exchange = Exchange::new(stream);
     let result = async {
         exchange.send(&CommandMessage { command }).await?;
         let applied: CommandResult = exchange.receive().await?;
-        note_applied(service, enrolment, applied).await
+        note_applied(service, caller, applied).await
     };
     // A wipe is answered by a receipt on another stream, and a device that went away asks again at its next hello.
     if let Err(ExchangeError::Server(error)) = result.await {
@@ -119,13 +119,15 @@ async fn deliver(service: &Service, enrolment: EnrolmentId, connection: &Connect
     }
 }
 
+/// In the enrolment's turn, as whatever a device can have written: a flood of these does not get before a wipe.
 async fn note_applied(
     service: &Service,
-    enrolment: EnrolmentId,
+    caller: &Caller,
     applied: CommandResult,
 ) -> Result<(), ExchangeError> {
+    let _held = caller.turn(service).await?;
     retry_on_conflict(|| async {
-        if let Some(device) = service.store.device(enrolment).await?
+        if let Some(device) = service.store.device(caller.enrolment).await?
             && device.value.wipe().is_none()
         {
             service.commit(hello::applied(device, applied.last_applied, service.clock.now())).await?;
@@ -136,9 +138,10 @@ async fn note_applied(
     .map_err(ExchangeError::from)
 }
 
-async fn note_pins(service: &Service, enrolment: EnrolmentId, taken: PinsTaken) -> Result<(), ExchangeError> {
+async fn note_pins(service: &Service, caller: &Caller, taken: PinsTaken) -> Result<(), ExchangeError> {
+    let _held = caller.turn(service).await?;
     retry_on_conflict(|| async {
-        if let Some(device) = service.store.device(enrolment).await?
+        if let Some(device) = service.store.device(caller.enrolment).await?
             && device.value.wipe().is_none()
         {
             service.commit(hello::pins_taken(device, taken.order, service.clock.now())).await?;
@@ -172,12 +175,12 @@ async fn dispatch(service: &Service, caller: &Caller, exchange: &mut Exchange) -
         Kind::NotesRequest => notes::changes(service, caller, frame.decode()?, exchange).await,
         Kind::NoteOffer => notes::offer(service, caller, frame.decode()?, exchange).await,
         Kind::NoteRequest => notes::contents(service, caller, frame.decode()?, exchange).await,
-        Kind::CommandResult => note_applied(service, caller.enrolment, frame.decode()?).await,
+        Kind::CommandResult => note_applied(service, caller, frame.decode()?).await,
         Kind::SecondDevice => {
             let SecondDevice {} = frame.decode()?;
             second_device::give(service, caller, exchange).await
         }
-        Kind::PinsTaken => note_pins(service, caller.enrolment, frame.decode()?).await,
+        Kind::PinsTaken => note_pins(service, caller, frame.decode()?).await,
         other => Err(shared::wire::DecodeError::Unexpected(other).into()),
     }
 }

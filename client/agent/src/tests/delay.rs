@@ -26,18 +26,16 @@ async fn waits(agent: &Arc<Agent>) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fourth_pin_has_to_wait_also_after_a_restart_and_costs_no_attempt_meanwhile() {
+async fn the_fourth_pin_has_to_wait_also_after_a_restart() {
     let peer = Peer::start(LeaseMode::None).await;
     let (_folder, home) = new_home();
     let watch = Arc::new(Watch::default());
     let agent = open_watched(&home, watch.clone());
     agent.enrol(request(&peer)).await.unwrap();
     let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
-    for left in [9, 8, 7] {
+    for _ in 0..3 {
         assert!(agent.status().unlock_after.is_none());
-        assert!(
-            matches!(wrong(&agent).await, UnlockError::PinWrong { attempts_left } if attempts_left == left)
-        );
+        assert!(matches!(wrong(&agent).await, UnlockError::PinWrong { .. }));
     }
     assert!(watch.events.lock().unwrap().contains(&Event::Session(Notice::PinsDelayed)));
     assert!(waits(&agent).await);
