@@ -124,15 +124,15 @@ fn a_wipe_is_synced_at_each_step_before_it_is_acknowledged() {
     assert_synced("wipe", &honest, &control, &["db/db", "unlock-records"]);
 }
 
-/// The first datagram that can carry KE2, by its size: the frame, and what QUIC adds to it (RFC 9000 section 17.3, RFC
-/// 9001 section 5.3, and perhaps an acknowledgement). Other messages are smaller or larger.
+/// The last datagram that can carry KE2, by its size: the frame, and what QUIC adds to it (RFC 9000 section 17.3, RFC
+/// 9001 section 5.3, and perhaps an acknowledgement). The answer to the hello before it may be as large; what follows it is smaller.
 fn ke2_datagram(traced: &Traced) -> &Call {
     const KE2: usize = 320; // RFC 9807 section 6.1 with ristretto255 and SHA-512
     let frame = UnlockChallenge { ke2: vec![0; KE2], attempts_left: 9 }.to_frame().len() as i64;
     let sent = |call: &&Call| call.is_send_to("UDP:") && call.result.is_some();
     let carries = |call: &&Call| sent(call) && (frame + 24..frame + 72).contains(&call.result.unwrap_or(0));
     let sizes = || traced.trace.0.iter().filter(sent).filter_map(|call| call.result).collect::<Vec<_>>();
-    let found = traced.trace.0.iter().find(carries);
+    let found = traced.trace.0.iter().rev().find(carries);
     found.unwrap_or_else(|| panic!("no datagram has a frame of {frame} bytes in it; sent were {:?}", sizes()))
 }
 

@@ -121,6 +121,33 @@ fn what_was_made_offline_goes_up_once_and_comes_to_the_next_phone_of_the_same_pe
     assert!(!listed.contains("other/file"), "{listed}");
 }
 
+#[test]
+fn a_sent_photo_that_a_repair_drops_comes_back_and_is_not_taken_for_deleted() {
+    let world = World::new().unwrap();
+    let holder = holder(&world, "repaired").unwrap();
+    let running = switched_on(&holder.phone);
+    let (note, picture) = (make_id(), make_id());
+    let photo_name = format!("notes/{note}/{picture}.jpg");
+    holder.phone.put(&name(note), MARKER).unwrap();
+    holder.phone.put(&photo_name, &photo()).unwrap();
+    until_sent(&holder.phone, 2);
+    running.kill().unwrap();
+    let contents = e2e::world::files::files(&holder.phone.home().join("vault/content")).unwrap();
+    let [content] = contents.as_slice() else { panic!("{contents:?}") };
+    let mut bytes = std::fs::read(content).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(content, bytes).unwrap();
+
+    let repaired = holder.phone.call(&["repair", "--pin", PIN]).unwrap().expect_success("repair").unwrap();
+    assert!(repaired.text().contains(&format!("lost: Files {photo_name}: chunk")), "{}", repaired.text());
+    let _running = switched_on(&holder.phone);
+    wait::until("the photo is back", || (holder.phone.get(&photo_name).ok()? == photo()).then_some(()))
+        .unwrap();
+    until_sent(&holder.phone, 2);
+    assert_eq!(holder.phone.get(&name(note)).unwrap(), MARKER);
+    assert_eq!(stored(&world), 2, "nothing was sent anew");
+}
+
 /// Another device of the same account, played at the server's store.
 struct OtherDevice<'a> {
     world: &'a LocalWorld,

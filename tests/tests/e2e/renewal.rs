@@ -66,9 +66,11 @@ fn a_certificate_is_renewed_once_in_its_last_month_and_the_old_one_goes_on_worki
     sync(&holder.phone);
     assert_eq!((certificate(&holder.phone) == second, renewed(&world)), (true, 1), "once");
 
-    let old = Identity::with_certificate(&key, &first);
-    let stranger = Identity::self_signed(Identity::fresh().unwrap().pkcs8(), Validity::ALWAYS).unwrap();
     world.clock().advance(days(100));
+    holder.phone.unlock(PIN).unwrap();
+    let last_run = DeviceState::load(&Home::new(holder.phone.home())).unwrap().unwrap().last_run;
+    let old = Identity::with_certificate(&key, &first).after(last_run);
+    let stranger = Identity::self_signed(Identity::fresh().unwrap().pkcs8(), Validity::ALWAYS).unwrap();
     runtime().unwrap().block_on(async {
         let device = RawDevice::connect(world.quic(), Some(&old)).await.unwrap();
         assert_eq!(device.hello().await.unwrap().kind(), Some(Kind::HelloReply), "long expired");
@@ -78,7 +80,6 @@ fn a_certificate_is_renewed_once_in_its_last_month_and_the_old_one_goes_on_worki
         let device = RawDevice::connect(world.quic(), Some(&stranger)).await.unwrap();
         assert_ne!(device.hello().await.ok().and_then(|answer| answer.kind()), Some(Kind::HelloReply));
     });
-    holder.phone.unlock(PIN).unwrap();
 }
 
 #[test]
@@ -136,17 +137,15 @@ fn is_whole(folder: &Path) -> Result<Vec<u8>> {
 fn a_phone_that_is_killed_at_any_write_of_its_new_certificate_has_one_of_the_two() {
     let (world, holder) = due();
     let old = certificate(&holder.phone);
-    // Each copy asks anew: the server has to think so.
+    // Each copy asks anew, as the only one: the server has to think so.
     let device = holder.enrolment().unwrap();
     let service = world.service().unwrap();
     let before = world.block_on(service.store.device(device)).unwrap().unwrap().value;
     let due_again = || {
         world.block_on(async {
             let stored = service.store.device(device).await.unwrap().unwrap();
-            let mut value = stored.value;
-            value.certificate_until = before.certificate_until;
             let mut changes = mdm_core::change::Changeset::default();
-            changes.update(stored.version, mdm_core::change::Record::Device(value));
+            changes.update(stored.version, mdm_core::change::Record::Device(before.clone()));
             service.store.commit(changes).await.unwrap();
         });
     };
@@ -172,5 +171,6 @@ fn a_phone_that_is_killed_at_any_write_of_its_new_certificate_has_one_of_the_two
     }
     println!("renewal: {writes} writes; {olds} kills left the old certificate, {news} the new one");
     assert!(olds > 0 && news > 0, "kills on one side of the change only");
+    due_again();
     holder.phone.unlock(PIN).unwrap();
 }

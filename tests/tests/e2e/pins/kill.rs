@@ -86,6 +86,12 @@ fn a_recovery_that_is_killed_anywhere_is_done_or_not_and_the_phone_finds_the_ser
     killed_anywhere("recover", "--recovery-key", RECOVERY_KEY_FILE, Happening::PinsRecovered);
 }
 
+fn started(world: &World) -> World {
+    let mut copy = world.copy().unwrap();
+    copy.start().unwrap();
+    copy
+}
+
 fn synced(world: &World, holder_home: &Path, mode: Mode) -> (Finished, usize) {
     let shim = Shim::over(world, holder_home, mode).unwrap();
     shim.arm().unwrap();
@@ -104,25 +110,24 @@ fn a_phone_that_is_killed_while_it_takes_an_update_has_the_old_set_or_the_new_an
     let before = known_to(&holder.phone).unwrap();
     world.stop().unwrap();
     rotate(&world, &offline(&world, SPARE_KEY_FILE), &world.folder().join("spare-2")).unwrap();
-    world.start().unwrap();
-    let copy = |name: &str| holder.phone.copy(name).unwrap();
-    let counted = copy("counted");
-    let (finished, writes) = synced(&world, counted.home(), Mode::Count);
+    let counted = started(&world);
+    let (finished, writes) = synced(&counted, counted.phone("phone").home(), Mode::Count);
     finished.expect_success("counted and not killed").unwrap();
+    drop(counted);
     let (mut old, mut new) = (0, 0);
-    for (number, mode) in points(writes).into_iter().enumerate() {
-        let phone = copy(&format!("killed-{number}"));
-        let (finished, _) = synced(&world, phone.home(), mode);
+    for mode in points(writes) {
+        // Each phone has a server of its own: two of one phone at one server are blocked.
+        let copy = started(&world);
+        let phone = copy.phone("phone");
+        let (finished, _) = synced(&copy, phone.home(), mode);
         assert!(finished.status.code().is_none(), "{mode:?} of {writes}: {}", finished.said());
         match known_to(&phone).unwrap() == before {
             true => old += 1,
             false => new += 1,
         }
-        // Not an unlock: of many copies of one phone, the second to unlock would be blocked.
-        phone.sync().unwrap().expect_success("the phone that was killed").unwrap();
+        phone.unlock(PIN).unwrap();
         assert_ne!(known_to(&phone).unwrap(), before);
     }
-    holder.phone.unlock(PIN).unwrap();
     println!("phone sync: {writes} writes; {old} kills left the old set, {new} the new one");
     assert!(old > 0 && new > 0, "kills on one side of the change only");
 }

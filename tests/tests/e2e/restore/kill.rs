@@ -36,6 +36,7 @@ fn points(writes: usize) -> Vec<Mode> {
 #[test]
 fn a_restore_that_was_killed_is_refused_by_name_and_done_again() {
     let mut world = World::new().unwrap();
+    let owner = world.owner().unwrap();
     let kept = holder(&world, "kept").unwrap();
     kept.phone.unlock(PIN).unwrap();
     let backup = Backup::make(&world, "backups").unwrap();
@@ -57,12 +58,17 @@ fn a_restore_that_was_killed_is_refused_by_name_and_done_again() {
 
     // The backup itself was noted in the journal, maybe behind what is in it.
     let backed_up = entries - 1;
-    let (mut refused, mut whole) = (0, 0);
+    let (mut refused, mut whole, mut beyond) = (0, 0, 0);
     for mode in points(writes) {
         let mut killed = world.copy().unwrap();
         let shim = Shim::new(&killed, mode).unwrap();
         shim.arm().unwrap();
-        shimmed(&killed, &shim, &killed.data(), &arguments).expect_killed();
+        let finished = shimmed(&killed, &shim, &killed.data(), &arguments);
+        // The store's own writes are some more or less from run to run: the last of the counted may not come.
+        match finished.status.success() {
+            true => beyond += 1,
+            false => finished.expect_killed(),
+        }
         let begun = fs::read_dir(killed.data()).is_ok_and(|mut entries| entries.next().is_some());
         match killed.start() {
             Ok(()) => whole += 1,
@@ -83,18 +89,23 @@ fn a_restore_that_was_killed_is_refused_by_name_and_done_again() {
         }
         // Whether it was whole or done again: all that was backed up is there, and the vault opens by it.
         said_quarantine(killed.phone("kept").try_unlock(PIN).unwrap());
+        killed.renew_token(&owner).unwrap();
         assert_eq!(holdings(&killed), expected, "{mode:?}");
         opens_again(&mut killed);
         killed.stop().unwrap();
         assert_eq!(history(&killed, backed_up), expected_history[..backed_up], "{mode:?}");
     }
-    println!("{writes} writes of a restore, {POINTS} kills: {refused} refused by name, {whole} were whole");
+    println!(
+        "{writes} writes of a restore, {POINTS} kills: {refused} refused by name, {whole} whole, {beyond} not killed"
+    );
+    assert!(beyond <= 2, "{beyond} of {POINTS} were not killed");
     assert!(refused * 2 > POINTS, "only {refused} of {POINTS} kills fell into the restore");
 }
 
 #[test]
 fn a_backup_that_was_killed_is_whole_or_not_there() {
     let mut world = World::new().unwrap();
+    let owner = world.owner().unwrap();
     let kept = holder(&world, "kept").unwrap();
     kept.phone.unlock(PIN).unwrap();
     world.stop().unwrap();
@@ -143,6 +154,7 @@ fn a_backup_that_was_killed_is_whole_or_not_there() {
         backup.restore(&killed, &[]).unwrap().expect_success("the backup").unwrap();
         killed.start().unwrap();
         said_quarantine(killed.phone("kept").try_unlock(PIN).unwrap());
+        killed.renew_token(&owner).unwrap();
         let without_last_unlock = |mut known: Value| {
             // The phone was unlocked after the backup.
             known["devices"][0].as_object_mut().unwrap().remove("last_unlock");
