@@ -167,10 +167,12 @@ pub fn unblock(
         DeviceState::Enrolling | DeviceState::Live => Err(CommandError::NotBlocked),
         DeviceState::Blocked if !account_may_work => Err(CommandError::AccountMayNotWork),
         DeviceState::Blocked => {
-            // Whoever unblocks has judged it.
-            device.value.copy_suspected_at = None;
+            // Whoever unblocks has judged it. The runs of a device that was suspected begin anew; those of another go on, or the
+            // late hello of a process that is dead would be taken for the first.
+            if device.value.copy_suspected_at.take().is_some() {
+                device.value.runs = Runs::default();
+            }
             device.value.copy_sign = None;
-            device.value.runs = Runs::default();
             issue(device, Action::Unblock, DeviceState::Live, instruction, signer, rng)
         }
     }

@@ -223,13 +223,13 @@ async fn greet(
     if let Some(signed) = &hello.signed_checkpoint {
         quarantine::shown(service, caller.enrolment, signed).await?;
     }
-    second::lives_if_forked(service, caller, &hello).await?;
+    let lives = second::lives_if_forked(service, caller, &hello).await?;
     let held = caller.turn(service).await?;
     let device = load(service, caller.enrolment).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
     }
-    second::block_if_copied(service, caller, &hello).await?;
+    second::block_if_copied(service, caller, &hello, lives).await?;
     let policy = service.config.policy(device.value.description.key_level);
     let greeting = retry_on_conflict(|| async {
         let Some(device) = service.store.device(caller.enrolment).await? else {

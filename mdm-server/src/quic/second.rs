@@ -32,35 +32,40 @@ async fn answers(connection: &Connection, run: RunId) -> bool {
     matches!(timeout(PROBE_WITHIN, asked).await, Ok(Ok(answer)) if answer.run == run)
 }
 
-/// Before a hello is answered, without its enrolment's turn: a run that does not follow has to show that it lives. A hello that
-/// was on its way for long, from a process that is dead, is left without an answer and changes nothing.
+/// Before a hello is answered, without its enrolment's turn: a run that does not follow has to show that it lives, and whether it
+/// had to. A hello that was on its way for long, from a process that is dead, is left without an answer and changes nothing.
 pub(super) async fn lives_if_forked(
     service: &Service,
     caller: &Caller,
     hello: &Hello,
-) -> Result<(), ExchangeError> {
+) -> Result<bool, ExchangeError> {
     let device = load(service, caller.enrolment).await?.value;
     if device.wipe().is_some() || !run::is_new_fork(&device, hello.run, service.epoch()) {
-        return Ok(());
+        return Ok(false);
     }
     match hello.run {
         Some(run) if !answers(&caller.connection, run.id).await => Err(ExchangeError::Gone),
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 
 /// Blocks the device if a hello, or what it says of its vault, shows that there is a copy of it. For who holds its turn, after
-/// [`lives_if_forked`].
+/// [`lives_if_forked`]. One that came to be a fork only since then, by the hello of a later run, has shown nothing: it is left
+/// without an answer, and whoever lives asks again.
 pub(super) async fn block_if_copied(
     service: &Service,
     caller: &Caller,
     hello: &Hello,
+    lives: bool,
 ) -> Result<(), ExchangeError> {
     let device = load(service, caller.enrolment).await?.value;
     if !is_overtaken(&device, hello.vault_epoch, service.clock.now()) {
         devices::block_behind(service, caller.enrolment, hello.vault_epoch).await?;
     }
     if run::is_new_fork(&device, hello.run, service.epoch()) {
+        if !lives {
+            return Err(ExchangeError::Gone);
+        }
         devices::block_copy(service, caller.enrolment, CopySign::Forked, hello.vault_epoch).await?;
     }
     Ok(())

@@ -18,7 +18,10 @@ use crate::thief::{Holder, MARKER, MEMO, PIN, flood, holder, runtime};
 /// A server that gives `attempts` attempts.
 fn world_with(attempts: u16) -> Result<World> {
     let mut world = World::prepared()?;
-    world.edit_config(|config| config.devices.unlock_attempts = attempts)?;
+    world.edit_config(|config| {
+        config.devices.unlock_attempts = attempts;
+        config.devices.logins_per_minute = 10_000;
+    })?;
     world.start()?;
     Ok(world)
 }

@@ -285,7 +285,7 @@ pub fn suffer(
         let invitation = Invitation { hash: InvitationHash(hash), expires_at: acting.now, totp_secret };
         operator.sign_in = SignIn::Invited(invitation);
         let event = acting.event(Happening::OperatorChanged, &operator);
-        events.push(event.fact("sign-in-ended", true).fact("why", "journal"));
+        events.push(event.fact("ended-sign-in", true).fact("why", "journal"));
     }
     if fate.disabled && operator.is_enabled() {
         operator.disabled_at = Some(acting.now);

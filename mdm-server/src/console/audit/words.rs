@@ -150,7 +150,7 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "seats-freed" => "audit-fact-seats-freed",
         "seats-kept" => "audit-fact-seats-kept",
         "seen" => "audit-fact-seen",
-        "sign-in-ended" => "audit-fact-sign-in-ended",
+        "ended-sign-in" => "audit-fact-sign-in-ended",
         "size" => "audit-fact-size",
         "source" => "audit-fact-source",
         "tries" => "audit-fact-tries",
@@ -184,7 +184,7 @@ pub(super) fn personal(language: Language, field: &str) -> String {
 /// A detail's value. Words of the journal are said in the viewer's; numbers, times and digests as they are.
 pub(super) fn value(language: Language, name: &str, value: &str) -> String {
     let key = match (name, value) {
-        ("filtered" | "again" | "rescue" | "invitation-ended" | "sign-in-ended", "true") => "audit-value-yes",
+        ("filtered" | "again" | "rescue" | "invitation-ended" | "ended-sign-in", "true") => "audit-value-yes",
         ("key-file-past-its-day", "true") => "audit-value-yes",
         ("why", "journal") => "audit-value-journal",
         ("why", "pin-changed") => "audit-value-pin-changed",

@@ -68,7 +68,7 @@ fn is_started_over(hands: &Hands, store: &Path) {
     hands.wait_for("The data in this app is damaged");
     assert!(store.join("db").is_file(), "nothing is thrown away by asking");
     hands.touch("Start over");
-    hands.touch("Start over and lose what was not sent");
+    hands.touch("Lose it and start over");
     hands.wait_for("Type your PIN to start over");
     hands.type_pin(PIN, "Start over");
     hands.wait_for_screen(Screen::Repaired);

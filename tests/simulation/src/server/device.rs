@@ -131,13 +131,13 @@ async fn greet(
     hello: Hello,
     exchange: &Exchange,
 ) -> Result<(), ServerError> {
-    second::lives_if_forked(server, caller, &hello).await?;
+    let lives = second::lives_if_forked(server, caller, &hello).await?;
     let held = caller.turn(server).await?;
     let device = server.load(caller.enrolment).await?;
     if device.value.wipe().is_some() {
         return answer_wipe(server, &device.value, exchange);
     }
-    second::block_if_copied(server, caller, &hello).await?;
+    second::block_if_copied(server, caller, &hello, lives).await?;
     let greeting = server
         .retry_on_conflict(async || {
             let device = server.load(caller.enrolment).await?;

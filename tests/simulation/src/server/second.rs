@@ -25,14 +25,14 @@ pub(super) async fn lives_if_forked(
     server: &Server,
     caller: &Caller,
     hello: &Hello,
-) -> Result<(), ServerError> {
+) -> Result<bool, ServerError> {
     let device = server.load(caller.enrolment).await?.value;
     let forked = device.wipe().is_none() && run::is_new_fork(&device, hello.run, EPOCH);
     let (Some(run), true) = (hello.run, forked) else {
-        return Ok(());
+        return Ok(forked);
     };
     match answers(server, &caller.connection, run.id).await {
-        true => Ok(()),
+        true => Ok(true),
         false => Err(ExchangeError::Gone.into()),
     }
 }
@@ -42,9 +42,11 @@ pub(super) async fn block_if_copied(
     server: &Server,
     caller: &Caller,
     hello: &Hello,
+    lives: bool,
 ) -> Result<(), ServerError> {
     let device = server.load(caller.enrolment).await?.value;
     match run::is_new_fork(&device, hello.run, EPOCH) {
+        true if !lives => Err(ExchangeError::Gone.into()),
         true => block_copy(server, caller, CopySign::Forked).await,
         false => Ok(()),
     }
