@@ -3,7 +3,7 @@
 //!
 //! Base and deltas are written in pieces of a few KiB. The root, written with every commit, seals the generation, where the
 //! base is, and a hash over exactly the sealed bytes of base and deltas: a piece that was changed, removed, repeated, moved or
-//! taken from an older time is found. A whole older copy of the vault is not found here; the server compares the vault epoch.
+//! taken from an older time is found. A whole older copy of the vault is not found here: the mark beside it finds it (`mark`).
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashSet};

@@ -214,7 +214,7 @@ impl Vault {
         Arc::clone(&self.closing)
     }
 
-    /// Rises with every commit: a server that has seen a higher one is talking to an older copy.
+    /// Rises with every commit.
     pub fn epoch(&self) -> u64 {
         self.writer().root.generation
     }
