@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use client_core::EraseStep;
 use shared::activation_code::ActivationCode;
+use shared::policy::LeaseMode;
 use vault::Home;
 use zeroize::Zeroizing;
 
@@ -83,6 +84,18 @@ pub(super) fn pin() -> Zeroizing<String> {
 pub(super) fn request(peer: &peer::Peer) -> EnrolRequest {
     let code: &ActivationCode = &peer.code;
     EnrolRequest { code: code.clone(), server: peer.address(), pin: pin(), pins: Vec::new() }
+}
+
+/// A phone that enrolled and was unlocked once, and whose server is not there any more.
+pub(super) async fn left_without_server(mode: LeaseMode) -> (tempfile::TempDir, Home, Arc<Agent>) {
+    let peer = peer::Peer::start(mode).await;
+    let (folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    agent.close(link.unwrap()).await;
+    peer.shut();
+    (folder, home, agent)
 }
 
 /// The files under `folder` that contain `bytes`.

@@ -7,7 +7,7 @@ use shared::policy::LeaseMode;
 use zeroize::Zeroizing;
 
 use super::peer::Peer;
-use super::{Watch, new_home, open, open_watched, pin, request};
+use super::{Watch, left_without_server, new_home, open, open_watched, pin, request};
 use crate::agent::{Agent, Event};
 use crate::error::AgentError;
 use crate::unlock::UnlockError;
@@ -69,13 +69,7 @@ async fn the_fourth_pin_has_to_wait_also_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn within_a_durable_lease_the_wait_outlasts_the_process_and_charges_no_try() {
-    let peer = Peer::start(LeaseMode::Durable).await;
-    let (_folder, home) = new_home();
-    let agent = open(&home);
-    agent.enrol(request(&peer)).await.unwrap();
-    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
-    agent.close(link.unwrap()).await;
-    peer.shut();
+    let (_folder, home, agent) = left_without_server(LeaseMode::Durable).await;
     for left in [4, 3, 2] {
         assert!(
             matches!(wrong(&agent).await, UnlockError::PinWrongOffline { tries_left } if tries_left == left)
@@ -91,13 +85,7 @@ async fn within_a_durable_lease_the_wait_outlasts_the_process_and_charges_no_try
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pin_that_no_server_has_tested_does_not_count() {
-    let peer = Peer::start(LeaseMode::None).await;
-    let (_folder, home) = new_home();
-    let agent = open(&home);
-    agent.enrol(request(&peer)).await.unwrap();
-    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
-    agent.close(link.unwrap()).await;
-    peer.shut();
+    let (_folder, _home, agent) = left_without_server(LeaseMode::None).await;
     for _ in 0..5 {
         assert!(matches!(agent.unlock(pin()).await, Err(UnlockError::Offline)));
     }

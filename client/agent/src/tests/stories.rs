@@ -9,7 +9,7 @@ use shared::signed::Action;
 use zeroize::Zeroizing;
 
 use super::peer::Peer;
-use super::{MARKER, Watch, files_with, new_home, open, pin, request};
+use super::{MARKER, Watch, files_with, left_without_server, new_home, open, pin, request};
 use crate::agent::Agent;
 use crate::enrol::EnrolError;
 use crate::error::AgentError;
@@ -169,13 +169,7 @@ async fn a_durable_lease_stores_at_each_start_what_it_has_used_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_killed_at_every_try_runs_out_of_tries() {
-    let peer = Peer::start(LeaseMode::Durable).await;
-    let (_folder, home) = new_home();
-    let agent = open(&home);
-    agent.enrol(request(&peer)).await.unwrap();
-    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
-    agent.close(link.unwrap()).await;
-    peer.shut();
+    let (_folder, home, agent) = left_without_server(LeaseMode::Durable).await;
     drop(agent);
     for _ in 0..client_core::lease::OFFLINE_TRIES {
         let agent = open(&home);
