@@ -78,6 +78,8 @@ struct File {
     cached: Option<Content>,
     /// Whether the two differ.
     dirty: bool,
+    /// Whether they differ by a write over the bytes that were there, which may be torn.
+    in_place: bool,
 }
 
 /// A phone's disk.
@@ -136,17 +138,18 @@ impl Disk {
         }
     }
 
-    fn cache(&self, name: Name, content: Option<Content>) {
+    fn cache(&self, name: Name, content: Option<Content>, in_place: bool) {
         let mut files = self.files.borrow_mut();
         let file = files.entry(name).or_default();
         file.cached = content;
         file.dirty = true;
+        file.in_place = in_place;
     }
 
     fn sync(&self, name: Name) {
         if let Some(file) = self.files.borrow_mut().get_mut(&name) {
             file.durable = file.cached.clone();
-            file.dirty = false;
+            (file.dirty, file.in_place) = (false, false);
         }
     }
 
@@ -170,7 +173,7 @@ impl Disk {
     pub(crate) fn replace(&self, name: Name, content: Content) -> Result<(), DiskError> {
         self.step()?;
         self.step()?;
-        self.cache(name, Some(content));
+        self.cache(name, Some(content), false);
         self.step()?;
         self.sync(name);
         self.step()
@@ -179,7 +182,7 @@ impl Disk {
     /// A write whose sync is left out.
     pub(crate) fn replace_unsynced(&self, name: Name, content: Content) -> Result<(), DiskError> {
         self.step()?;
-        self.cache(name, Some(content));
+        self.cache(name, Some(content), false);
         self.step()
     }
 
@@ -187,7 +190,7 @@ impl Disk {
     pub(crate) fn write_in_place(&self, name: Name, content: Content) -> Result<(), DiskError> {
         self.may_refuse()?;
         self.step()?;
-        self.cache(name, Some(content));
+        self.cache(name, Some(content), true);
         self.step()?;
         self.sync(name);
         self.step()
@@ -200,7 +203,7 @@ impl Disk {
             return Ok(());
         }
         self.may_refuse()?;
-        self.cache(name, Some(Content::Zeros));
+        self.cache(name, Some(Content::Zeros), false);
         self.step()?;
         self.sync(name);
         self.step()?;
@@ -210,7 +213,7 @@ impl Disk {
     /// `files::remove`, and the folder synced.
     pub(crate) fn remove(&self, name: Name) -> Result<(), DiskError> {
         self.may_refuse()?;
-        self.cache(name, None);
+        self.cache(name, None, false);
         self.step()?;
         self.sync(name);
         self.step()
@@ -232,17 +235,17 @@ impl Disk {
     /// The power is gone: what was not synced is there or not, as it happens.
     pub(crate) fn lose_power(&self) {
         self.fuse.set(None);
-        for (name, file) in self.files.borrow_mut().iter_mut().filter(|(_, file)| file.dirty) {
+        for file in self.files.borrow_mut().values_mut().filter(|file| file.dirty) {
             match self.sim.draw(0..4) {
                 0 | 1 => file.durable = file.cached.clone(),
-                2 if *name == Name::Intent => {
+                2 if file.in_place => {
                     self.sim.log.count("fault: write torn");
                     file.durable = Some(Content::Torn);
                 }
                 _ => self.sim.log.count("fault: write lost"),
             }
             file.cached = file.durable.clone();
-            file.dirty = false;
+            (file.dirty, file.in_place) = (false, false);
         }
     }
 }

@@ -28,11 +28,27 @@ pub enum Fault {
     ReceiptNotAwaited,
     /// The phone says that a note is kept before it is synced.
     NoteNotSynced,
+    /// The server gives out seats and does not count them in the pool.
+    SeatsNotCounted,
+    /// The server blocks a device without a word in the journal.
+    BlockNotNoted,
+    /// The scheduler closes accounts whose devices are not wiped.
+    ClosedWithoutWipe,
+    /// Of the journal that is handed out an entry is missing.
+    JournalEntryLost,
+    /// The server commits a wipe while others answer the same device.
+    WipeOutOfTurn,
+    /// The server lets more attempts be made than the limit.
+    LimitNotKept,
+    /// The phone writes its state over the old one instead of beside it.
+    StateInPlace,
+    /// The phone does not sync its online slot.
+    SlotNotSynced,
 }
 
 impl Fault {
     /// Every mistake.
-    pub const PLANTED: [Self; 11] = [
+    pub const PLANTED: [Self; 19] = [
         Self::ReceiptBeforeErase,
         Self::OfflineSlotKeptAtBlock,
         Self::AttemptNotCharged,
@@ -44,5 +60,13 @@ impl Fault {
         Self::UnlockCountedLate,
         Self::ReceiptNotAwaited,
         Self::NoteNotSynced,
+        Self::SeatsNotCounted,
+        Self::BlockNotNoted,
+        Self::ClosedWithoutWipe,
+        Self::JournalEntryLost,
+        Self::WipeOutOfTurn,
+        Self::LimitNotKept,
+        Self::StateInPlace,
+        Self::SlotNotSynced,
     ];
 }

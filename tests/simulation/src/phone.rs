@@ -9,7 +9,7 @@ pub(crate) mod slots;
 pub(crate) mod unlock;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use client_core::{Identity, Progress};
@@ -55,6 +55,10 @@ impl DeviceState {
 pub(crate) struct Promises {
     /// Notes by number, of the vault of this enrolment.
     pub(crate) enrolment: Option<EnrolmentId>,
+    /// Enrolments that had a vault here and lost it to another try before they were confirmed: no receipt is owed.
+    pub(crate) given_up: BTreeSet<EnrolmentId>,
+    /// All that had a vault here.
+    pub(crate) enrolments: BTreeSet<EnrolmentId>,
     pub(crate) notes: BTreeMap<u32, Vec<u8>>,
 }
 

@@ -26,6 +26,8 @@ pub struct Failure {
     pub log: Vec<String>,
     /// Acts of the script, and of the smallest one.
     pub acts: (usize, usize),
+    /// Whether it failed again when it was played again.
+    pub replayed: bool,
     phones: Option<usize>,
 }
 
@@ -35,6 +37,9 @@ impl fmt::Display for Failure {
             writeln!(f, "{line}")?;
         }
         writeln!(f, "\nseed {}: {}", self.seed, self.violation)?;
+        if !self.replayed {
+            writeln!(f, "PLAYED AGAIN IT DID NOT FAIL SO: the history is not made by its seed alone")?;
+        }
         writeln!(f, "{} acts of {} are enough for it", self.acts.1, self.acts.0)?;
         let phones = self.phones.map(|phones| format!(" --phones {phones}")).unwrap_or_default();
         write!(f, "replay: cargo xtask simulate --histories 1 --seed {}{phones}", self.seed)
@@ -75,7 +80,7 @@ pub fn run(first: u64, histories: u64, phones: Option<usize>, fault: Fault) -> R
     let next = AtomicU64::new(0);
     let total = Mutex::new(Run::default());
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let failed = Mutex::new(None::<u64>);
+    let failed = Mutex::new(None::<(u64, Violation)>);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -89,9 +94,11 @@ pub fn run(first: u64, histories: u64, phones: Option<usize>, fault: Fault) -> R
                     let seed = first.wrapping_add(number);
                     let outcome = play(&Script::draw(seed, phones), fault, false);
                     own.add(&outcome);
-                    if outcome.violation.is_some() {
+                    if let Some(violation) = outcome.violation {
                         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        *failed = Some(failed.map_or(seed, |other| other.min(seed)));
+                        if failed.as_ref().is_none_or(|(other, _)| seed < *other) {
+                            *failed = Some((seed, violation));
+                        }
                     }
                 }
                 let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,19 +114,20 @@ pub fn run(first: u64, histories: u64, phones: Option<usize>, fault: Fault) -> R
     let mut run = total.into_inner().unwrap_or_else(PoisonError::into_inner);
     run.took = begun.elapsed();
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    run.failure = failed.and_then(|seed| shrink(seed, phones, fault));
+    run.failure = failed.map(|(seed, violation)| shrink(seed, violation, phones, fault));
     run
 }
 
-/// Leaves acts out while the same invariant still fails.
-fn shrink(seed: u64, phones: Option<usize>, fault: Fault) -> Option<Failure> {
+/// Leaves acts out while the same invariant still fails. A failure stays one though it does not come again: then a history
+/// is not made by its seed alone, which is a fault of this crate.
+fn shrink(seed: u64, violation: Violation, phones: Option<usize>, fault: Fault) -> Failure {
     let whole = Script::draw(seed, phones);
-    let violation = play(&whole, fault, false).violation?;
     let fails = |script: &Script| {
         play(script, fault, false).violation.is_some_and(|found| found.invariant == violation.invariant)
     };
     let (mut smallest, mut tries, mut index) = (whole.clone(), 0, whole.acts.len());
-    while index > 0 && tries < SHRINKS {
+    let mut replayed = fails(&whole);
+    while replayed && index > 0 && tries < SHRINKS {
         index -= 1;
         tries += 1;
         let shorter = smallest.without(index);
@@ -129,5 +137,7 @@ fn shrink(seed: u64, phones: Option<usize>, fault: Fault) -> Option<Failure> {
     }
     let outcome = play(&smallest, fault, true);
     let acts = (whole.acts.len(), smallest.acts.len());
-    Some(Failure { seed, violation: outcome.violation?, log: outcome.log, acts, phones })
+    let again = outcome.violation.filter(|again| again.invariant == violation.invariant);
+    replayed &= again.is_some();
+    Failure { seed, violation: again.unwrap_or(violation), log: outcome.log, acts, phones, replayed }
 }

@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mdm_core::change::{Changeset, Stored};
 use mdm_core::device::Device;
 use mdm_store::{CommitError, Committed, ReadError, UnlockRecordsError};
 use shared::ids::{EnrolmentId, RunId};
 use shared::policy::Policy;
-use shared::wire::{Message, RefusalReason, Refused};
+use shared::wire::{Kind, Message, RefusalReason, Refused, UnlockGranted};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use crate::body::civil;
@@ -194,11 +194,30 @@ impl Server {
             return Err(ExchangeError::Gone.into());
         }
         let attempts = match M::KIND {
-            shared::wire::Kind::UnlockChallenge => settle(self.sim.unlock_records.attempts(enrolment))?,
+            Kind::UnlockChallenge => settle(self.sim.unlock_records.attempts(enrolment))?,
             _ => None,
         };
-        self.sim.watch.answered(enrolment, M::KIND, attempts);
+        // Whoever has KE2 and the PIN opens the vault, and no rule of a client has to close it before `max_open`.
+        let open_until = (M::KIND == Kind::UnlockChallenge).then(|| self.after(self.policy.max_open_seconds));
+        self.sim.watch.answered(enrolment, M::KIND, attempts, open_until);
         Ok(exchange.send(message)?)
+    }
+
+    /// The answer to a verified KE3, with the lease that it may bring.
+    fn answer_granted(
+        &self,
+        enrolment: EnrolmentId,
+        exchange: &Exchange,
+        message: &UnlockGranted,
+    ) -> Result<(), ServerError> {
+        let lease = message.lease.as_ref().map(|_| self.after(self.policy.lease_seconds));
+        let open_until = lease.max(Some(message.may_be_open_until));
+        self.sim.watch.answered(enrolment, Kind::UnlockGranted, None, open_until);
+        self.answer(enrolment, exchange, message)
+    }
+
+    fn after(&self, seconds: u32) -> Timestamp {
+        self.now().saturating_add(SignedDuration::from_secs(seconds.into())).unwrap_or(Timestamp::MAX)
     }
 
     fn finish(&self, exchange: &Exchange, result: Result<(), ServerError>) {

@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use mdm_core::audit::Entry;
 use mdm_core::code::CodeKeys;
 use mdm_core::grant::GrantSeal;
 use mdm_store::{Store, UnlockRecords};
@@ -16,7 +17,7 @@ use shared::crypto::Secret;
 use shared::opaque::ServerSetup;
 
 use crate::body::Body;
-use crate::executor::{Executor, Owner, SharedRng};
+use crate::executor::{Executor, Owner, SharedRng, settle};
 use crate::fault::Fault;
 use crate::log::Log;
 use crate::network::{Connection, Door, Side, Weather};
@@ -115,6 +116,30 @@ impl Sim {
     /// What the drivers hold to be impossible.
     pub(crate) fn unexpected(&self, what: impl FnOnce() -> String) {
         self.watch.check(Invariant::NothingUnexpected, false, what);
+    }
+
+    /// `mdm_server::use_cases::journal`: what was noted since, as it is handed out.
+    fn journal_since(&self, mut after: u64) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        loop {
+            let page = settle(self.store.journal_entries(after, mdm_store::MAX_PAGE)).unwrap_or_default();
+            if page.is_empty() {
+                break;
+            }
+            after += page.len() as u64;
+            entries.extend(page);
+        }
+        if self.has(Fault::JournalEntryLost) && entries.len() > 2 {
+            entries.remove(1);
+        }
+        entries
+    }
+
+    /// Has the journal looked at as far as it was not yet.
+    pub(crate) fn check_journal(&self) {
+        let entries = self.journal_since(self.watch.journal_walked());
+        let head = settle(self.store.journal_head()).ok();
+        self.watch.check_journal(&entries, head.as_ref());
     }
 
     /// A number of the network's or the world's chance.

@@ -8,16 +8,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mdm_core::account::{Account, AccountState};
-use mdm_core::audit::Walk;
-use mdm_core::change::{Changeset, Record};
+use mdm_core::audit::{Entry, Subject, Walk};
+use mdm_core::change::{Changeset, Key, Record, Write};
 use mdm_core::device::Device;
 use mdm_core::license::Pool;
-use mdm_store::{Attempts, Store};
+use mdm_store::Attempts;
 use shared::ids::EnrolmentId;
-use shared::signed::Order;
+use shared::signed::{JournalHead, Order};
 use shared::wire::Kind;
-
-use crate::executor::settle;
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +88,8 @@ pub(crate) struct Watch {
     answers: RefCell<BTreeMap<EnrolmentId, u32>>,
     applied: RefCell<BTreeSet<(EnrolmentId, Order)>>,
     journal: RefCell<Walk>,
+    /// Events that were committed: as many entries has the journal.
+    events: Cell<u64>,
     checks: Cell<u64>,
 }
 
@@ -104,6 +104,7 @@ impl Watch {
             answers: RefCell::default(),
             applied: RefCell::default(),
             journal: RefCell::new(Walk::begin()),
+            events: Cell::new(0),
             checks: Cell::new(0),
         }
     }
@@ -128,7 +129,7 @@ impl Watch {
     /// A changeset was committed.
     pub(crate) fn committed(&self, changes: &Changeset) {
         for write in &changes.writes {
-            self.check(Invariant::ChangeIsNoted, self.is_noted(write.record.as_ref(), changes), || {
+            self.check(Invariant::ChangeIsNoted, self.is_noted(write, changes), || {
                 format!("{:?} changed without an event", write.key)
             });
         }
@@ -147,37 +148,31 @@ impl Watch {
                 _ => {}
             }
         }
+        self.events.set(self.events.get() + changes.events.len() as u64);
         self.check_seats();
         self.check_closed();
     }
 
-    fn is_noted(&self, record: Option<&Record>, changes: &Changeset) -> bool {
-        let says = |about: &dyn Fn(&mdm_core::audit::Subject) -> bool| {
-            changes.events.iter().any(|event| about(&event.subject))
-        };
-        match record {
-            Some(Record::Device(new)) => {
-                let devices = self.devices.borrow();
-                let Some(old) = devices.get(&new.enrolment) else {
-                    return says(&|subject| subject.device == Some(new.enrolment));
-                };
-                let same = old.state == new.state
-                    && old.key == new.key
-                    && old.may_be_open_until == new.may_be_open_until
-                    && old.vault_epoch == new.vault_epoch
-                    && old.last_command == new.last_command;
-                same || says(&|subject| subject.device == Some(new.enrolment))
+    /// Whether an event says of this very record that it changed. What a hello tells is no change that is noted.
+    fn is_noted(&self, write: &Write, changes: &Changeset) -> bool {
+        let says =
+            |about: &dyn Fn(&Subject) -> bool| changes.events.iter().any(|event| about(&event.subject));
+        match (&write.key, &write.record) {
+            (Key::Device(enrolment), Some(Record::Device(new))) => {
+                let same = self.devices.borrow().get(enrolment).is_some_and(|old| is_only_heard(old, new));
+                same || says(&|subject| subject.device == Some(*enrolment))
             }
-            Some(Record::Account(new)) => {
-                let accounts = self.accounts.borrow();
-                let same = accounts.get(&new.id) == Some(new);
-                same || says(&|subject| subject.account == Some(new.id))
+            (Key::Account(id), Some(Record::Account(new))) => {
+                let same = self.accounts.borrow().get(id) == Some(new);
+                same || says(&|subject| subject.account == Some(*id))
             }
-            Some(Record::Command(new)) => says(&|subject| subject.command == Some(new.id)),
-            Some(Record::Pool(_) | Record::Waiting(_) | Record::Batch(_)) | None => {
-                !changes.events.is_empty()
+            (Key::Code(_), Some(Record::Code(code))) => {
+                says(&|subject| subject.account == Some(code.account))
             }
-            _ => true,
+            (Key::Command(id), _) => says(&|subject| subject.command == Some(*id)),
+            (Key::Waiting(account), _) => says(&|subject| subject.account == Some(*account)),
+            (Key::Batch(id) | Key::PlanChunk(id, _), _) => says(&|subject| subject.batch == Some(*id)),
+            _ => !changes.events.is_empty(),
         }
     }
 
@@ -201,28 +196,28 @@ impl Watch {
         }
     }
 
-    /// Walks the journal from where the last walk ended.
-    pub(crate) fn check_journal(&self, store: &dyn Store) {
+    /// Walks what was handed out of the journal since the last walk, up to the store's head.
+    pub(crate) fn check_journal(&self, entries: &[Entry], head: Option<&JournalHead>) {
         let mut walk = self.journal.borrow_mut();
-        loop {
-            let after = walk.verified().head.sequence;
-            let page = settle(store.journal_entries(after, mdm_store::MAX_PAGE));
-            let page = page.unwrap_or_default();
-            if page.is_empty() {
-                break;
-            }
-            for entry in &page {
-                let step = walk.step(entry);
-                self.check(Invariant::JournalVerifies, step.is_ok(), || format!("{step:?}"));
-                if step.is_err() {
-                    return;
-                }
+        for entry in entries {
+            let step = walk.step(entry);
+            self.check(Invariant::JournalVerifies, step.is_ok(), || format!("{step:?}"));
+            if step.is_err() {
+                return;
             }
         }
-        let head = settle(store.journal_head()).ok();
-        self.check(Invariant::JournalVerifies, head.as_ref() == Some(&walk.verified().head), || {
-            format!("the journal ends at {head:?}, the chain at {:?}", walk.verified().head)
+        let verified = &walk.verified().head;
+        self.check(Invariant::JournalVerifies, head == Some(verified), || {
+            format!("the journal ends at {head:?}, the chain at {verified:?}")
         });
+        self.check(Invariant::JournalVerifies, verified.sequence == self.events.get(), || {
+            format!("{} events were committed, the journal has {}", self.events.get(), verified.sequence)
+        });
+    }
+
+    /// Where the last walk over the journal ended.
+    pub(crate) fn journal_walked(&self) -> u64 {
+        self.journal.borrow().verified().head.sequence
     }
 
     pub(crate) fn device(&self, enrolment: EnrolmentId) -> Option<Device> {
@@ -246,10 +241,24 @@ impl Watch {
     }
 
     /// An answer leaves the server.
-    pub(crate) fn answered(&self, enrolment: EnrolmentId, kind: Kind, attempts: Option<Attempts>) {
+    ///
+    /// `open_until`: until when whoever has it may have the vault open.
+    pub(crate) fn answered(
+        &self,
+        enrolment: EnrolmentId,
+        kind: Kind,
+        attempts: Option<Attempts>,
+        open_until: Option<Timestamp>,
+    ) {
         let help = !matches!(kind, Kind::Command | Kind::ReceiptAck | Kind::Refused | Kind::Unsupported);
         self.check(Invariant::NothingButTheWipe, !(help && self.is_wiped(enrolment)), || {
             format!("a {kind:?} left for {enrolment}, which is wiped")
+        });
+        let recorded = self.device(enrolment).and_then(|device| device.may_be_open_until);
+        self.check(Invariant::OpenOnlyWhileRecorded, open_until.is_none() || recorded >= open_until, || {
+            format!(
+                "a {kind:?} left for {enrolment} that opens until {open_until:?}, recorded is {recorded:?}"
+            )
         });
         if kind != Kind::UnlockChallenge {
             return;
@@ -263,10 +272,6 @@ impl Watch {
         });
         self.check(Invariant::AttemptsLimited, *answers <= u32::from(self.limit), || {
             format!("{answers} KE2 left for {enrolment} without a verified KE3; the limit is {}", self.limit)
-        });
-        let recorded = self.device(enrolment).and_then(|device| device.may_be_open_until);
-        self.check(Invariant::OpenOnlyWhileRecorded, recorded.is_some(), || {
-            format!("KE2 left for {enrolment} before anything was recorded")
         });
     }
 
@@ -309,4 +314,17 @@ impl Watch {
             format!("{enrolment} says {epoch} unlocks, the server has seen {recorded}")
         });
     }
+}
+
+/// Whether nothing has changed but what a device says of itself when it calls, and when it called. Until its first unlock
+/// it may be given its certificate again.
+fn is_only_heard(old: &Device, new: &Device) -> bool {
+    let mut heard = old.clone();
+    heard.last_contact = new.last_contact;
+    heard.last_applied = new.last_applied;
+    heard.description.app_version.clone_from(&new.description.app_version);
+    if old.last_unlock.is_none() {
+        heard.certificate_until = new.certificate_until;
+    }
+    heard == *new
 }

@@ -88,9 +88,9 @@ impl World {
             self.perform(*act);
         }
         self.pass(Duration::from_secs(60));
-        self.sim.watch.check_journal(&*self.sim.store);
+        self.sim.check_journal();
         self.heal();
-        self.sim.watch.check_journal(&*self.sim.store);
+        self.sim.check_journal();
     }
 
     /// Lets time pass, and looks at everything after every event.
@@ -131,6 +131,7 @@ impl World {
     fn crash_server(&self) {
         self.sim.executor.kill(Owner::Server);
         if self.server.borrow_mut().take().is_some() {
+            self.sim.log.count("fault: server crash");
             for wire in self.sim.wires.borrow().iter() {
                 wire.break_down();
             }
@@ -161,14 +162,21 @@ impl World {
             Act::Lock(phone) => _ = self.phones[phone].agent().map(|agent| agent.lock()),
             Act::Note(phone) => self.note(phone),
             Act::NoCoverage(phone) => {
-                self.sim.bodies[phone].coverage.set(false);
+                if self.sim.bodies[phone].coverage.replace(false) {
+                    self.sim.log.count("fault: no coverage");
+                }
                 self.break_wires(phone);
             }
             Act::Coverage(phone) => {
                 self.sim.bodies[phone].coverage.set(true);
                 self.sim.reachable.notify_waiters();
             }
-            Act::SwitchOff(phone) => self.phones[phone].lose_power(),
+            Act::SwitchOff(phone) => {
+                if self.sim.bodies[phone].powered.get() {
+                    self.sim.log.count("fault: switched off");
+                }
+                self.phones[phone].lose_power();
+            }
             Act::SwitchOn(phone) => {
                 self.phones[phone].switch_on();
                 self.sim.reachable.notify_waiters();
@@ -178,7 +186,10 @@ impl World {
             Act::KillApp(phone) => self.kill_app(phone),
             Act::CutPower(phone, writes) => self.phones[phone].disk.light_fuse(writes),
             Act::WearOut(phone, one_in) => self.phones[phone].disk.wear_out(one_in),
-            Act::SetClock(phone, off_by) => self.sim.bodies[phone].set_clock(off_by),
+            Act::SetClock(phone, off_by) => {
+                self.sim.bodies[phone].set_clock(off_by);
+                self.sim.log.count("fault: clock set");
+            }
             Act::Thief(phone, times) => self.thief(phone, times),
             Act::Block(phone) => self.command(phone, Action::Block),
             Act::Unblock(phone) => self.command(phone, Action::Unblock),
@@ -199,9 +210,14 @@ impl World {
             Act::StartServer(lease_mode) => {
                 if self.server.borrow().is_none() {
                     self.start_server(lease_mode);
+                    self.sim.log.count("server: started again");
                 }
             }
-            Act::Weather(weather) => self.sim.weather.set(weather),
+            Act::Weather(weather) => {
+                if self.sim.weather.replace(weather) != weather {
+                    self.sim.log.count("fault: weather turns");
+                }
+            }
         }
         self.after_event();
     }
@@ -259,6 +275,7 @@ impl World {
 
     fn sleep(&self, phone: usize) {
         if self.phones[phone].agent().is_some() {
+            self.sim.log.count("fault: asleep");
             self.sim.bodies[phone].asleep.set(true);
             self.sim.executor.freeze(self.phones[phone].owner());
             self.break_wires(phone);
@@ -283,6 +300,7 @@ impl World {
         }
         self.wake(index);
         phone.kill_app();
+        self.sim.log.count("fault: app killed");
         let sim = self.sim.clone();
         self.sim.executor.spawn(Owner::World, async move {
             sim.executor.sleep(Duration::from_millis(sim.draw(100..5000))).await;
@@ -360,17 +378,17 @@ fn kind(act: Act) -> &'static str {
         Act::WrongPin(_) => "act: wrong PIN",
         Act::Lock(_) => "act: lock",
         Act::Note(_) => "act: note",
-        Act::NoCoverage(_) => "fault: no coverage",
+        Act::NoCoverage(_) => "act: no coverage",
         Act::Coverage(_) => "act: coverage",
-        Act::SwitchOff(_) => "fault: switched off",
+        Act::SwitchOff(_) => "act: switch off",
         Act::SwitchOn(_) => "act: switch on",
-        Act::Sleep(_) => "fault: asleep",
+        Act::Sleep(_) => "act: sleep",
         Act::Wake(_) => "act: wake",
-        Act::KillApp(_) => "fault: app killed",
+        Act::KillApp(_) => "act: kill app",
         Act::CutPower(..) => "act: fuse lit",
         Act::WearOut(..) => "act: disk wears out",
-        Act::SetClock(..) => "fault: clock set",
-        Act::Thief(..) => "fault: thief",
+        Act::SetClock(..) => "act: set clock",
+        Act::Thief(..) => "act: thief",
         Act::Block(_) => "act: block",
         Act::Unblock(_) => "act: unblock",
         Act::Wipe(_) => "act: wipe",
@@ -379,8 +397,8 @@ fn kind(act: Act) -> &'static str {
         Act::Reclaim(_) => "act: reclaim",
         Act::SetPool(_) => "act: set pool",
         Act::Scheduler => "act: scheduler",
-        Act::CrashServer => "fault: server crash",
+        Act::CrashServer => "act: crash server",
         Act::StartServer(_) => "act: start server",
-        Act::Weather(_) => "fault: weather turns",
+        Act::Weather(_) => "act: weather",
     }
 }

@@ -13,6 +13,7 @@ fn caught_by(fault: Fault) -> Invariant {
         "{fault:?}: {:?} after {} histories, {} acts\n{failure}\n",
         failure.violation.invariant, run.histories, failure.acts.1
     );
+    assert!(failure.replayed, "{fault:?}: a failure comes again when it is played again");
     assert!(failure.to_string().contains(&format!("--seed {}", failure.seed)), "says how it is replayed");
     failure.violation.invariant
 }
@@ -70,4 +71,44 @@ fn a_receipt_that_is_not_awaited_is_caught() {
 #[test]
 fn a_note_that_is_acknowledged_before_it_is_synced_is_caught() {
     assert_eq!(caught_by(Fault::NoteNotSynced), Invariant::AcknowledgedStays);
+}
+
+#[test]
+fn seats_that_are_not_counted_are_caught() {
+    assert_eq!(caught_by(Fault::SeatsNotCounted), Invariant::SeatsWithinPool);
+}
+
+#[test]
+fn a_block_that_is_not_noted_is_caught() {
+    assert_eq!(caught_by(Fault::BlockNotNoted), Invariant::ChangeIsNoted);
+}
+
+#[test]
+fn an_account_that_is_closed_with_its_device_alive_is_caught() {
+    assert_eq!(caught_by(Fault::ClosedWithoutWipe), Invariant::ClosedHasNoDevice);
+}
+
+#[test]
+fn an_entry_that_is_missing_in_the_journal_is_caught() {
+    assert_eq!(caught_by(Fault::JournalEntryLost), Invariant::JournalVerifies);
+}
+
+#[test]
+fn a_wipe_that_waits_for_no_answer_is_caught() {
+    assert_eq!(caught_by(Fault::WipeOutOfTurn), Invariant::NothingButTheWipe);
+}
+
+#[test]
+fn a_limit_of_attempts_that_is_not_kept_is_caught() {
+    assert_eq!(caught_by(Fault::LimitNotKept), Invariant::AttemptsLimited);
+}
+
+#[test]
+fn a_state_that_is_written_over_the_old_one_is_caught() {
+    assert_eq!(caught_by(Fault::StateInPlace), Invariant::HomeOpens);
+}
+
+#[test]
+fn a_slot_that_is_not_synced_is_caught() {
+    assert_eq!(caught_by(Fault::SlotNotSynced), Invariant::RightPinOpens);
 }

@@ -311,7 +311,11 @@ pub(crate) fn load_state(phone: &Phone) -> Result<Option<DeviceState>, OpenError
 }
 
 pub(crate) fn store_state(phone: &Phone, device: &DeviceState) -> Result<(), DiskError> {
-    phone.disk.replace(Name::State, Content::State(Rc::new(device.clone())))
+    let content = Content::State(Rc::new(device.clone()));
+    match phone.sim.has(Fault::StateInPlace) {
+        true => phone.disk.write_in_place(Name::State, content),
+        false => phone.disk.replace(Name::State, content),
+    }
 }
 
 pub(crate) fn store_clock(phone: &Phone, lease: StoredLease) -> Result<(), DiskError> {

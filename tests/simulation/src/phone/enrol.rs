@@ -7,6 +7,7 @@ use client_core::{Session, State};
 use shared::activation_code::ActivationCode;
 use shared::cose::{Signer, SoftwareKey};
 use shared::crypto::Secret;
+use shared::ids::EnrolmentId;
 use shared::opaque::{RegistrationStart, client_input, hazmat};
 use shared::wire::{
     DeviceDescription, EnrolDone, EnrolGrant, EnrolProof, EnrolRegister, EnrolStart, KeyLevel, PinRequest,
@@ -16,6 +17,7 @@ use shared::wire::{
 use super::agent::{Agent, AgentError, store_state};
 use super::{DeviceState, slots};
 use crate::disk::{Content, DiskError, Name};
+use crate::fault::Fault;
 use crate::network::{Close, Connection, Door, Exchange, ExchangeError, connect};
 use crate::sim::software_key;
 
@@ -110,7 +112,7 @@ impl Agent {
     /// The server will not enrol this device's key with the code: the next try is a new device's, unless an enrolment was
     /// completed here.
     fn discard_unconfirmed(&self) -> Result<(), DiskError> {
-        let mut inner = self.inner.borrow_mut();
+        let inner = self.inner.borrow();
         let state = inner.session.state();
         let unconfirmed = inner.device.as_ref().is_some_and(|device| !device.confirmed);
         match state {
@@ -126,7 +128,10 @@ impl Agent {
         for name in [Name::DeviceKey, Name::Receipt, Name::State, Name::Intent] {
             disk.destroy(name)?;
         }
+        drop(inner);
+        self.give_up(None);
         self.phone.sim.log.count("enrol: unconfirmed discarded");
+        let mut inner = self.inner.borrow_mut();
         if state == State::Locked {
             inner.session = Session::unenrolled();
         }
@@ -175,17 +180,29 @@ impl Agent {
             disk.replace(Name::Intent, Content::Zeros)?;
         }
         let key = Secret::make(rng);
-        disk.replace(
-            Name::OnlineSlot,
-            slots::seal_online(&key, device.enrolment, export_key, device_secret, rng),
-        )?;
+        let slot = slots::seal_online(&key, device.enrolment, export_key, device_secret, rng);
+        match self.phone.sim.has(Fault::SlotNotSynced) {
+            true => disk.replace_unsynced(Name::OnlineSlot, slot)?,
+            false => disk.replace(Name::OnlineSlot, slot)?,
+        }
         store_state(&self.phone, device)?;
+        self.give_up(Some(device.enrolment));
         let mut promises = self.phone.promises.borrow_mut();
         promises.notes.clear();
         promises.enrolment = Some(device.enrolment);
+        promises.enrolments.insert(device.enrolment);
         drop(promises);
         self.adopt(device.clone());
         Ok(())
+    }
+
+    /// The device begins again, as another enrolment: of one that was never confirmed nothing is left that could be erased.
+    fn give_up(&self, now: Option<EnrolmentId>) {
+        let inner = self.inner.borrow();
+        let Some(device) = inner.device.as_ref().filter(|device| !device.confirmed) else { return };
+        if now != Some(device.enrolment) {
+            self.phone.promises.borrow_mut().given_up.insert(device.enrolment);
+        }
     }
 
     fn adopt(&self, device: DeviceState) {

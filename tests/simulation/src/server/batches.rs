@@ -5,7 +5,7 @@ use mdm_core::account::{Account, SourceName};
 use mdm_core::apply::{self, ApplyInput};
 use mdm_core::audit::Actor;
 use mdm_core::batch::{Mode, PlanItem, PlanKind};
-use mdm_core::change::Stored;
+use mdm_core::change::{Key, Stored};
 use mdm_core::plan::{self, PlanInput};
 use mdm_core::seats::{self, Acting, Holdings, Rule};
 use mdm_core::sheet;
@@ -14,6 +14,7 @@ use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::{Server, ServerError};
 use crate::executor::settle;
+use crate::fault::Fault;
 use crate::sim::keyring;
 
 /// The one source of the simulated organisation.
@@ -59,7 +60,10 @@ impl Server {
         let block = self
             .retry_on_conflict(async || {
                 let applied = apply::apply(self.input(id)?, self.acting(), &mut self.sim.crypto.clone());
-                let applied = applied.map_err(rule)?;
+                let mut applied = applied.map_err(rule)?;
+                if self.sim.has(Fault::SeatsNotCounted) {
+                    applied.changes.writes.retain(|write| write.key != Key::Pool);
+                }
                 self.commit(applied.changes).await?;
                 Ok(applied.block)
             })

@@ -2,6 +2,7 @@
 
 use mdm_core::audit::Actor;
 use mdm_core::command::{self, CommandError, Instruction};
+use mdm_core::unlock;
 use shared::ids::EnrolmentId;
 use shared::signed::Action;
 
@@ -28,7 +29,10 @@ impl Server {
             .retry_on_conflict(async || {
                 let device = self.load(enrolment).await?;
                 let rng = &mut self.sim.crypto.clone();
-                let issued = command::block(device, &self.instruction(), &keyring().command, rng)?;
+                let mut issued = command::block(device, &self.instruction(), &keyring().command, rng)?;
+                if self.sim.has(Fault::BlockNotNoted) {
+                    issued.changes.events.clear();
+                }
                 self.commit(issued.changes).await?;
                 Ok(issued.signed)
             })
@@ -58,9 +62,24 @@ impl Server {
         Ok(())
     }
 
+    /// All attempts back: the journal says so before they are.
+    pub(crate) async fn reset_attempts(&self, enrolment: EnrolmentId) -> Result<(), ServerError> {
+        let _held = self.lock_for_command(enrolment).await;
+        let device = self.load(enrolment).await?.value;
+        let rng = &mut self.sim.crypto.clone();
+        self.commit(unlock::attempts_reset(&device, Actor::Server, "simulated", self.now(), rng)?).await?;
+        settle(self.sim.unlock_records.reset(enrolment))?;
+        self.sim.watch.attempts_are_back(enrolment);
+        self.sim.say("admin: attempts given back", || format!("{enrolment}"));
+        Ok(())
+    }
+
     /// 遠隔消去: tombstone and command in one commit, then the page destroyed, then 鍵破棄済 noted.
     pub(crate) async fn wipe(&self, enrolment: EnrolmentId) -> Result<(), ServerError> {
-        let _held = self.lock_for_wipe(enrolment).await;
+        let _held = match self.sim.has(Fault::WipeOutOfTurn) {
+            true => None,
+            false => Some(self.lock_for_wipe(enrolment).await),
+        };
         if self.sim.has(Fault::SealBeforeCommit) {
             self.destroy_record(enrolment).await?;
         }

@@ -9,6 +9,7 @@ use shared::ids::{AccountId, EnrolmentId};
 use super::batches::source;
 use super::{Server, ServerError};
 use crate::executor::settle;
+use crate::fault::Fault;
 
 impl Server {
     /// One pass. What fails does not stop the rest.
@@ -69,12 +70,14 @@ impl Server {
         };
         let Some(stored) = settle(self.sim.store.account(account))? else { return Ok(()) };
         let Some(due) = apply::due_for_wipe(&stored.value, &devices()?, self.now()) else { return Ok(()) };
-        for enrolment in due {
+        let forgets = self.sim.has(Fault::ClosedWithoutWipe);
+        for enrolment in due.into_iter().filter(|_| !forgets) {
             self.wipe(enrolment).await?;
         }
         self.retry_on_conflict(async || {
             let Some(stored) = settle(self.sim.store.account(account))? else { return Ok(()) };
-            if let Ok(changes) = apply::close(stored, &devices()?, self.now()) {
+            let devices = if forgets { Vec::new() } else { devices()? };
+            if let Ok(changes) = apply::close(stored, &devices, self.now()) {
                 self.commit(changes).await?;
                 self.sim.say("scheduler: account closed", || format!("{account}"));
             }

@@ -61,7 +61,7 @@ pub(super) async fn run(
         policy,
         may_be_open_until: granted.may_be_open_until,
     };
-    server.answer(caller.enrolment, exchange, &message)
+    server.answer_granted(caller.enrolment, exchange, &message)
 }
 
 /// KE1 to KE2: records how long the vault may be open by it, charges one attempt, and only then answers.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use client_core::State;
 use mdm_core::device::DeviceState as Standing;
+use shared::ids::EnrolmentId;
 
 use super::World;
 use crate::disk::Name;
 use crate::executor::settle;
 use crate::network::Weather;
+use crate::phone::Phone;
 use crate::phone::unlock::Unlocked;
 use crate::watch::Invariant;
 
@@ -65,59 +67,96 @@ impl World {
             });
         }
         for phone in &self.phones {
-            let Some(agent) = phone.agent() else { continue };
-            let wiped = agent
-                .inner
-                .borrow()
-                .device
-                .as_ref()
-                .is_some_and(|device| self.sim.watch.is_wiped(device.enrolment));
-            self.sim.watch.check(Invariant::EveryWipeEnds, !wiped && agent.state() != State::Wiping, || {
-                format!("phone {} is wiped and {:?}", phone.index, agent.state())
+            self.check_erased(phone);
+        }
+    }
+
+    /// Whatever was wiped and had a vault on this phone has left a receipt with the server, and nothing here.
+    fn check_erased(&self, phone: &Phone) {
+        let watch = &self.sim.watch;
+        let agent = phone.agent();
+        watch.check(Invariant::EveryWipeEnds, agent.is_some(), || {
+            format!("the app of phone {} does not run", phone.index)
+        });
+        let Some(agent) = agent else { return };
+        let enrolled = agent.inner.borrow().device.as_ref().map(|device| device.enrolment);
+        let wiped = enrolled.is_some_and(|enrolment| watch.is_wiped(enrolment));
+        watch.check(Invariant::EveryWipeEnds, !wiped && agent.state() != State::Wiping, || {
+            format!("phone {} is wiped and {:?}", phone.index, agent.state())
+        });
+        if agent.state() == State::Gone {
+            // A try to enrol again that came to nothing has left a secret of its own.
+            let of_another_try = |name: &Name| *name == Name::DeviceSecret;
+            let mut left = phone.keys_left();
+            left.extend(phone.disk.data_left());
+            left.retain(|name| !of_another_try(name));
+            watch.check(Invariant::EveryWipeEnds, left.is_empty(), || {
+                format!("phone {} is erased and has {left:?}", phone.index)
             });
-            let enrolment = phone.promises.borrow().enrolment;
-            let Some(enrolment) = enrolment.filter(|enrolment| self.sim.watch.is_wiped(*enrolment)) else {
-                continue;
-            };
-            let receipt =
-                self.sim.watch.device(enrolment).and_then(|d| d.wipe().map(|wipe| wipe.receipt.is_some()));
-            let discarded = phone.disk.read(Name::Gone).is_none();
-            self.sim.watch.check(Invariant::EveryWipeEnds, receipt == Some(true) || discarded, || {
-                format!("phone {} was wiped and the server has no receipt", phone.index)
+        }
+        let promises = phone.promises.borrow();
+        for enrolment in promises.enrolments.difference(&promises.given_up) {
+            let device = watch.device(*enrolment);
+            let Some(wipe) = device.as_ref().and_then(|device| device.wipe()) else { continue };
+            watch.check(Invariant::EveryWipeEnds, wipe.receipt.is_some(), || {
+                format!("{enrolment}, once of phone {}, was wiped and the server has no receipt", phone.index)
             });
         }
     }
 
-    /// Whoever may work opens their vault, with everything in it that was acknowledged.
+    /// Whoever may work opens their vault, with everything in it that was acknowledged, once an admin has undone what was
+    /// done by hand or by wrong PINs.
     fn check_pins(&self) {
         for phone in &self.phones {
             let Some(agent) = phone.agent() else { continue };
             let Some(device) = agent.inner.borrow().device.clone() else { continue };
-            if !device.confirmed || !self.may_open(&device) {
+            if !device.confirmed || !self.may_open_again(device.enrolment) {
                 continue;
             }
-            let pin = phone.pin.borrow().clone();
-            let opened = Rc::new(RefCell::new(None));
-            let (result, agent) = (opened.clone(), agent.clone());
-            self.sim.executor.spawn(phone.owner(), async move {
-                let unlocked = agent.unlock(pin).await;
-                *result.borrow_mut() = Some(unlocked.map_err(|error| error.to_string()));
+            let wrong = self.try_pin(phone, "another".to_owned());
+            self.sim.watch.check(Invariant::RightPinOpens, matches!(wrong, Some(Err(_))), || {
+                format!("phone {} gets {wrong:?} for a wrong PIN", phone.index)
             });
-            self.pass(Duration::from_secs(30));
-            let opened = opened.borrow().clone();
-            self.sim.log.count("healed: vault opened");
+            let opened = self.try_pin(phone, phone.pin.borrow().clone());
             self.sim.watch.check(Invariant::RightPinOpens, opened == Some(Ok(Unlocked::Online)), || {
                 format!("phone {} may open its vault and gets {opened:?}", phone.index)
             });
+            self.sim.log.count("healed: vault opened");
         }
     }
 
-    fn may_open(&self, device: &crate::phone::DeviceState) -> bool {
-        let Some(standing) = self.sim.watch.device(device.enrolment) else { return false };
-        let account = self.sim.watch.account(standing.account);
-        let may_work = account.is_some_and(|account| account.may_work() && account.seat.is_some());
-        let attempts = settle(self.sim.unlock_records.attempts(device.enrolment)).ok().flatten();
-        let left = attempts.is_some_and(|attempts| attempts.left() > 0);
-        standing.state == Standing::Live && may_work && left
+    /// What comes of a PIN within half a minute.
+    fn try_pin(&self, phone: &Phone, pin: String) -> Option<Result<Unlocked, String>> {
+        let agent = phone.agent()?;
+        let opened = Rc::new(RefCell::new(None));
+        let result = opened.clone();
+        self.sim.executor.spawn(phone.owner(), async move {
+            let unlocked = agent.unlock(pin).await;
+            *result.borrow_mut() = Some(unlocked.map_err(|error| error.to_string()));
+        });
+        self.pass(Duration::from_secs(30));
+        opened.borrow_mut().take()
+    }
+
+    /// Whether the person may work. What stands in their way otherwise is undone.
+    fn may_open_again(&self, enrolment: EnrolmentId) -> bool {
+        let standing = |world: &Self| world.sim.watch.device(enrolment).map(|device| device.state);
+        let device = self.sim.watch.device(enrolment);
+        let account = device.and_then(|device| self.sim.watch.account(device.account));
+        if !account.is_some_and(|account| account.may_work() && account.seat.is_some()) {
+            return false;
+        }
+        if standing(self) == Some(Standing::Blocked) {
+            self.order(move |server| async move { server.unblock(enrolment).await });
+            self.pass(Duration::from_secs(60));
+            self.sim.log.count("healed: unblocked");
+        }
+        let attempts = settle(self.sim.unlock_records.attempts(enrolment)).ok().flatten();
+        if attempts.is_some_and(|attempts| attempts.left() < 2) {
+            self.order(move |server| async move { server.reset_attempts(enrolment).await });
+            self.pass(Duration::from_secs(60));
+            self.sim.log.count("healed: attempts given back");
+        }
+        standing(self) == Some(Standing::Live)
     }
 }
