@@ -9,7 +9,7 @@ mod file;
 pub mod make;
 pub mod manifest;
 pub mod restore;
-mod rows;
+pub mod rows;
 mod sealed;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ mod devices;
 mod documents;
 mod download;
 mod failure;
+pub mod forms;
 mod invitation;
 mod licenses;
 mod live;

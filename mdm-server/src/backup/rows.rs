@@ -136,6 +136,16 @@ impl<R: Read> Iterator for RowsReader<R> {
     }
 }
 
+/// Reads a file of rows, and writes what was read.
+pub fn rewritten(bytes: &[u8]) -> Result<Vec<u8>, RowsError> {
+    let mut writer = RowsWriter::begin(Vec::with_capacity(bytes.len()))?;
+    for row in RowsReader::new(bytes) {
+        let (key, value) = row?;
+        writer.row(&key, &value)?;
+    }
+    Ok(writer.end()?.1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,14 +30,17 @@ impl<T: DeserializeOwned> FromRequest<Console> for Posted<T> {
         let (request, visit) = visit(request).await;
         let malformed = || Failure::Malformed(visit.language);
         let RawForm(body) = RawForm::from_request(request, console).await.map_err(|_| malformed())?;
-        let (tokens, rest): (Vec<_>, Vec<_>) =
-            form_urlencoded::parse(&body).partition(|(name, _)| name == TOKEN);
-        let token = tokens.first().ok_or(Failure::Forged(visit.language))?;
-        check(&token.1, &visit, console)?;
-        // A form that is a button alone has nothing left, which is what `()` is read from.
-        let rest = form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
+        let (token, rest) = parted(&body);
+        check(&token.ok_or(Failure::Forged(visit.language))?, &visit, console)?;
         Ok(Self(serde_urlencoded::from_str(&rest).map_err(|_| malformed())?))
     }
+}
+
+/// The token of a form, and what else it sends. A form that is a button alone has nothing left, which is what `()` is read from.
+pub(super) fn parted(body: &[u8]) -> (Option<String>, String) {
+    let (tokens, rest): (Vec<_>, Vec<_>) = form_urlencoded::parse(body).partition(|(name, _)| name == TOKEN);
+    let token = tokens.first().map(|(_, token)| token.to_string());
+    (token, form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish())
 }
 
 /// Who sent it, and the request as it was.

@@ -76,11 +76,16 @@ targets! {
     phone::device_state allocates FILES;
     phone::wipe_intent allocates FILES;
     phone::gone allocates FILES;
+    phone::grant_slot allocates FILES;
+    phone::vault_bytes allocates STRUCTURED;
     server::key_file allocates FILES;
     server::api_body allocates STRUCTURED;
     server::api_query allocates STRUCTURED;
     server::journal_export allocates FILES;
     server::config allocates STRUCTURED;
+    server::backup_manifest allocates STRUCTURED;
+    server::backup_rows allocates FILES;
+    server::console_form allocates STRUCTURED;
 }
 
 impl Target {

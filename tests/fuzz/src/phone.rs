@@ -8,10 +8,14 @@ use client_agent::DeviceState;
 use client_core::clock::{BootTime, Moment};
 use client_core::lease::OFFLINE_TRIES;
 use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use shared::cose::MAX_LEN;
 use shared::crypto::Secret;
+use shared::ids::EnrolmentId;
 use vault::intent::{self, StoredIntent};
-use vault::{DurableLease, Home, Slot, SlotError, SlotKind, erase};
+use vault::raw::Part;
+use vault::{DurableLease, Home, Slot, SlotError, SlotKind, VaultKey, erase, grant};
 
 use crate::encodings::{read_as, settles_in_cbor};
 
@@ -122,4 +126,25 @@ pub(crate) fn gone(bytes: &[u8]) {
         erase::store_acked(home, command).expect("a file in a temporary folder");
         assert_eq!(erase::acked(home), Some(command));
     });
+}
+
+/// The key of the session grant at rest: it never opens under a key of somebody else.
+pub(crate) fn grant_slot(bytes: &[u8]) {
+    with_file(Home::grant, bytes, |home| {
+        let key = VaultKey::make(&mut StdRng::seed_from_u64(1));
+        let loaded = grant::load(home, &key, EnrolmentId::from_bytes([7; 16]));
+        assert!(!matches!(loaded, Ok(Some(_))), "nobody sealed it");
+    });
+}
+
+/// What stands in the vault, as its decoders get it; the first byte says which. What is read and written is read as the same again.
+pub(crate) fn vault_bytes(bytes: &[u8]) {
+    let Some((number, rest)) = bytes.split_first() else { return };
+    let part = Part::ALL[usize::from(*number) % Part::ALL.len()];
+    let Some(written) = part.rewritten(rest) else { return };
+    assert_eq!(part.rewritten(&written).as_ref(), Some(&written), "{part:?}");
+    // What has one way to be written is read in no other.
+    if matches!(part, Part::Header | Part::Seals | Part::Mark | Part::Record) {
+        assert_eq!(written, rest, "{part:?}");
+    }
 }

@@ -5,7 +5,10 @@ use std::fmt::Debug;
 use std::io::BufReader;
 
 use mdm_server::api::types;
+use mdm_server::backup::manifest::Manifest;
+use mdm_server::backup::rows;
 use mdm_server::config::Config;
+use mdm_server::console::forms;
 use mdm_server::journal_file::{self, Anchors};
 use mdm_store::{Charge, UnlockRecords, key_file as pages};
 use serde::Serialize;
@@ -142,5 +145,31 @@ pub(crate) fn config(bytes: &[u8]) {
             assert!(policy.pin_min_length >= 4 && policy.max_open_seconds >= 60);
             assert!(policy.unrecognised.is_empty());
         }
+    }
+}
+
+/// The manifest of a backup, whose MAC was judged before.
+pub(crate) fn backup_manifest(bytes: &[u8]) {
+    let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else { return };
+    settles_in_json(&manifest);
+    if let Some(head) = manifest.head() {
+        assert_eq!(head.sequence, manifest.journal_sequence);
+    }
+}
+
+/// The database in a backup. There is one way to write rows.
+pub(crate) fn backup_rows(bytes: &[u8]) {
+    if let Ok(written) = rows::rewritten(bytes) {
+        assert_eq!(written, bytes);
+    }
+}
+
+/// A form or query of the console under the page that the first byte names. With another token the rest is understood as before.
+pub(crate) fn console_form(bytes: &[u8]) {
+    let Some((number, body)) = bytes.split_first() else { return };
+    let reader = forms::READERS[usize::from(*number) % forms::READERS.len()];
+    let understood = (reader.understands)(body);
+    if reader.has_token {
+        assert_eq!((reader.understands)(&[b"csrf=another&".as_slice(), body].concat()), understood);
     }
 }

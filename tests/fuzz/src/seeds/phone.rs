@@ -12,12 +12,14 @@ use rand::rngs::StdRng;
 use serde::Serialize;
 use shared::cose::{self, Signer as _};
 use shared::crypto::Secret;
+use shared::grant::GrantKey;
 use shared::ids::{CommandId, EnrolmentId};
 use shared::opaque::Stretching;
 use shared::policy::{LeaseMode, Policy};
 use shared::signed::{Action, Command, JournalHead, Lease, Order};
 use shared::wire::ServerKeys;
-use vault::{Home, Slot, VaultKey, erase, intent};
+use vault::raw::Part;
+use vault::{Home, Slot, VaultKey, erase, files, grant, intent};
 
 use super::Seeds;
 use crate::encodings::cbor;
@@ -36,6 +38,8 @@ pub(super) fn add(seeds: &mut Seeds) {
     leases(seeds);
     states(seeds);
     wipes(seeds);
+    grants(seeds);
+    vaults(seeds);
 }
 
 fn slots(seeds: &mut Seeds) {
@@ -162,4 +166,52 @@ fn wipes(seeds: &mut Seeds) {
     seeds.add_mutated("gone", "acknowledged", fs::read(home.gone()).expect("just written"));
     seeds.add("gone", "of-another-form", "gone 06060606060606060606060606060606");
     seeds.add("gone", "too-large", vec![b'g'; 65]);
+}
+
+fn grants(seeds: &mut Seeds) {
+    let mut rng = StdRng::seed_from_u64(11);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let home = Home::new(folder.path());
+    files::create_dir(&home.slots_dir()).expect("a folder in a temporary one");
+    let key = GrantKey::from_slice(&[4; 32]).expect("32 bytes");
+    grant::store(&home, &VaultKey::make(&mut rng), enrolment(), &key, &mut rng)
+        .expect("a file in a temporary folder");
+    seeds.add_mutated("grant_slot", "of-another-vault", fs::read(home.grant()).expect("just written"));
+    seeds.add("grant_slot", "too-large", vec![1; 129]);
+    seeds.add("grant_slot", "shorter-than-a-tag", vec![1; 20]);
+}
+
+/// Under the number of each [`Part`], as `docs/formats/vault.md` has it.
+fn vaults(seeds: &mut Seeds) {
+    let bytes = |length: usize| ciborium::Value::Bytes(vec![7; length]);
+    let one = (2, "点検", Some((3_u64, 5_u64, 1_806_552_000_000_i64, None::<ciborium::Value>, bytes(16))));
+    let gone = (1, "写真", None::<()>);
+    let file = (0x81, "f", Some((u64::MAX, u64::MAX, i64::MIN, bytes(16), bytes(16))));
+    let trailer = [&b"value"[..], "点検".as_bytes(), &5_i64.to_be_bytes(), &[0, 6]].concat();
+    let parts: [(Part, &str, Vec<u8>); 11] = [
+        (Part::Header, "header", [&b"tbk-vault\0\x01"[..], &[9; 16]].concat()),
+        (Part::Header, "header-newer", b"tbk-vault\0\x02".to_vec()),
+        (Part::Seals, "seals", [&[0, 0, 0, 1][..], &65_536_u64.to_be_bytes()].concat()),
+        (Part::Seals, "seals-of-the-last-epoch", [&[0xff; 4][..], &(1_u64 << 28).to_be_bytes()].concat()),
+        (Part::Mark, "mark", [[1; 12], [0xfe; 12]].concat()),
+        (Part::Root, "root", cbor(&(7_u64, 5_u64, 2_u32, bytes(32)))),
+        (Part::Piece, "piece", cbor(&(true, (one, gone, file)))),
+        (Part::Piece, "piece-of-nothing", cbor(&(false, [0_u8; 0]))),
+        (Part::Piece, "piece-of-an-unknown-space", cbor(&(false, [(9, "x", None::<()>)]))),
+        (Part::Record, "record", trailer),
+        (
+            Part::Content,
+            "content",
+            cbor(&(bytes(16), bytes(32), [(0, bytes(7)), (3, bytes(7))], 70_000, bytes(8))),
+        ),
+    ];
+    for (part, name, bytes) in parts {
+        let number = Part::ALL.iter().position(|known| *known == part).expect("it is one of them");
+        let number = u8::try_from(number).expect("there are few");
+        assert!(
+            part.rewritten(&bytes).is_some() || name.contains("newer") || name.contains("unknown"),
+            "{name}"
+        );
+        seeds.add_mutated("vault_bytes", name, [&[number], bytes.as_slice()].concat());
+    }
 }

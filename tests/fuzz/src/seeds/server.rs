@@ -6,6 +6,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use jiff::Timestamp;
 use mdm_core::audit::{Actor, AuditEvent, Entry, GENESIS, Happening, PersonalValue, Subject, link};
 use mdm_server::api::types::{CheckpointView, EntryView, PersonalView};
+use mdm_server::console::forms;
 use mdm_store::key_file;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -28,6 +29,8 @@ pub(super) fn add(seeds: &mut Seeds) {
     requests(seeds);
     answers(seeds);
     queries(seeds);
+    backups(seeds);
+    forms(seeds);
 }
 
 fn key_files(seeds: &mut Seeds) {
@@ -233,5 +236,46 @@ fn queries(seeds: &mut Seeds) {
         (1, "not-utf8", "search=%ff%fe&after=+".to_owned()),
     ] {
         seeds.add_mutated("api_query", name, [&[number], query.as_bytes()].concat());
+    }
+}
+
+fn backups(seeds: &mut Seeds) {
+    let manifest = json!({
+        "format": 1, "version": "0.1.0", "organisation": "玉手県", "made_at": TIME, "journal_sequence": 7,
+        "journal_hash": HEXLOWER.encode(&[9; 32]), "checkpoint": BASE64.encode(&[1; 64]),
+        "files": [{"name": "documents/1", "bytes": 70_000, "sha256": HEXLOWER.encode(&[2; 32])}],
+        "not_in_it": ["the master key"],
+    });
+    seeds.add_mutated("backup_manifest", "whole", manifest.to_string());
+    seeds.add("backup_manifest", "of-a-hash-that-is-none", manifest.to_string().replace("0909", "zz"));
+    let row = |key: &[u8], value: &[u8]| {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("a row is short").to_be_bytes();
+        [&length(key), &length(value), key, value].concat()
+    };
+    let end = |count: u64| [&[0xff; 4][..], &count.to_be_bytes()].concat();
+    let magic = &b"tbk-rows/1\r\n"[..];
+    let rows = [magic, &row(b"a", b"1"), &row(b"", b""), &row(b"c", &[3; 300])].concat();
+    seeds.add_mutated("backup_rows", "three", [rows.as_slice(), &end(3)].concat());
+    seeds.add("backup_rows", "none", [magic, &end(0)].concat());
+    seeds.add("backup_rows", "more-than-there-are", [rows.as_slice(), &end(4)].concat());
+    seeds.add("backup_rows", "something-behind", [rows.as_slice(), &end(3), b"x"].concat());
+    seeds.add("backup_rows", "a-row-too-long", [magic, &[0, 0, 0x10, 1, 0, 0, 0, 0]].concat());
+}
+
+/// Under the number of each reader.
+fn forms(seeds: &mut Seeds) {
+    let form = "csrf=0123&reason=%E7%B4%9B%E5%A4%B1&confirm=on&code=123456&number=12&size=9&account=0012345&source=x";
+    let query =
+        "page=2&from=2027-04-01&to=&what=wipe&name=tanaka&password=correct+horse&code=123456&next=%2Faudit";
+    for (number, reader) in (0..).zip(forms::READERS) {
+        let (name, body) = if reader.has_token { ("form", form) } else { ("query", query) };
+        seeds.add("console_form", format!("{name}-{number}"), [&[number], body.as_bytes()].concat());
+    }
+    for (name, body) in [
+        ("not-utf8", "name=%ff%fe&password=%"),
+        ("empty-pairs", "&&=&=a&name&"),
+        ("a-number-too-large", "page=-1"),
+    ] {
+        seeds.add_mutated("console_form", name, [&[0], body.as_bytes()].concat());
     }
 }
