@@ -98,6 +98,9 @@ pub struct Agent {
     /// The session grant was made or has ended: the server is to be shown, or told.
     pub(crate) grant_news: tokio::sync::Notify,
     pub(crate) content: ContentWork,
+    /// Shared by the exchanges that test a PIN, to their last answer; had alone by an enrolment, which puts another vault in
+    /// the place of theirs.
+    pub(crate) pin_in_use: tokio::sync::RwLock<()>,
     _lock: HomeLock,
 }
 
@@ -141,6 +144,7 @@ impl Agent {
             wake: tokio::sync::Notify::new(),
             grant_news: tokio::sync::Notify::new(),
             content: ContentWork::default(),
+            pin_in_use: tokio::sync::RwLock::default(),
             _lock: lock,
         };
         agent.continue_erase();

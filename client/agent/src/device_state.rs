@@ -88,6 +88,16 @@ impl DeviceState {
         }
     }
 
+    /// The same enrolment, begun again: the server has seen these unlocks and this run, and would take a device that knows less
+    /// for a copy.
+    pub(crate) fn again_after(mut self, before: Option<&Self>) -> Self {
+        if let Some(before) = before.filter(|before| before.enrolment == self.enrolment) {
+            self.vault_epoch = before.vault_epoch;
+            self.last_run = before.last_run;
+        }
+        self
+    }
+
     /// Reads it; `None` before an enrolment.
     pub fn load(home: &Home) -> Result<Option<Self>, LoadStateError> {
         let Some(bytes) = files::read(&home.state(), LIMIT)? else { return Ok(None) };

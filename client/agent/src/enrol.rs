@@ -109,6 +109,9 @@ by_way_of_agent_error!(
 impl Agent {
     /// Enrols this device. Begins again where an earlier try was interrupted.
     pub async fn enrol(self: &Arc<Self>, request: EnrolRequest) -> Result<Enrolled, EnrolError> {
+        // A PIN that is being tested may turn out to be right, also after a lock: then the code is used up.
+        let busy = |_| AgentError::from(UnlockRefusal::Busy);
+        let _in_use = self.pin_in_use.try_write().map_err(busy)?;
         may_enrol(&self.inner())?;
         let pins = (!request.pins.is_empty()).then(|| request.pins.clone());
         let link = Link::open(&request.server, client_config(ALPN_ENROL, pins, None)?).await?;
@@ -144,9 +147,7 @@ impl Agent {
         }
         let device = DeviceState::granted(&request.server, grant);
         self.register_pin(&mut exchange, &device, device_secret, &request.pin).await?;
-        let enrolled = Enrolled { enrolment: device.enrolment, organisation: device.organisation.clone() };
-        self.blocking(move |agent| agent.confirm(device)).await??;
-        Ok(enrolled)
+        self.blocking(move |agent| agent.confirm(&device)).await?
     }
 
     /// Makes device key and secret durable. A try after a lost answer finds them there, and whether it did comes with them.
@@ -246,18 +247,24 @@ impl Agent {
         Vault::create(home, &key, device.enrolment, &mut rng())?;
         Slot::seal_online(&key, device.enrolment, stretching, export_key, device_secret, &mut rng())
             .store(home)?;
+        let device = device.clone().again_after(inner.device.as_ref());
         device.store(home)?;
-        adopt(&mut inner, device.clone());
+        inner.session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
+        inner.device = Some(device);
         Ok(())
     }
 
-    fn confirm(&self, mut device: DeviceState) -> Result<(), AgentError> {
+    /// The server has answered. What the device has heard since the vault was made stays.
+    fn confirm(&self, granted: &DeviceState) -> Result<Enrolled, EnrolError> {
+        let mut inner = self.inner();
+        may_enrol(&inner)?;
+        let device = inner.device.as_mut().filter(|device| device.enrolment == granted.enrolment);
+        let device = device.ok_or(AgentError::Wiped)?;
         device.confirmed = true;
         device.heard(moment().now);
         device.store(&self.home)?;
-        adopt(&mut self.inner(), device);
         self.wake.notify_one();
-        Ok(())
+        Ok(Enrolled { enrolment: device.enrolment, organisation: device.organisation.clone() })
     }
 }
 
@@ -270,11 +277,6 @@ fn may_enrol(inner: &Inner) -> Result<(), EnrolError> {
         _ if inner.device.as_ref().is_some_and(|device| !device.confirmed) => Ok(()),
         _ => Err(EnrolError::AlreadyEnrolled),
     }
-}
-
-fn adopt(inner: &mut Inner, device: DeviceState) {
-    inner.session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
-    inner.device = Some(device);
 }
 
 fn is_code_bound(error: &EnrolError) -> bool {

@@ -138,6 +138,8 @@ impl Agent {
         connection: &Connection,
         pin: Zeroizing<String>,
     ) -> Result<Unlocked, UnlockError> {
+        let busy = |_| AgentError::from(UnlockRefusal::Busy);
+        let _in_use = self.pin_in_use.try_read().map_err(busy)?;
         self.inner().session.begin_online_unlock(moment()).map_err(AgentError::from)?;
         let mut give_up = GiveUp { agent: self, ended: false };
         let outcome = self.exchange_pin(connection, pin).await;

@@ -44,11 +44,13 @@ pub enum Fault {
     StateInPlace,
     /// The phone does not sync its online slot.
     SlotNotSynced,
+    /// The phone enrols again while a PIN is being tested, and forgets what it has unlocked.
+    EnrolledWhileUnlocking,
 }
 
 impl Fault {
     /// Every mistake.
-    pub const PLANTED: [Self; 19] = [
+    pub const PLANTED: [Self; 20] = [
         Self::ReceiptBeforeErase,
         Self::OfflineSlotKeptAtBlock,
         Self::AttemptNotCharged,
@@ -68,5 +70,6 @@ impl Fault {
         Self::LimitNotKept,
         Self::StateInPlace,
         Self::SlotNotSynced,
+        Self::EnrolledWhileUnlocking,
     ];
 }

@@ -5,10 +5,16 @@ use e2e_simulation::{Fault, Invariant, run};
 
 /// Histories within which a mistake has to be found.
 const ENOUGH: u64 = 2_000;
+/// The same for one that shows only when an answer was lost before.
+const ENOUGH_OF_THE_RARE: u64 = 10_000;
 
 fn caught_by(fault: Fault) -> Invariant {
-    let run = run(1, ENOUGH, None, fault);
-    let failure = run.failure.unwrap_or_else(|| panic!("{fault:?} was not caught in {ENOUGH} histories"));
+    caught_within(ENOUGH, fault)
+}
+
+fn caught_within(enough: u64, fault: Fault) -> Invariant {
+    let run = run(1, enough, None, fault);
+    let failure = run.failure.unwrap_or_else(|| panic!("{fault:?} was not caught in {enough} histories"));
     println!(
         "{fault:?}: {:?} after {} histories, {} acts\n{failure}\n",
         failure.violation.invariant, run.histories, failure.acts.1
@@ -111,4 +117,10 @@ fn a_state_that_is_written_over_the_old_one_is_caught() {
 #[test]
 fn a_slot_that_is_not_synced_is_caught() {
     assert_eq!(caught_by(Fault::SlotNotSynced), Invariant::RightPinOpens);
+}
+
+#[test]
+fn an_enrolment_during_an_unlock_is_caught() {
+    let caught = caught_within(ENOUGH_OF_THE_RARE, Fault::EnrolledWhileUnlocking);
+    assert_eq!(caught, Invariant::PhoneNeverBehind);
 }

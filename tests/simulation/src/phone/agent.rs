@@ -85,6 +85,8 @@ pub(crate) struct Agent {
     pub(crate) connection: RefCell<Option<Connection>>,
     pub(crate) wake: Notify,
     pub(crate) ticks: Notify,
+    /// Shared by the exchanges that test a PIN, had alone by an enrolment.
+    pub(crate) pin_in_use: tokio::sync::RwLock<()>,
     /// A durable lease goes on that was resumed after the civil clock was set: what is not promised.
     pub(crate) by_a_set_clock: Cell<bool>,
 }
@@ -119,6 +121,7 @@ impl Agent {
             connection: RefCell::default(),
             wake: Notify::new(),
             ticks: Notify::new(),
+            pin_in_use: tokio::sync::RwLock::default(),
             by_a_set_clock,
         });
         agent.continue_erase();

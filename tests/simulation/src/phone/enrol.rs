@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use client_core::{Session, State};
+use client_core::{Session, State, UnlockRefusal};
 use shared::activation_code::ActivationCode;
 use shared::cose::{Signer, SoftwareKey};
 use shared::crypto::Secret;
@@ -28,6 +28,10 @@ fn is_code_bound(error: &AgentError) -> bool {
 impl Agent {
     /// Enrols this device. Begins again where an earlier try was interrupted.
     pub(crate) async fn enrol(self: &Rc<Self>, code: ActivationCode, pin: String) -> Result<(), AgentError> {
+        let _in_use = match self.phone.sim.has(Fault::EnrolledWhileUnlocking) {
+            true => None,
+            false => Some(self.pin_in_use.try_write().map_err(|_| UnlockRefusal::Busy)?),
+        };
         self.may_enrol()?;
         let phone = &self.phone;
         let connection = connect(&phone.sim, phone.index, Door::Enrol).await.ok_or(AgentError::Offline)?;
@@ -80,7 +84,7 @@ impl Agent {
             last_run: None,
         };
         self.register_pin(&mut exchange, &device, &device_secret, pin).await?;
-        self.confirm(device)
+        self.confirm(&device)
     }
 
     /// Makes device key and secret durable. A try after a lost answer finds them there.
@@ -185,15 +189,29 @@ impl Agent {
             true => disk.replace_unsynced(Name::OnlineSlot, slot)?,
             false => disk.replace(Name::OnlineSlot, slot)?,
         }
-        store_state(&self.phone, device)?;
+        let device = self.again_after(device.clone());
+        store_state(&self.phone, &device)?;
         self.give_up(Some(device.enrolment));
         let mut promises = self.phone.promises.borrow_mut();
         promises.notes.clear();
         promises.enrolment = Some(device.enrolment);
         promises.enrolments.insert(device.enrolment);
         drop(promises);
-        self.adopt(device.clone());
+        let mut inner = self.inner.borrow_mut();
+        inner.session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
+        inner.device = Some(device);
         Ok(())
+    }
+
+    /// The same enrolment, begun again: the server has seen these unlocks and this run.
+    fn again_after(&self, mut device: DeviceState) -> DeviceState {
+        let inner = self.inner.borrow();
+        let before = inner.device.as_ref().filter(|before| before.enrolment == device.enrolment);
+        if let Some(before) = before.filter(|_| !self.phone.sim.has(Fault::EnrolledWhileUnlocking)) {
+            device.vault_epoch = before.vault_epoch;
+            device.last_run = before.last_run;
+        }
+        device
     }
 
     /// The device begins again, as another enrolment: of one that was never confirmed nothing is left that could be erased.
@@ -205,16 +223,13 @@ impl Agent {
         }
     }
 
-    fn adopt(&self, device: DeviceState) {
+    fn confirm(&self, granted: &DeviceState) -> Result<(), AgentError> {
+        self.may_enrol()?;
         let mut inner = self.inner.borrow_mut();
-        inner.session = Session::enrolled(device.identity(), device.policy.clone(), device.progress, None);
-        inner.device = Some(device);
-    }
-
-    fn confirm(&self, mut device: DeviceState) -> Result<(), AgentError> {
+        let device = inner.device.as_mut().filter(|device| device.enrolment == granted.enrolment);
+        let device = device.ok_or(AgentError::Wiped)?;
         device.confirmed = true;
-        store_state(&self.phone, &device)?;
-        self.adopt(device);
+        store_state(&self.phone, device)?;
         self.phone.say("phone: enrolled", String::new);
         Ok(())
     }

@@ -90,6 +90,7 @@ impl Agent {
         connection: &Connection,
         pin: String,
     ) -> Result<Unlocked, AgentError> {
+        let _in_use = self.pin_in_use.try_read().map_err(|_| UnlockRefusal::Busy)?;
         self.inner.borrow_mut().session.begin_online_unlock(self.phone.moment())?;
         let mut give_up = GiveUp { agent: self, ended: false };
         let outcome = self.exchange_pin(connection, pin).await;
