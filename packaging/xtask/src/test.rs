@@ -58,8 +58,9 @@ fn docs() -> Result<()> {
     Cargo::new(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
+/// All of them, also after one has failed: who has waited that long is told everything.
 fn tests() -> Result<()> {
-    Cargo::new(["test", "--workspace", "--locked"]).run()
+    Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast"]).run()
 }
 
 /// Minutes and seconds, as on a stopwatch.

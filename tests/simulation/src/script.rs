@@ -53,6 +53,8 @@ pub(crate) enum Act {
     SetPool(u32),
     Scheduler,
     CrashServer,
+    /// The server dies right after so many commits.
+    CrashAfterCommits(u32),
     StartServer(LeaseMode),
     Weather(Weather),
 }
@@ -162,6 +164,12 @@ fn episode(rng: &mut StdRng, settings: &Settings, acts: &mut Vec<(Duration, Act)
         acts.push((soon(rng), Act::SwitchOn(phone)));
         return;
     }
+    if rng.gen_ratio(1, 6) && commits(act) {
+        acts.push((gap, Act::CrashAfterCommits(rng.gen_range(1..6))));
+        acts.push((at_once(rng), act));
+        acts.push((soon(rng), Act::StartServer(lease_mode(rng))));
+        return;
+    }
     acts.push((gap, act));
     match act {
         // Back again, some time. What is done without the server is done within a lease.
@@ -191,6 +199,8 @@ fn episode(rng: &mut StdRng, settings: &Settings, acts: &mut Vec<(Duration, Act)
                 _ => {}
             }
         }
+        // Both write the account.
+        Act::Batch(_) if rng.gen_ratio(1, 2) => acts.push((at_once(rng), Act::Unlock(phone))),
         Act::Unlock(_) if rng.gen_ratio(2, 3) => acts.push((soon(rng), Act::Note(phone))),
         _ => {}
     }
@@ -200,6 +210,13 @@ fn writes(act: Act) -> bool {
     matches!(
         act,
         Act::Enrol(_) | Act::Unlock(_) | Act::Block(_) | Act::Unblock(_) | Act::Wipe(_) | Act::Note(_)
+    )
+}
+
+fn commits(act: Act) -> bool {
+    matches!(
+        act,
+        Act::Enrol(_) | Act::Unlock(_) | Act::Block(_) | Act::Unblock(_) | Act::Wipe(_) | Act::Batch(_)
     )
 }
 

@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mdm_core::change::{Changeset, Stored};
@@ -31,6 +32,8 @@ use crate::sim::Sim;
 
 /// How often a use case loads again after a conflict.
 const CONFLICT_RETRIES: usize = 8;
+/// Of the simulated disk, in milliseconds.
+const LONGEST_COMMIT: u64 = 8;
 /// Connections of one enrolment; the newest stay.
 const MAX_CONNECTIONS: usize = 2;
 /// Of commands: no server is restored here.
@@ -103,7 +106,10 @@ impl Server {
     /// Every tombstoned page is zeroed again, and what was not noted as sealed is.
     async fn resume(&self) -> Result<(), ServerError> {
         for device in settle(self.sim.store.devices(None, mdm_store::MAX_PAGE))? {
-            if device.value.wipe().is_some() {
+            if let Some(wipe) = device.value.wipe() {
+                if wipe.sealed_at.is_none() {
+                    self.sim.log.count("server: sealed at start");
+                }
                 self.seal(device.value.enrolment).await?;
             }
         }
@@ -137,7 +143,7 @@ impl Server {
 
     /// The same for a command of an operator.
     async fn lock_for_command(&self, enrolment: EnrolmentId) -> OwnedMutexGuard<()> {
-        let courtesy = std::time::Duration::from_secs(2);
+        let courtesy = Duration::from_secs(2);
         match self.sim.executor.within(courtesy, self.lock(enrolment)).await {
             Some(held) => held,
             None => self.lock_for_wipe(enrolment).await,
@@ -152,14 +158,15 @@ impl Server {
         held
     }
 
-    /// Commits. Others may go before, and the process may die before and after.
+    /// Commits. It takes its time: others may go before, and the process may die before and after.
     async fn commit(&self, changes: Changeset) -> Result<Committed, CommitError> {
-        self.sim.executor.pause().await;
+        self.sim.executor.sleep(Duration::from_millis(self.sim.draw(0..LONGEST_COMMIT))).await;
         let committed = settle(self.sim.store.commit(changes.clone()));
         match &committed {
             Ok(_) => self.sim.watch.committed(&changes),
             Err(_) => self.sim.log.count("server: commit met a conflict"),
         }
+        self.sim.server_fuse.burn();
         self.sim.executor.pause().await;
         committed
     }

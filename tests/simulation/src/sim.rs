@@ -59,6 +59,29 @@ pub(crate) fn software_key() -> SoftwareKey {
 /// A frame that began a stream: whose phone, which end sent it.
 type Past = (usize, Side, Rc<[u8]>);
 
+/// Burns down by one at each commit.
+#[derive(Default)]
+pub(crate) struct Fuse(Cell<Option<u32>>);
+
+impl Fuse {
+    /// It ends right after so many commits more.
+    pub(crate) fn light(&self, commits: u32) {
+        self.0.set(Some(commits));
+    }
+
+    pub(crate) fn put_out(&self) {
+        self.0.set(None);
+    }
+
+    pub(crate) fn burn(&self) {
+        self.0.set(self.0.get().map(|left| left.saturating_sub(1)));
+    }
+
+    pub(crate) fn has_burnt_down(&self) -> bool {
+        self.0.get() == Some(0)
+    }
+}
+
 /// One world's common ground.
 pub(crate) struct Sim {
     pub(crate) executor: Executor,
@@ -73,6 +96,8 @@ pub(crate) struct Sim {
     pub(crate) wires: RefCell<Vec<Connection>>,
     /// Coverage or the server came back.
     pub(crate) reachable: tokio::sync::Notify,
+    /// Ends the server's process at a commit.
+    pub(crate) server_fuse: Fuse,
     /// The server's process; none while it is down.
     pub(crate) server: RefCell<Weak<Server>>,
     /// What keys, nonces and ids are made of.
@@ -96,6 +121,7 @@ impl Sim {
             unlock_records: mdm_store::key_file::in_memory(),
             wires: RefCell::default(),
             reachable: tokio::sync::Notify::new(),
+            server_fuse: Fuse::default(),
             server: RefCell::default(),
             crypto: SharedRng::new(rng(2)),
             chance: RefCell::new(rng(3)),

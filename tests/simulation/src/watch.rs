@@ -17,6 +17,9 @@ use shared::ids::EnrolmentId;
 use shared::signed::{JournalHead, Order};
 use shared::wire::Kind;
 
+/// What is recorded counts from before it was committed, which may have to be tried again.
+const COMMITS: Duration = Duration::from_millis(200);
+
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
@@ -255,6 +258,7 @@ impl Watch {
             format!("a {kind:?} left for {enrolment}, which is wiped")
         });
         let recorded = self.device(enrolment).and_then(|device| device.may_be_open_until);
+        let recorded = recorded.map(|recorded| recorded.saturating_add(COMMITS).unwrap_or(Timestamp::MAX));
         self.check(Invariant::OpenOnlyWhileRecorded, open_until.is_none() || recorded >= open_until, || {
             format!(
                 "a {kind:?} left for {enrolment} that opens until {open_until:?}, recorded is {recorded:?}"
@@ -322,6 +326,8 @@ fn is_only_heard(old: &Device, new: &Device) -> bool {
     let mut heard = old.clone();
     heard.last_contact = new.last_contact;
     heard.last_applied = new.last_applied;
+    heard.runs.clone_from(&new.runs);
+    heard.pins = new.pins;
     heard.description.app_version.clone_from(&new.description.app_version);
     if old.last_unlock.is_none() {
         heard.certificate_until = new.certificate_until;

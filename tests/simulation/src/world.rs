@@ -111,6 +111,10 @@ impl World {
     }
 
     fn after_event(&self) {
+        if self.sim.server_fuse.has_burnt_down() {
+            self.sim.log.count("fault: server crash after a commit");
+            self.crash_server();
+        }
         for phone in &self.phones {
             let Some(agent) = phone.agent() else { continue };
             if phone.body.powered.get() {
@@ -129,6 +133,7 @@ impl World {
     }
 
     fn crash_server(&self) {
+        self.sim.server_fuse.put_out();
         self.sim.executor.kill(Owner::Server);
         if self.server.borrow_mut().take().is_some() {
             self.sim.log.count("fault: server crash");
@@ -207,7 +212,9 @@ impl World {
             Act::SetPool(size) => self.order(move |server| async move { server.set_pool(size).await }),
             Act::Scheduler => self.scheduler(),
             Act::CrashServer => self.crash_server(),
+            Act::CrashAfterCommits(commits) => self.sim.server_fuse.light(commits),
             Act::StartServer(lease_mode) => {
+                self.sim.server_fuse.put_out();
                 if self.server.borrow().is_none() {
                     self.start_server(lease_mode);
                     self.sim.log.count("server: started again");
@@ -398,6 +405,7 @@ fn kind(act: Act) -> &'static str {
         Act::SetPool(_) => "act: set pool",
         Act::Scheduler => "act: scheduler",
         Act::CrashServer => "act: crash server",
+        Act::CrashAfterCommits(_) => "act: server's fuse lit",
         Act::StartServer(_) => "act: start server",
         Act::Weather(_) => "act: weather",
     }

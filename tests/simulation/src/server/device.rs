@@ -56,11 +56,12 @@ pub(super) async fn serve(server: &Rc<Server>, connection: Connection, key: Publ
                     .spawn(Owner::Server, async move { answer(&server, &caller, exchange).await });
             }
             Err(Some(signed)) => {
-                let (server, connection) = (server.clone(), connection.clone());
+                let (server, caller) = (server.clone(), caller.clone());
                 let executor = server.clone();
-                executor.sim.executor.spawn(Owner::Server, async move {
-                    deliver(&server, enrolment, &connection, signed).await
-                });
+                executor
+                    .sim
+                    .executor
+                    .spawn(Owner::Server, async move { deliver(&server, &caller, signed).await });
             }
             Ok(Err(_)) | Err(None) => break,
         }
@@ -69,13 +70,13 @@ pub(super) async fn serve(server: &Rc<Server>, connection: Connection, key: Publ
 }
 
 /// Sends a command on a stream of its own and notes that it was applied.
-async fn deliver(server: &Server, enrolment: EnrolmentId, connection: &Connection, command: Vec<u8>) {
-    let mut exchange = connection.open();
-    server.sim.say("command: pushed", || format!("to {enrolment}"));
+async fn deliver(server: &Server, caller: &Caller, command: Vec<u8>) {
+    let mut exchange = caller.connection.open();
+    server.sim.say("command: pushed", || format!("to {}", caller.enrolment));
     let result = async {
-        server.answer(enrolment, &exchange, &CommandMessage { command })?;
+        server.answer(caller.enrolment, &exchange, &CommandMessage { command })?;
         let applied: CommandResult = exchange.receive().await?;
-        note_applied(server, enrolment, applied).await
+        note_applied(server, caller, applied).await
     };
     match result.await {
         Err(ServerError::Exchange(_)) | Ok(()) => {}
@@ -83,14 +84,11 @@ async fn deliver(server: &Server, enrolment: EnrolmentId, connection: &Connectio
     }
 }
 
-async fn note_applied(
-    server: &Server,
-    enrolment: EnrolmentId,
-    applied: CommandResult,
-) -> Result<(), ServerError> {
+async fn note_applied(server: &Server, caller: &Caller, applied: CommandResult) -> Result<(), ServerError> {
+    let _held = caller.turn(server).await?;
     server
         .retry_on_conflict(async || {
-            let device = server.load(enrolment).await?;
+            let device = server.load(caller.enrolment).await?;
             if device.value.wipe().is_none() {
                 server.commit(hello::applied(device, applied.last_applied, server.now())).await?;
             }
@@ -112,7 +110,7 @@ async fn dispatch(server: &Server, caller: &Caller, exchange: &mut Exchange) -> 
         Kind::UnlockStart => unlock::run(server, caller, frame.decode().map_err(decode)?, exchange).await,
         Kind::Receipt => receipt(server, caller, frame.decode().map_err(decode)?, exchange).await,
         Kind::Renew => renew(server, caller, exchange).await,
-        Kind::CommandResult => note_applied(server, caller.enrolment, frame.decode().map_err(decode)?).await,
+        Kind::CommandResult => note_applied(server, caller, frame.decode().map_err(decode)?).await,
         other => Err(decode(DecodeError::Unexpected(other)).into()),
     }
 }

@@ -27,6 +27,7 @@ impl World {
         }
         self.sim.log.line(self.sim.executor.now(), "act", "act: healing", String::new);
         self.sim.weather.set(Weather { delay: 20, ..Weather::default() });
+        self.sim.server_fuse.put_out();
         if self.server.borrow().is_none() {
             self.start_server(self.sim.settings.policy.lease_mode);
         }
