@@ -44,6 +44,19 @@ impl Part {
     pub const ALL: [Self; 7] =
         [Self::Header, Self::Seals, Self::Mark, Self::Root, Self::Piece, Self::Record, Self::Content];
 
+    /// In the words of the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Seals => "count of seals",
+            Self::Mark => "mark",
+            Self::Root => "root",
+            Self::Piece => "piece",
+            Self::Record => "record",
+            Self::Content => "content",
+        }
+    }
+
     /// Reads bytes as this part, and writes what was read; `None` where they are none.
     pub fn rewritten(self, bytes: &[u8]) -> Option<Vec<u8>> {
         match self {

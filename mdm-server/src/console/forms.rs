@@ -1,6 +1,8 @@
 //! Every form and query of the console, read as its page reads it and without a session: for the fuzz targets, since these bytes
 //! come from browsers. Who may send them, and what is done then, is not here.
 
+use std::any::type_name;
+
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -11,6 +13,8 @@ use super::{
 /// What is sent, and to whom it is understandable.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader {
+    /// The type that it becomes.
+    pub name: fn() -> &'static str,
     /// Whether the page understands a body.
     pub understands: fn(&[u8]) -> bool,
     /// Whether the body has the token of a session, which is not the page's.
@@ -20,12 +24,13 @@ pub struct Reader {
 /// A form of a signed-in viewer: its token apart, then the rest.
 const fn form<T: DeserializeOwned>() -> Reader {
     let understands = |body: &[u8]| serde_urlencoded::from_str::<T>(&posted::parted(body).1).is_ok();
-    Reader { understands, has_token: true }
+    Reader { name: type_name::<T>, understands, has_token: true }
 }
 
 /// A form of a visitor, or the query of an address.
 const fn query<T: DeserializeOwned>() -> Reader {
-    Reader { understands: |body: &[u8]| serde_urlencoded::from_bytes::<T>(body).is_ok(), has_token: false }
+    let understands = |body: &[u8]| serde_urlencoded::from_bytes::<T>(body).is_ok();
+    Reader { name: type_name::<T>, understands, has_token: false }
 }
 
 /// Readers of all of them.

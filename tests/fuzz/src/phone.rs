@@ -18,6 +18,7 @@ use vault::raw::Part;
 use vault::{DurableLease, Home, Slot, SlotError, SlotKind, VaultKey, erase, grant};
 
 use crate::encodings::{read_as, settles_in_cbor};
+use crate::wire::enrolment;
 
 /// A home with one file of these bytes, and what `look` finds in it.
 fn with_file(path: fn(&Home) -> PathBuf, bytes: &[u8], look: impl FnOnce(&Home)) {
@@ -128,12 +129,21 @@ pub(crate) fn gone(bytes: &[u8]) {
     });
 }
 
-/// The key of the session grant at rest: it never opens under a key of somebody else.
+/// The vault key that grants of the corpus are sealed with.
+pub(crate) fn granted() -> VaultKey {
+    VaultKey::make(&mut StdRng::seed_from_u64(1))
+}
+
+/// The key of the session grant at rest: it never opens under a key of somebody else, nor for another enrolment.
 pub(crate) fn grant_slot(bytes: &[u8]) {
     with_file(Home::grant, bytes, |home| {
-        let key = VaultKey::make(&mut StdRng::seed_from_u64(1));
-        let loaded = grant::load(home, &key, EnrolmentId::from_bytes([7; 16]));
-        assert!(!matches!(loaded, Ok(Some(_))), "nobody sealed it");
+        if matches!(grant::load(home, &granted(), enrolment()), Ok(Some(_))) {
+            read_as("session grant");
+        }
+        let another = VaultKey::make(&mut StdRng::seed_from_u64(2));
+        for (key, of) in [(another, enrolment()), (granted(), EnrolmentId::from_bytes([8; 16]))] {
+            assert!(!matches!(grant::load(home, &key, of), Ok(Some(_))), "nobody sealed it");
+        }
     });
 }
 
@@ -142,6 +152,7 @@ pub(crate) fn vault_bytes(bytes: &[u8]) {
     let Some((number, rest)) = bytes.split_first() else { return };
     let part = Part::ALL[usize::from(*number) % Part::ALL.len()];
     let Some(written) = part.rewritten(rest) else { return };
+    read_as(part.name());
     assert_eq!(part.rewritten(&written).as_ref(), Some(&written), "{part:?}");
     // What has one way to be written is read in no other.
     if matches!(part, Part::Header | Part::Seals | Part::Mark | Part::Record) {

@@ -160,6 +160,7 @@ pub(crate) fn backup_manifest(bytes: &[u8]) {
 /// The database in a backup. There is one way to write rows.
 pub(crate) fn backup_rows(bytes: &[u8]) {
     if let Ok(written) = rows::rewritten(bytes) {
+        read_as("rows");
         assert_eq!(written, bytes);
     }
 }
@@ -169,6 +170,9 @@ pub(crate) fn console_form(bytes: &[u8]) {
     let Some((number, body)) = bytes.split_first() else { return };
     let reader = forms::READERS[usize::from(*number) % forms::READERS.len()];
     let understood = (reader.understands)(body);
+    if understood {
+        read_as((reader.name)());
+    }
     if reader.has_token {
         assert_eq!((reader.understands)(&[b"csrf=another&".as_slice(), body].concat()), understood);
     }

@@ -147,7 +147,8 @@ pub(crate) fn policy(bytes: &[u8]) {
     }
 }
 
-fn enrolment() -> EnrolmentId {
+/// Whose files and messages these are.
+pub(crate) fn enrolment() -> EnrolmentId {
     EnrolmentId::from_bytes([7; 16])
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use e2e_fuzz::{COUNTING, StatsAlloc, TARGETS, Target, corpora};
 use libtest_mimic::{Arguments, Failed, Trial};
+use mdm_server::console::forms::READERS;
 use shared::wire::Kind;
+use vault::raw::Part;
 
 /// What an input allocates is bounded, so it is counted.
 #[global_allocator]
@@ -38,10 +40,12 @@ const READ_AS: &[(&str, usize)] = &[
     ("opaque_server", 3),
     ("staff_sheet", 5),
     ("key_slot", 2),
+    ("vault_bytes", Part::ALL.len()),
     ("api_body", 21),
     ("api_query", 5),
     ("journal_export", 2),
     ("config", 2),
+    ("console_form", READERS.len()),
 ];
 
 fn replay(target: &Target) -> Result<(), Failed> {

@@ -23,11 +23,9 @@ use vault::{Home, Slot, VaultKey, erase, files, grant, intent};
 
 use super::Seeds;
 use crate::encodings::cbor;
+use crate::phone::granted;
 use crate::statements::key;
-
-fn enrolment() -> EnrolmentId {
-    EnrolmentId::from_bytes([7; 16])
-}
+use crate::wire::enrolment;
 
 fn noon() -> Timestamp {
     "2027-04-01T03:00:00Z".parse().expect("a time")
@@ -174,9 +172,10 @@ fn grants(seeds: &mut Seeds) {
     let home = Home::new(folder.path());
     files::create_dir(&home.slots_dir()).expect("a folder in a temporary one");
     let key = GrantKey::from_slice(&[4; 32]).expect("32 bytes");
-    grant::store(&home, &VaultKey::make(&mut rng), enrolment(), &key, &mut rng)
-        .expect("a file in a temporary folder");
-    seeds.add_mutated("grant_slot", "of-another-vault", fs::read(home.grant()).expect("just written"));
+    for (name, vault_key) in [("sealed", granted()), ("of-another-vault", VaultKey::make(&mut rng))] {
+        grant::store(&home, &vault_key, enrolment(), &key, &mut rng).expect("a file in a temporary folder");
+        seeds.add_mutated("grant_slot", name, fs::read(home.grant()).expect("just written"));
+    }
     seeds.add("grant_slot", "too-large", vec![1; 129]);
     seeds.add("grant_slot", "shorter-than-a-tag", vec![1; 20]);
 }

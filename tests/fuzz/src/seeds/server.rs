@@ -264,12 +264,16 @@ fn backups(seeds: &mut Seeds) {
 
 /// Under the number of each reader.
 fn forms(seeds: &mut Seeds) {
-    let form = "csrf=0123&reason=%E7%B4%9B%E5%A4%B1&confirm=on&code=123456&number=12&size=9&account=0012345&source=x";
-    let query =
-        "page=2&from=2027-04-01&to=&what=wipe&name=tanaka&password=correct+horse&code=123456&next=%2Faudit";
+    let form = "csrf=0123&reason=%E7%B4%9B%E5%A4%B1&confirm=on&code=123456&number=12&size=9&account=0012345&source=x\
+                &name=tanaka&role=operator";
+    let query = "page=2&from=2027-04-01&to=&what=wipe&name=tanaka&password=correct+horse&again=correct+horse\
+                 &code=123456&next=%2Faudit";
     for (number, reader) in (0..).zip(forms::READERS) {
         let (name, body) = if reader.has_token { ("form", form) } else { ("query", query) };
         seeds.add("console_form", format!("{name}-{number}"), [&[number], body.as_bytes()].concat());
+        if reader.has_token {
+            seeds.add("console_form", format!("token-{number}"), [&[number][..], b"csrf=0123"].concat());
+        }
     }
     for (name, body) in [
         ("not-utf8", "name=%ff%fe&password=%"),
