@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use client_agent::{
     Agent, AgentError, ChangePinError, Confinement, Document, DocumentsProgress, EnrolError, EnrolRequest,
-    Enrolled, Event, FileTransferError, Mended, Observer, OpenError, Platform, Status, UnlockError, Unlocked,
-    WayBack,
+    Enrolled, Event, FileTransferError, Mended, NoteStatus, NotesProgress, Observer, OpenError, Platform,
+    SavedNote, Status, UnlockError, Unlocked, WayBack,
 };
 use client_core::EraseStep;
+use shared::ids::NoteId;
 use shared::policy::Policy;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
-use vault::{EntryInfo, Home};
+use vault::Home;
 use zeroize::Zeroizing;
 
 /// What happened by itself.
@@ -25,6 +26,8 @@ pub(crate) enum Told {
     EraseStep(EraseStep),
     /// Documents came or went, or more of one is there.
     Documents,
+    /// Notes or photos were sent, came, went, or wait.
+    Notes,
     /// The files of this device cannot be used: waiting does not cure that.
     Unusable,
     /// The system asks the app to end.
@@ -54,6 +57,10 @@ impl Observer for Messenger {
 
     fn documents(&self, _progress: DocumentsProgress) {
         self.send(Told::Documents);
+    }
+
+    fn notes(&self, _progress: NotesProgress) {
+        self.send(Told::Notes);
     }
 }
 
@@ -212,9 +219,9 @@ impl Engine {
         self.blocking(Agent::lock).await
     }
 
-    /// All files in the vault.
-    pub(crate) async fn list(&self) -> Result<Vec<EntryInfo>, AgentError> {
-        self.blocking(Agent::list).await?
+    /// The notes and photos in the vault, where each stands, and how many wait.
+    pub(crate) async fn notes(&self) -> Result<(Vec<NoteStatus>, NotesProgress), AgentError> {
+        self.blocking(|agent| Ok((agent.notes()?, agent.notes_progress()?))).await?
     }
 
     /// The documents that this account may read, there or coming.
@@ -236,32 +243,28 @@ impl Engine {
         .await?
     }
 
-    /// A file of at most `limit` bytes; a longer one is an error of the kind [`io::ErrorKind::FileTooLarge`].
-    pub(crate) async fn read(
+    /// The version and the contents of a note of at most `limit` bytes.
+    pub(crate) async fn note(
         &self,
-        entry: &EntryInfo,
+        id: NoteId,
         limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, FileTransferError> {
-        let (name, mut sink) = (entry.name.clone(), Bounded::expecting(entry.size, limit));
-        self.blocking(move |agent| {
-            agent.get(&name, &mut sink)?;
-            Ok(sink.bytes)
-        })
-        .await?
+    ) -> Result<(u64, Zeroizing<Vec<u8>>), FileTransferError> {
+        self.blocking(move |agent| agent.note(id, limit)).await?
     }
 
-    /// Stores a file; durable when this returns.
-    pub(crate) async fn write(
+    /// Stores a note that was opened in this version, or beside it if it has changed since; durable when this returns.
+    pub(crate) async fn save_note(
         &self,
-        name: String,
+        id: NoteId,
+        opened: Option<u64>,
         bytes: Zeroizing<Vec<u8>>,
-    ) -> Result<EntryInfo, FileTransferError> {
-        self.blocking(move |agent| agent.put(&name, &mut bytes.as_slice())).await?
+    ) -> Result<SavedNote, AgentError> {
+        self.blocking(move |agent| agent.save_note(id, opened, &bytes)).await?
     }
 
-    /// Removes a file.
-    pub(crate) async fn delete(&self, name: String) -> Result<(), AgentError> {
-        self.blocking(move |agent| agent.delete(&name)).await?
+    /// Removes a note that was opened in this version; `false` if it has changed since, and is kept.
+    pub(crate) async fn delete_note(&self, id: NoteId, opened: u64) -> Result<bool, AgentError> {
+        self.blocking(move |agent| agent.delete_note(id, opened)).await?
     }
 }
 

@@ -1,7 +1,9 @@
 //! A note as it lies in the vault: JSON under `notes/<id>`.
 
+use client_core::outbox::NoteName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use shared::ids::NoteId;
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -11,37 +13,15 @@ pub(crate) const MAX_NOTE: usize = 4 * 1024 * 1024;
 /// Longest first line that a list shows, in characters.
 const PREVIEW: usize = 80;
 const VERSION: u8 = 1;
-const FOLDER: &str = "notes/";
 
-/// Names a note.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct NoteId(Uuid);
+/// A fresh id.
+pub(crate) fn fresh_id() -> NoteId {
+    NoteId::from_bytes(*Uuid::now_v7().as_bytes())
+}
 
-impl NoteId {
-    /// A fresh id.
-    pub(crate) fn make() -> Self {
-        Self(Uuid::now_v7())
-    }
-
-    /// Reads what [`NoteId::to_text`] wrote.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-
-    /// As the screens carry it.
-    pub(crate) fn to_text(self) -> String {
-        self.0.to_string()
-    }
-
-    /// The name of its file in the vault.
-    pub(crate) fn file(self) -> String {
-        format!("{FOLDER}{}", self.0)
-    }
-
-    /// The note whose file this is; `None` for other files.
-    pub(crate) fn of_file(name: &str) -> Option<Self> {
-        name.strip_prefix(FOLDER).and_then(Self::parse)
-    }
+/// Whether a file of the vault is a note.
+pub(crate) fn is_note(name: &str) -> bool {
+    NoteName::parse(name).is_some_and(|name| name.parent.is_none())
 }
 
 /// Why a stored note cannot be shown.
@@ -157,11 +137,10 @@ mod tests {
 
     #[test]
     fn files_of_notes_are_known_by_their_name() {
-        let id = NoteId::make();
-        assert_eq!(NoteId::of_file(&id.file()), Some(id));
-        assert_eq!(NoteId::parse(&id.to_text()), Some(id));
-        assert_eq!(NoteId::of_file("documents/notice.txt"), None);
-        assert_eq!(NoteId::of_file("notes/readme"), None);
+        let name = |parent| NoteName { parent, id: fresh_id() }.to_string();
+        assert!(is_note(&name(None)));
+        assert!(!is_note(&name(Some(fresh_id()))), "a photo");
+        assert!(!is_note("documents/notice.txt") && !is_note("notes/readme"));
     }
 
     #[test]

@@ -103,6 +103,7 @@ pub(crate) fn of_agent(error: &AgentError) -> Problem {
         AgentError::Exchange(ExchangeError::Refused(reason)) => of_refusal(*reason),
         AgentError::Exchange(ExchangeError::TooSoon(_)) => of_refusal(RefusalReason::TooManyTries),
         AgentError::Refused(UnlockRefusal::NoLease) => Problem::Offline,
+        AgentError::Refused(UnlockRefusal::TooSoon { .. }) => Problem::PinWaits,
         AgentError::Refused(_) | AgentError::Wiped | AgentError::Unenrolled => Problem::NotAllowed,
         AgentError::Vault(VaultError::Damaged(_) | VaultError::Store(_) | VaultError::Io(_))
         | AgentError::File(_)
@@ -173,6 +174,13 @@ mod tests {
         assert_eq!(of_unlock(&UnlockError::PinWrong { attempts_left: 0 }), (Problem::NoAttempts, Some(0)));
         let exhausted = UnlockError::Agent(refused(RefusalReason::AttemptsExhausted));
         assert_eq!(of_unlock(&exhausted), (Problem::NoAttempts, Some(0)));
+    }
+
+    #[test]
+    fn a_pin_that_has_to_wait_is_no_wrong_one() {
+        let too_soon = || AgentError::Refused(UnlockRefusal::TooSoon { seconds: 30 });
+        assert_eq!(of_unlock(&UnlockError::Agent(too_soon())), (Problem::PinWaits, None));
+        assert_eq!(of_change_pin(&ChangePinError::Agent(too_soon())), (Problem::PinWaits, None));
     }
 
     #[test]

@@ -10,6 +10,13 @@ pub(crate) fn moment(at: Timestamp, now: &Zoned) -> String {
     at.strftime(form).to_string()
 }
 
+/// A time to wait for: with its seconds, and of another day with its date.
+pub(crate) fn second(at: Timestamp, now: &Zoned) -> String {
+    let at = local(at, now);
+    let form = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    at.strftime(form).to_string()
+}
+
 /// When something was changed: today the time, before that the day.
 pub(crate) fn changed(at: Timestamp, now: &Zoned) -> String {
     let at = local(at, now);
@@ -44,6 +51,8 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert_eq!(moment(at("2027-04-01T06:30:00Z"), &now), "15:30");
         assert_eq!(moment(at("2027-04-01T15:30:00Z"), &now), "2027-04-02 00:30");
+        assert_eq!(second(at("2027-04-01T06:30:20Z"), &now), "15:30:20");
+        assert_eq!(second(at("2027-04-01T15:30:20Z"), &now), "2027-04-02 00:30:20");
         assert_eq!(changed(at("2027-03-31T15:00:00Z"), &now), "00:00");
         assert_eq!(changed(at("2027-03-31T14:59:59Z"), &now), "2027-03-31");
     }

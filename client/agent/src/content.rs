@@ -1,8 +1,9 @@
 //! Work over content streams: what goes on by itself while a connection is up and the vault is open. Here: when it runs, when it
 //! is tried again, when it ends. What is done is in `documents` and `outbox`.
 //!
-//! Each kind of work is a function `async fn(&Arc<Agent>, &Connection) -> Result<(), AgentError>` that does everything there is to
-//! do and returns; it opens its streams by [`Agent::content`], which proves the session grant first, and touches the vault by
+//! Each kind of work is a function `async fn(&Arc<Agent>, &Connection) -> Result<Option<Duration>, AgentError>` that does everything
+//! there is to do and returns. What fails by itself it sets aside ([`is_of_one_stream`]), and says after how long that is to be
+//! tried again. It opens its streams by [`Agent::content`], which proves the session grant first, and touches the vault by
 //! [`Agent::with_vault`] inside [`Agent::blocking`], one chunk at a time. To add a kind: a [`Notify`] in [`ContentWork`] that
 //! wakes it, and a line in [`Agent::do_content`]. The kinds run side by side, so that a long download does not hold up a note.
 //!
@@ -15,8 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use client_core::Backoff;
+use client_core::sync::Misbehaviour;
 use quinn::Connection;
 use rand::Rng as _;
+use shared::wire::RefusalReason;
 use tokio::sync::{Notify, watch};
 
 use crate::agent::{Agent, rng};
@@ -90,6 +93,20 @@ impl ContentWork {
     }
 }
 
+/// Whether it is one stream that has failed, on a connection that is good, and in a way that says nothing of the device or the moment:
+/// what was asked for there cannot be had now, and others can.
+pub(crate) fn is_of_one_stream(connection: &Connection, error: &AgentError) -> bool {
+    let is_of_one = match error {
+        AgentError::Documents(misbehaviour) => *misbehaviour == Misbehaviour::Chunk,
+        AgentError::Exchange(ExchangeError::Refused(reason)) => {
+            matches!(reason, RefusalReason::Unavailable | RefusalReason::Malformed | RefusalReason::Other(_))
+        }
+        AgentError::Exchange(error) => matches!(error, ExchangeError::Lost(_) | ExchangeError::Decode(_)),
+        _ => false,
+    };
+    is_of_one && connection.close_reason().is_none()
+}
+
 impl Agent {
     /// Has documents looked for now: news of the server, or somebody who waits.
     pub fn look_for_documents(&self) {
@@ -108,7 +125,7 @@ impl Agent {
     /// growing pauses.
     async fn keep_doing<W>(self: &Arc<Self>, news: &Notify, work: impl Fn() -> W) -> Infallible
     where
-        W: Future<Output = Result<(), AgentError>>,
+        W: Future<Output = Result<Option<Duration>, AgentError>>,
     {
         let mut opening = self.content.opening.subscribe();
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -120,9 +137,10 @@ impl Agent {
                 _ = opening.changed() => continue,
             };
             let pause = match outcome {
-                Ok(()) => {
+                Ok(next_try) => {
                     backoff.succeeded();
-                    LOOK_AGAIN.mul_f64(1.0 + rng().gen_range(0.0..0.25))
+                    let look_again = LOOK_AGAIN.mul_f64(1.0 + rng().gen_range(0.0..0.25));
+                    next_try.map_or(look_again, |next_try| next_try.min(look_again))
                 }
                 Err(error) => {
                     self.work_failed(error).await;

@@ -42,7 +42,7 @@ pub use files::FileTransferError;
 pub use hygiene::keep_memory_private;
 pub use link::{ConnectError, ExchangeError, Link};
 pub use mend::{Mended, Mending, WayBack};
-pub use outbox::{NoteState, NoteStatus, NotesProgress};
+pub use outbox::{NoteState, NoteStatus, NotesProgress, SavedNote};
 pub use pin::ChangePinError;
 pub use platform::{DeviceKey, KeyError, Platform, SecretStore};
 pub use run::RunEnd;

@@ -9,13 +9,14 @@
 //! | `cursor` | CBOR of [`client_core::outbox::Cursor`]: up to which change everything of the server is here |
 
 mod desk;
+mod edit;
 mod pass;
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};
 
-use client_core::outbox::{self, Counts, FOLDER, NoteName, Outbox};
+use client_core::outbox::{self, Counts, FOLDER, Local};
 use serde::{Deserialize, Serialize};
 use shared::ids::NoteId;
 use vault::{Collection, VaultError};
@@ -25,6 +26,7 @@ use crate::content::{ContentWork, Opening};
 use crate::error::AgentError;
 
 pub(crate) use desk::Desk;
+pub use edit::SavedNote;
 pub(crate) use pass::sync;
 
 /// How many notes and photos there are, and how many of them wait.
@@ -50,6 +52,8 @@ pub enum NoteState {
     Full,
     /// It does not take it as it is. The note stays here.
     Refused,
+    /// It cannot be read here, and so not be sent.
+    Unreadable,
 }
 
 /// A note or photo in the vault.
@@ -62,11 +66,16 @@ pub struct NoteStatus {
     pub parent: Option<NoteId>,
     /// Its file in the vault.
     pub name: String,
+    /// The version of that file.
+    pub version: u64,
     /// Whether the server has it as it is.
     pub state: NoteState,
     /// The note that this was an edit of when another device had edited it as well: a conflict copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy_of: Option<NoteId>,
+    /// The version of that note which this one holds as it was: whoever had it open has this one open now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<u64>,
 }
 
 /// When notes were last written.
@@ -111,7 +120,7 @@ impl Agent {
     pub fn notes(&self) -> Result<Vec<NoteStatus>, AgentError> {
         self.with_notes(|desk| {
             desk.hash_all(self)?;
-            Ok(desk.locals().iter().map(|local| status(desk.machine(), local.name)).collect())
+            Ok(desk.locals().iter().map(|local| status(desk, local)).collect())
         })
     }
 
@@ -158,16 +167,27 @@ impl Agent {
     }
 }
 
-fn status(machine: &Outbox, name: NoteName) -> NoteStatus {
-    let (standing, copy_of) = machine.standing(name.id);
+fn status(desk: &Desk, local: &Local) -> NoteStatus {
+    let Local { name, version, .. } = *local;
+    let (standing, copy_of) = desk.machine().standing(name.id);
     let state = match standing {
         outbox::Standing::Sent => NoteState::Sent,
         outbox::Standing::Unsent => NoteState::Unsent,
         outbox::Standing::Stuck(outbox::Problem::TooLarge) => NoteState::TooLarge,
         outbox::Standing::Stuck(outbox::Problem::Full) => NoteState::Full,
+        outbox::Standing::Stuck(outbox::Problem::Unreadable) => NoteState::Unreadable,
         outbox::Standing::Stuck(outbox::Problem::Refused | outbox::Problem::Unknown) => NoteState::Refused,
     };
-    NoteStatus { id: name.id, parent: name.parent, name: name.to_string(), state, copy_of }
+    let moved_from = desk.moved_from(name.id, version);
+    NoteStatus {
+        id: name.id,
+        parent: name.parent,
+        name: name.to_string(),
+        version,
+        state,
+        copy_of,
+        moved_from,
+    }
 }
 
 /// What is done to a record of a note in the vault.

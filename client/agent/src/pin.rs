@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use client_core::Tested;
 use quinn::Connection;
 use shared::crypto::Secret;
 use shared::ids::EnrolmentId;
@@ -146,6 +147,39 @@ impl Agent {
 
     /// A login with the PIN that holds, and the vault key it gives.
     async fn prove_old(
+        self: &Arc<Self>,
+        exchange: &mut Exchange,
+        old: Zeroizing<String>,
+    ) -> Result<(Change, VaultKey), ChangePinError> {
+        self.blocking(Self::count_pin).await??;
+        let proved = self.try_old(exchange, old).await;
+        let tested = match &proved {
+            Ok(_) => None,
+            Err(ChangePinError::PinWrong { .. }) => Some(Tested::Wrong),
+            Err(_) => Some(Tested::NotWrong),
+        };
+        self.blocking(move |agent| agent.pin_tested(tested)).await?;
+        proved
+    }
+
+    /// Whoever tries PINs here waits as at the screen that opens the vault.
+    fn count_pin(&self) -> Result<(), AgentError> {
+        let mut inner = self.inner();
+        inner.session.begin_pin_change(moment())?;
+        Ok(self.store_pin_delay(&mut inner)?)
+    }
+
+    /// What has become of the PIN that was counted; `None` if it was right.
+    fn pin_tested(&self, tested: Option<Tested>) {
+        let mut inner = self.inner();
+        let effects = match tested {
+            None => inner.session.pin_change_proved(),
+            Some(tested) => inner.session.pin_change_failed(moment(), tested),
+        };
+        self.execute_all(&mut inner, effects);
+    }
+
+    async fn try_old(
         self: &Arc<Self>,
         exchange: &mut Exchange,
         old: Zeroizing<String>,

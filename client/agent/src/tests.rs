@@ -7,6 +7,8 @@ mod grant;
 mod library;
 mod lies;
 mod new_pin;
+mod notebook;
+mod notes;
 mod peer;
 mod stories;
 mod wipe;

@@ -4,6 +4,7 @@
 //! be done comes back as [`Effect`]s and [`EraseStep`]s. Files and keys are in `vault`; sockets, clocks and the driver
 //! that executes effects are in `client-agent`.
 
+mod aside;
 pub mod backoff;
 pub mod clock;
 pub mod command;

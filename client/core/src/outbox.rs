@@ -15,10 +15,14 @@ pub use name::{FOLDER, NoteName};
 pub use standing::{Counts, Problem, Standing};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::NoteId;
 use shared::wire::{NoteContents, NoteEntry, NoteOffer, NotesPage, NotesRequest, RefusalReason};
+
+use crate::aside::{Aside, LATER, SOON};
+use crate::clock::BootTime;
 
 /// SHA-256 of contents.
 pub type Hash = [u8; 32];
@@ -29,6 +33,8 @@ pub const MAX_SIZE: u64 = 500 * 1024 * 1024;
 const MAX_NEWS: usize = 1 << 17;
 /// Hashes of offers whose answers were lost: older ones are forgotten, and would make a copy.
 const MAX_OFFERED: usize = 16;
+/// Revisions that a note had here before, of which a restored server may hold one: older ones are forgotten, and would make a copy.
+const MAX_EARLIER: usize = 32;
 
 /// The revision that what is here was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +67,28 @@ pub struct Record {
     /// The note that this one was a conflicting edit of.
     #[serde(default)]
     pub copy_of: Option<NoteId>,
+    /// What the bases before this one held, the newest last: what is here was made from each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<serde_bytes::ByteArray<32>>,
+}
+
+impl Record {
+    /// With another base in the place of the one before.
+    fn based_on(&mut self, base: Base) {
+        let before = self.base.take().and_then(|before| before.hash);
+        if let Some(before) = before.filter(|before| Some(*before) != base.hash) {
+            self.earlier.retain(|earlier| *earlier != before);
+            self.earlier.push(before);
+            let forgotten = self.earlier.len().saturating_sub(MAX_EARLIER);
+            self.earlier.drain(..forgotten);
+        }
+        self.base = Some(base);
+    }
+
+    /// Whether what is here was made from contents of this hash.
+    fn comes_from(&self, hash: Hash) -> bool {
+        self.base.as_ref().and_then(Base::hash) == Some(hash) || self.earlier.contains(&hash.into())
+    }
 }
 
 /// Up to which change everything of the server is here.
@@ -116,6 +144,22 @@ pub enum Step {
     Idle,
 }
 
+/// What does not go up or come down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// Contents of this hash, offered or fetched; a deletion.
+    Contents(Option<Hash>),
+    /// A file of this version, which cannot be read.
+    File(u64),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stuck {
+    what: What,
+    problem: Problem,
+    aside: Aside,
+}
+
 /// The machine.
 #[derive(Default)]
 pub struct Outbox {
@@ -131,8 +175,10 @@ pub struct Outbox {
     hashes: BTreeMap<NoteId, (u64, Hash)>,
     /// The newest that was heard of notes that are not settled.
     news: BTreeMap<NoteId, NoteEntry>,
-    /// Not tried again while it has this hash, or before the next connection.
-    stuck: BTreeMap<NoteId, (Option<Hash>, Problem)>,
+    /// Set aside while it is this and no other.
+    stuck: BTreeMap<NoteId, Stuck>,
+    /// When the last pass began.
+    now: BootTime,
     /// Conflicting edits that are to become notes of their own.
     conflicting: BTreeSet<NoteId>,
 }
@@ -143,11 +189,17 @@ impl Outbox {
         Self { cursor, kept_cursor: cursor, records: records.into_iter().collect(), ..Self::default() }
     }
 
-    /// A connection has proved its grant.
-    pub fn connected(&mut self) {
+    /// A pass over a connection begins: the server is asked, and what was set aside long enough is tried again.
+    pub fn connected(&mut self, now: BootTime) {
         self.connected = true;
         self.has_asked = false;
-        self.stuck.clear();
+        self.now = now;
+    }
+
+    /// How long after the last pass began the first of what is set aside is to be tried again.
+    pub fn next_try(&self) -> Option<Duration> {
+        let waiting = self.stuck.values().map(|stuck| stuck.aside).filter(|aside| aside.waits(self.now));
+        Some(self.now.until(waiting.map(Aside::until).min()?))
     }
 
     /// The connection is gone: what was asked on it is not answered any more.
@@ -171,7 +223,11 @@ impl Outbox {
 
     /// Files of which it is not known what they hold.
     pub fn unhashed(&self) -> Vec<Local> {
-        self.locals.values().copied().filter(|local| self.local_hash(local.name.id).is_err()).collect()
+        let is_unknown = |local: &Local| {
+            let id = local.name.id;
+            self.local_hash(id).is_err() && !self.waits(id, What::File(local.version))
+        };
+        self.locals.values().copied().filter(is_unknown).collect()
     }
 
     /// What is to be done next.
@@ -236,6 +292,7 @@ impl Outbox {
     fn step_for(&mut self, id: NoteId) -> Option<Step> {
         let hash = match self.local_hash(id) {
             Ok(hash) => hash,
+            Err(local) if self.waits(id, What::File(local.version)) => return None,
             Err(local) => return Some(Step::Hash(local)),
         };
         self.settle_what_is_the_same(id, hash);
@@ -245,8 +302,8 @@ impl Outbox {
             self.note_version(id, local);
             return if self.connected { self.take_news(id, local) } else { None };
         }
-        let is_stuck = self.stuck.get(&id).is_some_and(|(stuck, _)| *stuck == hash);
-        if is_stuck || !self.connected {
+        let is_unreadable = local.is_some_and(|local| self.waits(id, What::File(local.version)));
+        if is_unreadable || self.waits(id, What::Contents(hash)) || !self.connected {
             return None;
         }
         match (local, hash) {
@@ -268,7 +325,21 @@ impl Outbox {
             self.news.remove(&id);
             self.rebase(id, revision, hash, version);
             self.change(id, |record| record.offered.clear());
+        } else if self.was_restored(id)
+            && let (Some(hash), Some(record)) = (entry.hash(), self.records.get(&id))
+            && record.comes_from(hash)
+        {
+            // A restored server holds what is known here: an edit or a deletion since then goes on top of it.
+            let of_base = record.base.as_ref().filter(|base| base.hash() == Some(hash));
+            let (revision, version) = (entry.revision, of_base.map_or(0, |base| base.version));
+            self.news.remove(&id);
+            self.rebase(id, revision, Some(hash), version);
         }
+    }
+
+    /// Whether the server has been restored since it acknowledged what is here.
+    fn was_restored(&self, id: NoteId) -> bool {
+        self.base(id).is_none() && self.records.get(&id).is_some_and(|record| record.base.is_some())
     }
 
     /// Which file is known to be the same, so that it is not read again after a restart.
@@ -295,26 +366,27 @@ impl Outbox {
     fn rebase(&mut self, id: NoteId, revision: u32, hash: Option<Hash>, version: u64) {
         let Some(cursor) = self.cursor else { return };
         let base = Base { era: cursor.era, revision, hash: hash.map(Into::into), version };
-        self.change(id, |record| record.base = Some(base));
+        self.change(id, |record| record.based_on(base));
     }
 
     /// A newer revision of a note that is unchanged here.
     fn take_news(&mut self, id: NoteId, local: Option<Local>) -> Option<Step> {
         let entry = self.news.get(&id)?.clone();
-        if self.stuck.get(&id).is_some_and(|(stuck, _)| *stuck == entry.hash()) {
+        if self.waits(id, What::Contents(entry.hash())) {
             return None;
         }
         let era = self.cursor?.era;
         let base = Base { era, revision: entry.revision, hash: entry.hash().map(Into::into), version: 0 };
-        let copy_of = self.records.get(&id).and_then(|record| record.copy_of);
-        let record = Record { base: Some(base), offered: Vec::new(), copy_of };
+        let mut record = self.records.get(&id).cloned().unwrap_or_default();
+        record.offered.clear();
+        record.based_on(base);
         let Some(contents) = &entry.contents else {
             // Nothing here is settled above, so that there is a file.
             return local.map(|local| Step::Remove(local, record));
         };
         let name = NoteName::of(&entry).filter(|name| local.is_none_or(|local| local.name == *name));
         let Some(name) = name.filter(|_| contents.size <= MAX_SIZE) else {
-            self.stuck.insert(id, (entry.hash(), Problem::Unknown));
+            self.set_aside(id, What::Contents(entry.hash()), (Problem::Unknown, LATER));
             return None;
         };
         Some(Step::Fetch { entry, name, over: local.map(|local| local.version), record })
@@ -351,13 +423,37 @@ impl Outbox {
         let revision = self.base(id).map_or(0, |base| base.revision);
         let base =
             self.cursor.map(|cursor| Base { era: cursor.era, revision, hash: Some(hash.into()), version });
-        let copy_of = self.records.get(&id).and_then(|record| record.copy_of);
-        Record { base, offered: Vec::new(), copy_of }
+        let record = self.records.get(&id).cloned().unwrap_or_default();
+        Record { base, offered: Vec::new(), ..record }
+    }
+
+    /// Whether this is set aside, and not its turn again yet.
+    fn waits(&self, id: NoteId, what: What) -> bool {
+        self.stuck.get(&id).is_some_and(|stuck| stuck.what == what && stuck.aside.waits(self.now))
+    }
+
+    fn set_aside(&mut self, id: NoteId, what: What, (problem, first): (Problem, Duration)) {
+        let before = self.stuck.get(&id).filter(|stuck| stuck.what == what).map(|stuck| stuck.aside);
+        self.stuck.insert(id, Stuck { what, problem, aside: Aside::again(before, first, self.now) });
     }
 
     /// A file has this hash.
     pub fn hashed(&mut self, local: Local, hash: Hash) {
         self.hashes.insert(local.name.id, (local.version, hash));
+        self.readable(local);
+    }
+
+    /// What was set aside as unreadable can be read after all.
+    fn readable(&mut self, local: Local) {
+        let id = local.name.id;
+        if self.stuck.get(&id).is_some_and(|stuck| stuck.what == What::File(local.version)) {
+            self.stuck.remove(&id);
+        }
+    }
+
+    /// A file of that version cannot be read: it waits, and holds up no other.
+    pub fn unreadable(&mut self, local: Local) {
+        self.set_aside(local.name.id, What::File(local.version), (Problem::Unreadable, SOON));
     }
 
     /// A part of what has changed.
@@ -393,6 +489,10 @@ impl Outbox {
     pub fn stored(&mut self, offer: &NoteOffer, local: Option<Local>, revision: u32) {
         let hash = offer.contents.as_ref().map(|contents| contents.hash);
         self.stuck.remove(&offer.id);
+        if hash.is_none() {
+            // What was deleted may have made the room that others lack.
+            self.stuck.retain(|_, stuck| stuck.problem != Problem::Full);
+        }
         self.rebase(offer.id, revision, hash, local.map_or(0, |local| local.version));
         self.change(offer.id, |record| record.offered.clear());
     }
@@ -401,8 +501,7 @@ impl Outbox {
     pub fn conflict(&mut self, offer: &NoteOffer, entry: NoteEntry) {
         let id = offer.id;
         if entry.id != id {
-            self.stuck.insert(id, (offer.contents.as_ref().map(|contents| contents.hash), Problem::Refused));
-            return;
+            return self.failed(offer);
         }
         let offered = self.records.get(&id).map(|record| record.offered.clone()).unwrap_or_default();
         let is_own = entry.hash().is_some_and(|hash| offered.contains(&hash.into()));
@@ -437,8 +536,12 @@ impl Outbox {
             RefusalReason::NotesFull => Problem::Full,
             _ => Problem::Refused,
         };
-        let hash = offer.contents.as_ref().map(|contents| contents.hash);
-        self.stuck.insert(offer.id, (hash, problem));
+        self.set_aside(offer.id, What::Contents(hash_of(offer)), (problem, SOON));
+    }
+
+    /// An offer came to nothing, though the connection is good.
+    pub fn failed(&mut self, offer: &NoteOffer) {
+        self.set_aside(offer.id, What::Contents(hash_of(offer)), (Problem::Refused, SOON));
     }
 
     /// A revision of the server is here as a file of that version, or gone from here, with its record.
@@ -448,6 +551,7 @@ impl Outbox {
         if let Some((version, hash)) = version.zip(hash) {
             self.hashes.insert(id, (version, hash));
         }
+        self.stuck.remove(&id);
         if self.news.get(&id).is_some_and(|entry| entry.revision <= revision) {
             self.news.remove(&id);
         }
@@ -463,7 +567,12 @@ impl Outbox {
 
     /// What the server sent is not what it said.
     pub fn unusable(&mut self, entry: &NoteEntry) {
-        self.stuck.insert(entry.id, (entry.hash(), Problem::Refused));
+        self.set_aside(entry.id, What::Contents(entry.hash()), (Problem::Refused, LATER));
+    }
+
+    /// The server does not give a revision, though the connection is good.
+    pub fn not_given(&mut self, entry: &NoteEntry) {
+        self.set_aside(entry.id, What::Contents(entry.hash()), (Problem::Refused, SOON));
     }
 
     /// A conflicting edit is a note of its own by now.
@@ -471,6 +580,15 @@ impl Outbox {
         self.conflicting.remove(&id);
         self.unkept.remove(&id);
         self.records.insert(id, record);
-        self.records.insert(copy, Record { copy_of: Some(id), ..Record::default() });
+        self.made_copy(id, copy);
     }
+
+    /// A note was stored as the copy of another, with this in its record.
+    pub fn made_copy(&mut self, of: NoteId, copy: NoteId) {
+        self.records.insert(copy, Record { copy_of: Some(of), ..Record::default() });
+    }
+}
+
+fn hash_of(offer: &NoteOffer) -> Option<Hash> {
+    offer.contents.as_ref().map(|contents| contents.hash)
 }

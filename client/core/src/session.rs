@@ -311,6 +311,10 @@ impl Session {
 
     fn may_try(&self, boot: BootTime) -> Result<(), UnlockRefusal> {
         self.may_unlock()?;
+        self.may_wait_no_more(boot)
+    }
+
+    fn may_wait_no_more(&self, boot: BootTime) -> Result<(), UnlockRefusal> {
         match self.pins.left(boot) {
             // Rounded up: who waits as long as is said is let in.
             Some(left) => Err(UnlockRefusal::TooSoon { seconds: left.as_millis().div_ceil(1000) as u64 }),
@@ -318,12 +322,16 @@ impl Session {
         }
     }
 
-    /// Counts the PIN that is about to be tested as wrong, until it proves right or was not tested.
     fn begin_unlock(&mut self, boot: BootTime) {
+        self.count_pin(boot);
+        self.state = State::Unlocking;
+    }
+
+    /// Counts the PIN that is about to be tested as wrong, until it proves right or was not tested.
+    fn count_pin(&mut self, boot: BootTime) {
         let first = Duration::from_secs(self.policy.wrong_pin_delay_seconds.into());
         self.pins_before = self.pins;
         self.pins = self.pins.charged(boot, first);
-        self.state = State::Unlocking;
     }
 
     /// The PIN was right: none was wrong since.
@@ -352,6 +360,27 @@ impl Session {
         lease.ok_or(UnlockRefusal::NoLease)?.charge();
         self.begin_unlock(moment.boot);
         Ok(())
+    }
+
+    /// Before the PIN that holds is tested for its change, in the open vault: it counts as an unlock's does. The driver stores
+    /// [what is counted](Self::pin_delay_to_store) before it goes on.
+    pub fn begin_pin_change(&mut self, moment: Moment) -> Result<(), UnlockRefusal> {
+        if self.state != State::Open {
+            self.may_unlock()?;
+        }
+        self.may_wait_no_more(moment.boot)?;
+        self.count_pin(moment.boot);
+        Ok(())
+    }
+
+    /// The PIN that holds was typed right.
+    pub fn pin_change_proved(&mut self) -> Vec<Effect> {
+        self.pin_was_right().into_iter().collect()
+    }
+
+    /// It was wrong, or nothing has tested it.
+    pub fn pin_change_failed(&mut self, moment: Moment, tested: Tested) -> Vec<Effect> {
+        self.pin_failed(moment.boot, tested).into_iter().collect()
     }
 
     /// Checks the lease in the server's answer to KE3. The policy holds from now; the session is still unlocking.
@@ -415,19 +444,19 @@ impl Session {
         if self.state == State::Unlocking {
             self.state = State::Locked;
         }
-        let counted = self.pins;
         let mut effects = self.end_lease_unless_running(moment.boot);
+        effects.extend(self.pin_failed(moment.boot, tested));
+        effects
+    }
+
+    fn pin_failed(&mut self, boot: BootTime, tested: Tested) -> Option<Effect> {
         match tested {
-            Tested::Wrong => {
-                let waits = counted.left(moment.boot).is_some();
-                effects.extend(waits.then_some(Effect::Notify(Notice::PinsDelayed)));
-            }
+            Tested::Wrong => self.pins.left(boot).map(|_| Effect::Notify(Notice::PinsDelayed)),
             Tested::NotWrong => {
-                self.pins = self.pins_before;
-                effects.extend((self.pins != counted).then_some(Effect::StorePinDelay));
+                let counted = std::mem::replace(&mut self.pins, self.pins_before);
+                (self.pins != counted).then_some(Effect::StorePinDelay)
             }
         }
-        effects
     }
 
     /// The user locks, or the app goes away. The lease goes on; an unlock on its way opens nothing.

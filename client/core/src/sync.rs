@@ -10,11 +10,15 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use shared::ids::DocumentId;
 use shared::wire::{
     DocumentChunk, DocumentEntry, DocumentRequest, ManifestPage, ManifestRequest, ManifestVersion,
 };
+
+use crate::aside::{Aside, LATER, SOON};
+use crate::clock::BootTime;
 
 /// The most entries of a manifest that are taken.
 pub const MAX_ENTRIES: u32 = 10_000;
@@ -140,6 +144,7 @@ struct Fetch {
     ticket: Ticket,
     edition: Edition,
     size: u64,
+    from: u64,
     /// Where the next chunk has to stand.
     next: u64,
 }
@@ -156,8 +161,10 @@ pub struct Sync {
     verifying: Option<Edition>,
     /// Said to be gone, and not asked for again on this connection.
     gone: BTreeSet<Edition>,
-    /// With another hash than its entry says; not tried again before there is another manifest, or the next start.
-    wrong: BTreeSet<Edition>,
+    /// With another hash than its entry says, or not given by a server that gives others.
+    wrong: BTreeMap<Edition, Aside>,
+    /// When the last pass began.
+    now: BootTime,
 }
 
 impl Sync {
@@ -194,9 +201,15 @@ impl Sync {
         self.parts.iter().map(|(edition, part)| (*edition, *part))
     }
 
-    /// Whether the contents of an edition were not what its entry says.
+    /// Whether the contents of an edition were not what its entry says, or did not come though others did.
     pub fn is_wrong(&self, edition: Edition) -> bool {
-        self.wrong.contains(&edition)
+        self.wrong.contains_key(&edition)
+    }
+
+    /// How long after the last pass began the first of those is to be tried again.
+    pub fn next_try(&self) -> Option<Duration> {
+        let waiting = self.wrong.values().filter(|aside| aside.waits(self.now));
+        Some(self.now.until(waiting.map(|aside| aside.until()).min()?))
     }
 
     /// What the manifest says of an edition.
@@ -222,9 +235,11 @@ impl Sync {
         was_there.then_some(Effect::Remove(edition)).into_iter().collect()
     }
 
-    /// A connection has proved its grant. What was to be written or verified before is answered by now.
-    pub fn connected(&mut self) -> Vec<Effect> {
+    /// A pass over a connection begins. What was to be written or verified before is answered by now; what was set aside long
+    /// enough is tried again.
+    pub fn connected(&mut self, now: BootTime) -> Vec<Effect> {
         self.cut();
+        self.now = now;
         self.connected = true;
         self.verifying = None;
         self.gone.clear();
@@ -330,13 +345,23 @@ impl Sync {
         let mut effects = Vec::new();
         if is_right {
             self.parts.entry(edition).or_default().verified = true;
+            self.wrong.remove(&edition);
         } else {
             self.parts.remove(&edition);
-            self.wrong.insert(edition);
+            let before = self.wrong.get(&edition).copied();
+            self.wrong.insert(edition, Aside::again(before, LATER, self.now));
             effects.push(Effect::Remove(edition));
         }
         effects.extend(self.go_on());
         effects
+    }
+
+    /// The server does not give it, though the connection is good: others are not to wait for it.
+    pub fn failed(&mut self, ticket: Ticket) -> Vec<Effect> {
+        let Some(fetch) = self.fetching.take_if(|fetch| fetch.ticket == ticket) else { return Vec::new() };
+        let before = self.wrong.get(&fetch.edition).copied().filter(|_| fetch.next == fetch.from);
+        self.wrong.insert(fetch.edition, Aside::again(before, SOON, self.now));
+        self.go_on()
     }
 
     /// The server has no such edition for this account any more: nor has the phone.
@@ -371,7 +396,6 @@ impl Sync {
         // Kept first: what is removed after that is known to be of no use, whenever the phone goes off.
         let mut effects = vec![Effect::Keep(manifest.clone())];
         self.manifest = Some(manifest);
-        self.wrong.clear();
         effects.extend(self.sweep());
         effects.extend(self.go_on());
         effects
@@ -383,6 +407,7 @@ impl Sync {
         let removed: Vec<Edition> =
             self.parts.keys().copied().filter(|edition| !kept.contains(edition)).collect();
         self.parts.retain(|edition, _| kept.contains(edition));
+        self.wrong.retain(|edition, _| kept.contains(edition));
         self.fetching.take_if(|fetch| !kept.contains(&fetch.edition));
         removed.into_iter().map(Effect::Remove).collect()
     }
@@ -394,7 +419,8 @@ impl Sync {
         }
         let is_missing = |entry: &&DocumentEntry| {
             let edition = Edition::of(entry);
-            let is_set_aside = self.gone.contains(&edition) || self.wrong.contains(&edition);
+            let waits = self.wrong.get(&edition).is_some_and(|aside| aside.waits(self.now));
+            let is_set_aside = self.gone.contains(&edition) || waits;
             entry.size <= MAX_SIZE && !is_set_aside && !self.part(edition).verified
         };
         let is_begun = |entry: &&DocumentEntry| self.part(Edition::of(entry)).bytes > 0;
@@ -412,7 +438,7 @@ impl Sync {
             return Vec::new();
         }
         let (ticket, offset) = (self.ticket(), there.unwrap_or(0));
-        self.fetching = Some(Fetch { ticket, edition, size: entry.size, next: offset });
+        self.fetching = Some(Fetch { ticket, edition, size: entry.size, from: offset, next: offset });
         vec![Effect::AskDocument(ticket, DocumentRequest { id: entry.id, version: entry.version, offset })]
     }
 }

@@ -13,7 +13,7 @@ use client_agent::confine::{Gap, Unconfined};
 use client_agent::{Confinement, Event, Status, moment};
 use client_core::Notice;
 use client_ui::{self as ui, Problem, Screen};
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use shared::activation_code::ActivationCode;
 use shared::policy::ClipboardMode;
 use slint::{ModelRc, Timer, TimerMode, VecModel};
@@ -34,6 +34,8 @@ use crate::{problem, times};
 
 /// How often times and the state of the connection are looked at without an event.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What a wait is looked at after its end.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// How the session behaves.
 pub(crate) struct SessionOptions {
@@ -70,6 +72,8 @@ pub(crate) struct Session {
     damage: Damage,
     idle: Idle,
     clock: Timer,
+    /// Until the next PIN may be typed.
+    waiting: Timer,
     /// Looks at the status are numbered, so that an older one never overwrites a newer.
     looked: Cell<u64>,
     applied: Cell<u64>,
@@ -106,6 +110,7 @@ impl Session {
             busy: Cell::default(),
             damage: Damage::default(),
             clock: Timer::default(),
+            waiting: Timer::default(),
             looked: Cell::default(),
             applied: Cell::default(),
             was_open: Cell::default(),
@@ -212,6 +217,7 @@ impl Session {
                     let documents = Rc::clone(&self.documents);
                     spawn(async move { documents.look().await });
                 }
+                Told::Notes => self.notes.look_soon(),
                 Told::EraseStep(step) => self.show_steps(step.into_next()),
                 Told::Event(_) => self.refresh().await,
             }
@@ -235,6 +241,7 @@ impl Session {
 
     fn apply(self: &Rc<Self>, status: &Status) {
         self.show_status(status);
+        self.wait_for_pin(status);
         self.set_clipboard_mode(status);
         let stage = Stage::of(status);
         // While enrolment runs, the session is locked for a moment on its way to open.
@@ -256,6 +263,9 @@ impl Session {
             session.set_lease_running(lease.is_some());
             session.set_lease_ends(time(lease.map(|lease| lease.ends_at)).into());
             session.set_open_until(time(status.open_until).into());
+            session.set_pin_wait(
+                status.unlock_after.map_or_else(String::new, |at| times::second(at, &now)).into(),
+            );
             if let Some(organisation) = &status.organisation {
                 session.set_organisation(organisation.as_str().into());
             }
@@ -270,6 +280,18 @@ impl Session {
             self.show_steps(wipe.next);
             self.shared.session(|session| session.set_receipt_acknowledged(wipe.acknowledged));
         }
+    }
+
+    /// Looks again when the next PIN may be typed.
+    fn wait_for_pin(self: &Rc<Self>, status: &Status) {
+        let Some(at) = status.unlock_after else { return self.waiting.stop() };
+        let left = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+        let session = Rc::downgrade(self);
+        self.waiting.start(TimerMode::SingleShot, left + MOMENT, move || {
+            if let Some(session) = session.upgrade() {
+                spawn(async move { session.refresh().await });
+            }
+        });
     }
 
     fn show_steps(&self, next: Option<client_core::EraseStep>) {
@@ -312,16 +334,8 @@ impl Session {
         self.tell_mended();
         let session = Rc::clone(self);
         spawn(async move {
-            let Some(engine) = session.shared.engine() else { return };
-            match engine.list().await {
-                // The vault may have been closed meanwhile.
-                Ok(_) if !session.shared.is_open() => {}
-                Ok(files) => {
-                    session.notes.list();
-                    session.notes.load(&engine, &files).await;
-                }
-                Err(error) => session.shared.set_problem(problem::of_agent(&error)),
-            }
+            session.notes.list();
+            session.notes.look().await;
             // What could not be stored before the vault was closed.
             session.notes.save_now();
             session.documents.look().await;

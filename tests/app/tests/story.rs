@@ -6,6 +6,7 @@ mod enrol;
 mod life;
 mod lock;
 mod pin;
+mod two_devices;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,11 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
         ),
         ("story::what_is_damaged_in_an_open_vault_is_said_and_repaired", damage::one_item),
         ("story::the_pin_is_changed_and_what_is_wrong_with_it_is_said", pin::changed),
+        ("story::after_wrong_pins_the_screen_says_when_the_next_may_be_typed", pin::waits),
+        (
+            "story::what_two_devices_make_of_one_note_is_shown_and_nothing_is_overwritten",
+            two_devices::edit_one_note,
+        ),
         ("story::what_was_chosen_for_the_eye_is_kept", close::preferences),
     ]
 }

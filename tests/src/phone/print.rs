@@ -106,6 +106,7 @@ pub(super) fn notes(notes: &[NoteStatus], as_json: bool) -> anyhow::Result<()> {
             NoteState::TooLarge => "unsent: larger than the server takes",
             NoteState::Full => "unsent: the server has no more room for this person's notes",
             NoteState::Refused => "unsent: the server does not take it",
+            NoteState::Unreadable => "unsent: it cannot be read",
         };
         let copy = note.copy_of.map(|of| format!("  conflict copy of {of}")).unwrap_or_default();
         println!("{}  {state}{copy}", note.name);

@@ -1,7 +1,7 @@
 //! One pass over a connection: the manifest, then whatever is missing. Not here: what is done on the disk.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use client_core::sync::{Effect, Sync, Ticket};
 use quinn::Connection;
@@ -9,18 +9,23 @@ use shared::wire::{DecodeError, DocumentRequest, Frame, Kind, ManifestRequest, M
 
 use super::desk::{Desk, Next};
 use crate::agent::Agent;
-use crate::content::LOOK_AGAIN;
+use crate::clock::moment;
+use crate::content::{LOOK_AGAIN, is_of_one_stream};
 use crate::error::AgentError;
 use crate::link::{Exchange, ExchangeError};
 
-/// Brings the documents in the vault in step with the server.
-pub(crate) async fn sync(agent: &Arc<Agent>, connection: &Connection) -> Result<(), AgentError> {
+/// Brings the documents in the vault in step with the server. What fails by itself is set aside, and the rest goes on; gives when
+/// the first of that is to be tried again.
+pub(crate) async fn sync(
+    agent: &Arc<Agent>,
+    connection: &Connection,
+) -> Result<Option<Duration>, AgentError> {
     let desk = agent.blocking(Agent::desk).await??;
     desk.on_disk(agent, Desk::take_up).await?;
     let pass = Pass { agent, connection, desk: &desk, download: None, asked: Instant::now() };
     let outcome = pass.run().await;
     desk.show(agent);
-    outcome
+    outcome.map(|()| desk.ask(Sync::next_try))
 }
 
 struct Pass<'a> {
@@ -35,7 +40,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     async fn run(mut self) -> Result<(), AgentError> {
-        self.desk.tell(|sync| Ok::<_, AgentError>(sync.connected()))?;
+        self.desk.tell(|sync| Ok::<_, AgentError>(sync.connected(moment().boot)))?;
         loop {
             match self.desk.next() {
                 Next::AskManifest(ticket, request) => {
@@ -81,9 +86,21 @@ impl Pass<'_> {
     }
 
     async fn ask_document(&mut self, ticket: Ticket, request: &DocumentRequest) -> Result<(), AgentError> {
-        let exchange = self.ask(request).await?;
-        self.download = Some((ticket, exchange));
+        match self.ask(request).await {
+            Ok(exchange) => self.download = Some((ticket, exchange)),
+            Err(error) => self.set_aside(ticket, error)?,
+        }
         Ok(())
+    }
+
+    /// What does not come by itself holds up nothing behind it.
+    fn set_aside(&mut self, ticket: Ticket, error: AgentError) -> Result<(), AgentError> {
+        if !is_of_one_stream(self.connection, &error) {
+            return Err(error);
+        }
+        tracing::warn!(%error, "a document does not come, and is tried again later");
+        self.download = None;
+        self.desk.tell(|sync| Ok(sync.failed(ticket)))
     }
 
     async fn ask(&self, question: &impl Message) -> Result<Exchange, AgentError> {
@@ -98,8 +115,13 @@ impl Pass<'_> {
         let Some((ticket, exchange)) = &mut self.download else { return Ok(false) };
         let ticket = *ticket;
         if self.desk.ask(|sync| sync.awaits(ticket)) {
-            let frame = exchange.answer().await?;
-            self.desk.tell(|sync| contents(sync, ticket, &frame))?;
+            let told = match exchange.answer().await {
+                Ok(frame) => self.desk.tell(|sync| contents(sync, ticket, &frame)),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = told {
+                self.set_aside(ticket, error)?;
+            }
         } else {
             self.download = None;
         }

@@ -1,5 +1,7 @@
 //! What of notes is done in the vault. All of it blocks, and all of it is done one at a time. Not here: the connection.
 
+use std::collections::BTreeMap;
+
 use client_core::outbox::{Cursor, FOLDER, Local, NoteName, Outbox, Record, Step};
 use shared::crypto::hazmat::Sha256;
 use shared::ids::NoteId;
@@ -29,6 +31,26 @@ pub(crate) struct Desk {
     /// The vault's epoch at the last look: nothing changes without another.
     looked_at: Option<u64>,
     told: Option<NotesProgress>,
+    /// Files were put, replaced or removed since it was told.
+    is_changed: bool,
+    /// Edits that became conflict copies in this opening of the vault.
+    moved: BTreeMap<NoteId, Moved>,
+}
+
+/// What was stored under another id, as it was.
+#[derive(Clone, Copy)]
+pub(super) struct Moved {
+    from: NoteId,
+    /// Which version of that.
+    opened: u64,
+    /// The conflict copy.
+    pub(super) to: NoteId,
+    /// Its version.
+    pub(super) version: u64,
+}
+
+pub(super) fn record_of_copy(of: NoteId) -> Record {
+    Record { copy_of: Some(of), ..Record::default() }
 }
 
 fn local(info: &EntryInfo) -> Option<Local> {
@@ -36,7 +58,7 @@ fn local(info: &EntryInfo) -> Option<Local> {
     Some(Local { name, version: info.version, size: info.size })
 }
 
-fn to_cbor(value: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn to_cbor(value: &impl serde::Serialize) -> Vec<u8> {
     let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes).expect("a record in memory encodes into a vector");
     bytes
@@ -63,7 +85,15 @@ impl Desk {
             records.extend(record.map(|record| (id, record)));
         }
         let machine = Outbox::resume(cursor, records);
-        Ok(Self { machine, coming: None, locals: Vec::new(), looked_at: None, told: None })
+        Ok(Self {
+            machine,
+            coming: None,
+            locals: Vec::new(),
+            looked_at: None,
+            told: None,
+            is_changed: false,
+            moved: BTreeMap::new(),
+        })
     }
 
     /// What is in the vault now.
@@ -90,10 +120,25 @@ impl Desk {
         &self.locals
     }
 
-    /// How many there are, if that is another number than was told last.
+    /// What a version of a note has become, if it was moved.
+    pub(super) fn moved(&self, from: NoteId, opened: Option<u64>) -> Option<Moved> {
+        self.moved.values().find(|moved| moved.from == from && Some(moved.opened) == opened).copied()
+    }
+
+    /// The version of another note that this version of a note holds.
+    pub(super) fn moved_from(&self, id: NoteId, version: u64) -> Option<u64> {
+        self.moved.get(&id).filter(|moved| moved.version == version).map(|moved| moved.opened)
+    }
+
+    /// A conflict copy was stored.
+    pub(super) fn made_copy(&mut self, of: NoteId, copy: NoteId) {
+        self.machine.made_copy(of, copy);
+    }
+
+    /// How many there are, if that is another number than was told last, or others of them.
     pub(super) fn news(&mut self) -> Option<NotesProgress> {
         let counts = Some(self.machine.counts());
-        if self.told == counts {
+        if !std::mem::take(&mut self.is_changed) && self.told == counts {
             return None;
         }
         self.told = counts;
@@ -122,7 +167,19 @@ impl Desk {
         Ok(None)
     }
 
+    /// One that cannot be read is set aside: others are not to wait for it.
     fn hash(&mut self, agent: &Agent, local: Local) -> Result<(), AgentError> {
+        match self.try_hash(agent, local) {
+            Err(error) if is_unreadable(&error) => {
+                tracing::warn!(note = %local.name.id, %error, "a note or photo cannot be read, and is not sent");
+                self.machine.unreadable(local);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn try_hash(&mut self, agent: &Agent, local: Local) -> Result<(), AgentError> {
         let Some(mut file) = open(agent, local)? else { return Ok(()) };
         let mut hash = Sha256::default();
         while let Some(chunk) = agent.with_vault(|vault| vault.read(&mut file))? {
@@ -162,11 +219,23 @@ impl Desk {
         batch.put(RECORDS, &record_name(local.name.id), &to_cbor(&record))?;
         if unless_changed(commit(agent, batch))?.is_some() {
             self.machine.settled(local.name.id, record, None);
+            self.is_changed = true;
         }
         Ok(())
     }
 
     fn copy(&mut self, agent: &Agent, local: Local, record: Record) -> Result<(), AgentError> {
+        match self.try_copy(agent, local, record) {
+            Err(error @ AgentError::Vault(VaultError::Damaged(_))) => {
+                tracing::warn!(note = %local.name.id, %error, "a note or photo cannot be read, and is not copied");
+                self.machine.unreadable(local);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn try_copy(&mut self, agent: &Agent, local: Local, record: Record) -> Result<(), AgentError> {
         let Some(mut file) = open(agent, local)? else { return Ok(()) };
         let id = NoteId::make(moment().now, &mut rng());
         let (name, copy) = (local.name.to_string(), NoteName { id, ..local.name }.to_string());
@@ -174,13 +243,15 @@ impl Desk {
         while let Some(chunk) = agent.with_vault(|vault| vault.read(&mut file))? {
             agent.with_vault(|vault| vault.write(&mut writer, chunk))?;
         }
-        let of = Record { copy_of: Some(local.name.id), ..Record::default() };
         let mut batch = Batch::new();
         batch.expect(FILES, &name, Some(local.version))?.put_file(writer);
-        batch.put(RECORDS, &record_name(id), &to_cbor(&of))?;
+        batch.put(RECORDS, &record_name(id), &to_cbor(&record_of_copy(local.name.id)))?;
         batch.put(RECORDS, &record_name(local.name.id), &to_cbor(&record))?;
-        if unless_changed(commit(agent, batch))?.is_some() {
+        if let Some(version) = unless_changed(commit(agent, batch))? {
+            let moved = Moved { from: local.name.id, opened: local.version, to: id, version };
+            self.moved.insert(id, moved);
             self.machine.copied(local.name.id, record, id);
+            self.is_changed = true;
         }
         Ok(())
     }
@@ -237,6 +308,7 @@ impl Desk {
         batch.put(RECORDS, &record_name(entry.id), &to_cbor(&record))?;
         if let Some(version) = unless_changed(commit(agent, batch))? {
             self.machine.settled(entry.id, record, Some(version));
+            self.is_changed = true;
         }
         Ok(())
     }
@@ -247,8 +319,13 @@ impl Desk {
     }
 }
 
-fn commit(agent: &Agent, batch: Batch) -> Result<u64, AgentError> {
+pub(super) fn commit(agent: &Agent, batch: Batch) -> Result<u64, AgentError> {
     agent.with_vault(|vault| vault.commit(batch, moment().now, &mut rng()))
+}
+
+/// Whether it is what is read that fails, and not the vault.
+pub(super) fn is_unreadable(error: &AgentError) -> bool {
+    matches!(error, AgentError::Vault(VaultError::Damaged(_) | VaultError::Io(_)))
 }
 
 /// A file, if it is of that version.

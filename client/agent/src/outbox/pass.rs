@@ -2,7 +2,7 @@
 //! in the vault.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use client_core::outbox::{Local, NoteName, Record, Step};
 use quinn::Connection;
@@ -13,11 +13,17 @@ use shared::wire::{
 
 use super::desk::{self, Desk};
 use crate::agent::Agent;
+use crate::clock::moment;
+use crate::content::is_of_one_stream;
 use crate::error::AgentError;
 use crate::link::{Exchange, ExchangeError};
 
-/// Brings the notes in the vault in step with the server.
-pub(crate) async fn sync(agent: &Arc<Agent>, connection: &Connection) -> Result<(), AgentError> {
+/// Brings the notes in the vault in step with the server. What fails by itself is set aside, and the rest goes on; gives when the
+/// first of that is to be tried again.
+pub(crate) async fn sync(
+    agent: &Arc<Agent>,
+    connection: &Connection,
+) -> Result<Option<Duration>, AgentError> {
     // Whoever types is waited for, but not for ever.
     loop {
         let pause = agent.content.edits().pause(Instant::now());
@@ -28,19 +34,20 @@ pub(crate) async fn sync(agent: &Arc<Agent>, connection: &Connection) -> Result<
     }
     let pass = Pass { agent, connection };
     pass.with_notes(|_, desk| {
-        desk.machine_mut().connected();
+        desk.machine_mut().connected(moment().boot);
         Ok(())
     })
     .await?;
     let outcome = pass.run().await;
     let cut = pass.with_notes(|_, desk| {
         desk.machine_mut().cut();
-        Ok(())
+        Ok(desk.machine().next_try())
     });
-    match outcome.and(cut.await) {
+    let (outcome, next_try) = (outcome, cut.await?);
+    match outcome {
         // A server that is older than this app takes no notes: they wait.
-        Err(AgentError::Exchange(ExchangeError::Unsupported(_))) => Ok(()),
-        outcome => outcome,
+        Ok(()) | Err(AgentError::Exchange(ExchangeError::Unsupported(_))) => Ok(next_try),
+        Err(error) => Err(error),
     }
 }
 
@@ -72,9 +79,9 @@ impl Pass<'_> {
             match step {
                 None => {}
                 Some(Step::Ask(request)) => self.ask(&request).await?,
-                Some(Step::Offer(offer, local)) => self.offer(offer, local).await?,
+                Some(Step::Offer(offer, local)) => self.try_offer(offer, local).await?,
                 Some(Step::Fetch { entry, name, over, record }) => {
-                    self.fetch(entry, (name, over, record)).await?;
+                    self.try_fetch(entry, (name, over, record)).await?;
                 }
                 Some(_) => return Ok(()),
             }
@@ -103,6 +110,40 @@ impl Pass<'_> {
                 return Ok(());
             }
         }
+    }
+
+    async fn try_offer(&self, offer: NoteOffer, local: Option<Local>) -> Result<(), AgentError> {
+        let Err(error) = self.offer(offer.clone(), local).await else { return Ok(()) };
+        let unreadable = local.filter(|_| desk::is_unreadable(&error));
+        if unreadable.is_none() && !is_of_one_stream(self.connection, &error) {
+            return Err(error);
+        }
+        tracing::warn!(note = %offer.id, %error, "a note or photo is not sent, and is tried again later");
+        self.with_notes(move |_, desk| {
+            match unreadable {
+                Some(local) => desk.machine_mut().unreadable(local),
+                None => desk.machine_mut().failed(&offer),
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn try_fetch(
+        &self,
+        entry: NoteEntry,
+        place: (NoteName, Option<u64>, Record),
+    ) -> Result<(), AgentError> {
+        let Err(error) = self.fetch(entry.clone(), place).await else { return Ok(()) };
+        if !is_of_one_stream(self.connection, &error) {
+            return Err(error);
+        }
+        tracing::warn!(note = %entry.id, %error, "a note or photo does not come, and is tried again later");
+        self.with_notes(move |_, desk| {
+            desk.machine_mut().not_given(&entry);
+            Ok(())
+        })
+        .await
     }
 
     async fn offer(&self, offer: NoteOffer, local: Option<Local>) -> Result<(), AgentError> {

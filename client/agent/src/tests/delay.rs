@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use client_core::{Notice, State, UnlockRefusal};
 use shared::policy::LeaseMode;
+use shared::wire::Kind;
 use zeroize::Zeroizing;
 
 use super::peer::Peer;
-use super::{Watch, left_without_server, new_home, open, open_watched, pin, request};
+use super::{PIN, Watch, left_without_server, new_home, open, open_watched, pin, request};
 use crate::agent::{Agent, Event};
 use crate::error::AgentError;
+use crate::pin::ChangePinError;
 use crate::unlock::UnlockError;
 
 async fn wrong(agent: &Arc<Agent>) -> UnlockError {
@@ -81,6 +83,59 @@ async fn within_a_durable_lease_the_wait_outlasts_the_process_and_charges_no_try
     assert!(waits(&agent).await);
     let tries = agent.inner().session.lease(crate::moment().boot).unwrap().tries_left();
     assert_eq!(tries, 2, "who has to wait is charged nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_tries_pins_by_changing_the_pin_has_to_wait_as_well() {
+    let peer = Peer::start(LeaseMode::Volatile).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    let change = async |old: &str| {
+        agent.change_pin(Zeroizing::new(old.to_owned()), Zeroizing::new("731046".to_owned())).await
+    };
+    for wrong in 1..=3 {
+        assert!(matches!(change("000000").await, Err(ChangePinError::PinWrong { .. })));
+        assert_eq!(agent.status().wrong_pins, wrong);
+    }
+    let heard = peer.heard().len();
+    let too_soon = |refused| {
+        matches!(
+            refused,
+            Err(ChangePinError::Agent(AgentError::Refused(UnlockRefusal::TooSoon { seconds: 1..=60 })))
+        )
+    };
+    assert!(too_soon(change(PIN).await), "the right one, too");
+    assert_eq!(peer.heard().len(), heard, "nothing was asked of the server");
+    assert_eq!(agent.state(), State::Open);
+    // The screen that opens the vault waits as well, and after a restart.
+    agent.lock();
+    assert!(waits(&agent).await);
+    agent.close(link.unwrap()).await;
+    drop(agent);
+    assert!(open(&home).status().unlock_after.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_old_pin_ends_the_count_and_one_that_was_not_tested_does_not_add_to_it() {
+    let peer = Peer::start(LeaseMode::None).await;
+    let (_folder, home) = new_home();
+    let agent = open(&home);
+    agent.enrol(request(&peer)).await.unwrap();
+    let (link, _) = agent.connect_and_unlock(pin()).await.unwrap();
+    let change = async |old: &str, new: &str| {
+        agent.change_pin(Zeroizing::new(old.to_owned()), Zeroizing::new(new.to_owned())).await
+    };
+    for _ in 0..2 {
+        assert!(matches!(change("000000", "731046").await, Err(ChangePinError::PinWrong { .. })));
+    }
+    change(PIN, "731046").await.unwrap();
+    assert_eq!(agent.status().wrong_pins, 0);
+    peer.shared.lock().unwrap().hang_up_at = Some((Kind::PinChange, 1));
+    assert!(change("731046", PIN).await.is_err());
+    assert_eq!(agent.status().wrong_pins, 0, "nobody has tested it");
+    agent.close(link.unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

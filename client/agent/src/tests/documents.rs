@@ -193,6 +193,26 @@ async fn contents_that_are_not_what_the_manifest_says_are_never_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_the_server_fails_with_holds_up_no_other() {
+    let (peer, _folder, home) = enrolled(LeaseMode::None).await;
+    peer.library(|library| {
+        library.publish(1, b"first");
+        library.publish(2, b"second");
+        library.broken = Some(1);
+    });
+    let phone = Phone::of(open(&home)).await;
+    phone
+        .look_until("the other is there", |list| {
+            list.len() == 2 && list[0].state == DocumentState::Failed && is_there(&list[1])
+        })
+        .await;
+    peer.library(|library| library.broken = None);
+    // By itself, after a pause.
+    until("it is there", || phone.list().iter().all(is_there)).await;
+    assert_eq!(phone.read(1).unwrap(), b"first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_is_damaged_in_the_vault_is_fetched_again() {
     let (peer, _folder, home) = enrolled(LeaseMode::None).await;
     let bytes = contents(5, 300_000);

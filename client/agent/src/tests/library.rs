@@ -22,6 +22,8 @@ pub(crate) struct Library {
     pub(crate) hang_up: bool,
     /// After so many more chunks it waits.
     pub(crate) wait_after: Option<usize>,
+    /// Whatever is asked of this one, the stream breaks.
+    pub(crate) broken: Option<u8>,
     /// Offsets that were asked for.
     pub(crate) offsets: Vec<u64>,
 }
@@ -93,6 +95,9 @@ impl Peer {
             library.offsets.push(request.offset);
             library.documents.get(&request.id.as_bytes()[0]).cloned()
         });
+        if self.library(|library| library.broken == Some(request.id.as_bytes()[0])) {
+            return None;
+        }
         let Some((_, bytes)) = found.filter(|(entry, _)| entry.version == request.version) else {
             return exchange.send(&DocumentGone {}).await.ok();
         };

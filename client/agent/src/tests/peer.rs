@@ -24,6 +24,7 @@ use shared::signed::{Action, Command, Lease, Order, Receipt};
 use shared::wire::*;
 
 use super::library::Library;
+use super::notebook::Notebook;
 use crate::link::{Exchange, ExchangeError};
 
 /// What the peer does wrong.
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) waits: Option<Action>,
     /// The documents of the account.
     pub(crate) library: Library,
+    /// Its notes.
+    pub(crate) notebook: Notebook,
     record: Option<(CredentialId, Record)>,
     pending_record: Option<(CredentialId, Record)>,
     connections: Vec<Connection>,
@@ -178,6 +181,7 @@ impl Peer {
             hang_up_at: None,
             waits: None,
             library: Library::default(),
+            notebook: Notebook::default(),
             record: None,
             pending_record: None,
             connections: Vec::new(),
@@ -403,10 +407,9 @@ impl Peer {
             (Kind::PinChange, None) => self.change_pin(&frame, &mut exchange, connection).await,
             (Kind::GrantEnd, None) => self.end_grant(&frame, &mut exchange, connection).await,
             (Kind::ManifestRequest, None) => self.tell_manifest(&frame, &mut exchange).await,
-            (Kind::NotesRequest, None) => {
-                let nothing = NotesPage { era: 0, upto: 0, entries: Vec::new(), more: false };
-                exchange.send(&nothing).await.ok()
-            }
+            (Kind::NotesRequest, None) => self.tell_notes(&frame, &mut exchange).await,
+            (Kind::NoteOffer, None) => self.take_note(&frame, &mut exchange).await,
+            (Kind::NoteRequest, None) => self.give_note(&frame, &mut exchange).await,
             (Kind::DocumentRequest, None) => self.tell_document(&frame, &mut exchange, connection).await,
             (Kind::CommandResult, None) => {
                 let result: CommandResult = self.hear(&frame)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use shared::ids::NoteId;
 
-use super::{Base, Outbox};
+use super::{Base, Outbox, Stuck, What};
 
 /// Why a note does not go up, or come down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Problem {
     Refused,
     /// Of a kind that this version does not know.
     Unknown,
+    /// What is here cannot be read.
+    Unreadable,
 }
 
 /// Where a note stands.
@@ -26,7 +28,7 @@ pub enum Standing {
     Sent,
     /// It waits.
     Unsent,
-    /// It stays here, unsent, until it is changed or the next connection.
+    /// It stays as it is until it is changed, and is tried again after pauses that grow.
     Stuck(Problem),
 }
 
@@ -37,7 +39,7 @@ pub struct Counts {
     pub notes: usize,
     /// Edits and deletions that the server does not have.
     pub unsent: usize,
-    /// Those of them that it refuses.
+    /// Those of them that it refuses or that cannot be read.
     pub stuck: usize,
     /// Copies of conflicting edits.
     pub copies: usize,
@@ -62,11 +64,19 @@ impl Outbox {
         match (base, hash) {
             (base, Ok(hash)) if base.and_then(Base::hash) == hash && !self.is_open(id) => Standing::Sent,
             (_, Ok(hash)) => match self.stuck.get(&id) {
-                Some((stuck, problem)) if *stuck == hash => Standing::Stuck(*problem),
-                _ => Standing::Unsent,
+                Some(Stuck { what, problem, .. }) if *what == What::Contents(hash) => {
+                    Standing::Stuck(*problem)
+                }
+                _ => self.unreadable_or_unsent(id),
             },
-            (_, Err(_)) => Standing::Unsent,
+            (_, Err(_)) => self.unreadable_or_unsent(id),
         }
+    }
+
+    fn unreadable_or_unsent(&self, id: NoteId) -> Standing {
+        let file = self.locals.get(&id).map(|local| What::File(local.version));
+        let stuck = self.stuck.get(&id).filter(|stuck| Some(stuck.what) == file);
+        stuck.map_or(Standing::Unsent, |stuck| Standing::Stuck(stuck.problem))
     }
 
     /// How many there are.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use shared::crypto::hazmat::sha256;
 use shared::ids::NoteId;
+use shared::wire::NOTE_MEDIA_TYPE;
 
 use super::*;
 
@@ -279,6 +280,14 @@ impl World {
 
     /// A good network from now on, until nobody has anything to do.
     fn settle(&mut self) {
+        self.settle_at(Duration::ZERO);
+    }
+
+    fn settle_at(&mut self, since_start: Duration) {
+        self.settle_at_boot(BootTime::from_start(since_start));
+    }
+
+    fn settle_at_boot(&mut self, now: BootTime) {
         for (offer, bytes) in std::mem::take(&mut self.late) {
             drop(self.server.take(&offer, bytes.as_deref()));
         }
@@ -287,7 +296,7 @@ impl World {
         while quiet < 2 {
             let before = self.server.changes;
             for number in 0..self.phones.len() {
-                self.phones[number].outbox.connected();
+                self.phones[number].outbox.connected(now);
                 loop {
                     self.decide(number);
                     if self.phones[number].in_hand == Some(Step::Idle) {
@@ -366,7 +375,7 @@ fn take(world: &mut World, act: &Act) {
         Act::Make(phone) => world.make(*phone),
         Act::Edit(phone, which) => world.edit(*phone, *which),
         Act::Delete(phone, which) => world.delete(*phone, *which),
-        Act::Connect(phone) => world.phones[*phone].outbox.connected(),
+        Act::Connect(phone) => world.phones[*phone].outbox.connected(BootTime::default()),
         Act::Decide(phone) => world.decide(*phone),
         Act::Do(phone, luck) => world.act(*phone, *luck),
         Act::Go(phone, steps) => {
@@ -416,7 +425,7 @@ fn write(world: &mut World, phone: usize, text: &str) {
 }
 
 fn until_the_offer(world: &mut World, phone: usize) {
-    world.phones[phone].outbox.connected();
+    world.phones[phone].outbox.connected(BootTime::default());
     loop {
         world.decide(phone);
         if matches!(world.phones[phone].in_hand, Some(Step::Offer(..))) {
@@ -501,7 +510,7 @@ fn nothing_is_read_or_asked_anew_after_a_restart() {
     let mut world = settled(3);
     for phone in 0..2 {
         world.phones[phone].restart();
-        world.phones[phone].outbox.connected();
+        world.phones[phone].outbox.connected(BootTime::default());
         world.decide(phone);
         let Some(Step::Ask(request)) = &world.phones[phone].in_hand else { panic!("it asks first") };
         assert_eq!((request.era, request.after), (Some(ERA), 3));
@@ -523,9 +532,154 @@ fn what_a_restored_server_has_forgotten_is_sent_again_and_nothing_of_others_is_o
     world.server.era = 1;
     world.settle();
     let texts: Vec<Vec<u8>> = world.server.live().into_values().collect();
-    for text in ["控えの後".as_bytes(), &forgotten, b"1", b"2"] {
+    // What the restored server had of the note is what was edited: it is no copy.
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    for text in ["控えの後".as_bytes(), &forgotten, b"2"] {
         assert!(texts.iter().any(|there| there == text), "{texts:?}");
     }
+}
+
+/// What a server has.
+type Backup = (u64, BTreeMap<NoteId, NoteEntry>, BTreeMap<NoteId, Vec<Option<Hash>>>);
+
+/// The server as it was, in another era.
+fn restored(world: &mut World, backup: Backup) {
+    (world.server.changes, world.server.notes, world.server.log) = backup;
+    world.server.era += 1;
+}
+
+fn backup(world: &World) -> Backup {
+    (world.server.changes, world.server.notes.clone(), world.server.log.clone())
+}
+
+#[test]
+fn after_a_restore_an_edit_does_not_conflict_with_what_it_was_made_from() {
+    let mut world = settled(1);
+    let oldest = backup(&world);
+    for text in ["二", "三", "四"] {
+        write(&mut world, 0, text);
+        world.settle();
+    }
+    let newest = backup(&world);
+    for (backup, text) in [(newest, "五"), (oldest, "六")] {
+        write(&mut world, 0, text);
+        restored(&mut world, backup);
+        world.settle();
+        assert_eq!(world.server.live().into_values().collect::<Vec<_>>(), [text.as_bytes()]);
+    }
+}
+
+#[test]
+fn what_was_deleted_before_a_restore_does_not_come_back() {
+    let mut world = settled(2);
+    let backup = backup(&world);
+    let id = first(&world, 0);
+    world.phones[0].files.remove(&id);
+    restored(&mut world, backup);
+    world.settle();
+    assert!(!world.server.live().contains_key(&id) && world.server.live().len() == 1);
+}
+
+#[test]
+fn after_a_restore_an_edit_of_another_device_is_not_overwritten() {
+    let mut world = settled(1);
+    let backup = backup(&world);
+    write(&mut world, 0, "甲");
+    world.settle();
+    write(&mut world, 0, "甲二");
+    restored(&mut world, backup);
+    let id = first(&world, 1);
+    let contents =
+        NoteContents { media_type: NOTE_MEDIA_TYPE.to_owned(), size: 3, hash: hash("乙".as_bytes()) };
+    let offer = NoteOffer { id, parent: None, base: 1, contents: Some(contents) };
+    assert!(matches!(world.server.take(&offer, Some("乙".as_bytes())), Answer::Stored(2)));
+    world.settle();
+    let texts: BTreeSet<Vec<u8>> = world.server.live().into_values().collect();
+    assert!(texts.contains("乙".as_bytes()) && texts.contains("甲二".as_bytes()), "{texts:?}");
+}
+
+#[test]
+fn what_cannot_be_read_waits_and_holds_up_no_other() {
+    let mut world = World::default();
+    (0..3).for_each(|_| world.make(0));
+    let broken = first(&world, 0);
+    world.phones[0].outbox.connected(BootTime::default());
+    let mut offered = BTreeSet::new();
+    loop {
+        world.decide(0);
+        match world.phones[0].in_hand.clone() {
+            Some(Step::Idle) => break,
+            Some(Step::Hash(local)) if local.name.id == broken => world.phones[0].outbox.unreadable(local),
+            Some(Step::Offer(offer, _)) => {
+                offered.insert(offer.id);
+                world.act(0, Luck::Good);
+            }
+            _ => world.act(0, Luck::Good),
+        }
+    }
+    assert_eq!(offered, BTreeSet::from([id(2), id(3)]), "the others went up");
+    let outbox = &mut world.phones[0].outbox;
+    assert_eq!(outbox.standing(broken).0, Standing::Stuck(Problem::Unreadable));
+    assert!(outbox.unhashed().is_empty());
+    let pause = outbox.next_try().unwrap();
+    // Another pass before its turn leaves it; then it is tried again, and goes up if it can be read.
+    outbox.connected(BootTime::default());
+    world.settle_at(pause - Duration::from_millis(1));
+    assert_eq!(world.phones[0].outbox.standing(broken).0, Standing::Stuck(Problem::Unreadable));
+    world.settle_at(pause);
+    assert_eq!(world.phones[0].outbox.standing(broken).0, Standing::Sent);
+    assert_eq!(world.phones[0].outbox.next_try(), None);
+}
+
+#[test]
+fn what_is_not_given_waits_and_holds_up_no_other() {
+    let mut world = World::default();
+    (0..3).for_each(|_| world.make(0));
+    while world.server.live().len() < 3 {
+        world.phones[0].outbox.connected(BootTime::default());
+        until_the_offer(&mut world, 0);
+        world.act(0, Luck::Good);
+    }
+    let broken = first(&world, 0);
+    world.phones[1].outbox.connected(BootTime::default());
+    loop {
+        world.decide(1);
+        match world.phones[1].in_hand.clone() {
+            Some(Step::Idle) => break,
+            Some(Step::Fetch { entry, .. }) if entry.id == broken => world.phones[1].outbox.not_given(&entry),
+            _ => world.act(1, Luck::Good),
+        }
+    }
+    assert_eq!(world.phones[1].files.keys().copied().collect::<Vec<_>>(), [id(2), id(3)]);
+    assert_eq!(world.phones[1].cursor, None, "what is not here is asked for again after a restart");
+    let pause = world.phones[1].outbox.next_try().unwrap();
+    world.settle_at(pause);
+    assert_eq!(world.phones[1].files.len(), 3);
+}
+
+#[test]
+fn a_refusal_outlasts_the_pass_and_the_pauses_grow() {
+    let mut world = World::default();
+    world.make(0);
+    let mut now = BootTime::default();
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        world.phones[0].outbox.connected(now);
+        world.decide(0);
+        while !matches!(world.phones[0].in_hand, Some(Step::Offer(..))) {
+            world.act(0, Luck::Good);
+            world.decide(0);
+        }
+        let Some(Step::Offer(offer, _)) = world.phones[0].in_hand.take() else { panic!("an offer") };
+        world.phones[0].outbox.refused(&offer, RefusalReason::NotesFull);
+        let pause = world.phones[0].outbox.next_try().unwrap();
+        pauses.push(pause.as_secs());
+        // Passes come with every edit; it is offered again only after its pause.
+        world.settle_at_boot(now.after(pause / 2));
+        assert!(world.server.live().is_empty());
+        now = now.after(pause);
+    }
+    assert_eq!(pauses, [5, 10, 20]);
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl World {
 
     fn connect(&mut self) {
         self.disk_answers();
-        let effects = self.sync.connected();
+        let effects = self.sync.connected(BootTime::default());
         self.obey(effects);
     }
 
@@ -317,7 +317,7 @@ fn a_download_goes_on_where_it_was_cut_also_after_a_restart() {
     let there: u64 = world.disk.files.values().map(|bytes| bytes.len() as u64).sum();
     assert!(there > 0);
     world.restart();
-    let effects = world.sync.connected();
+    let effects = world.sync.connected(BootTime::default());
     world.obey(effects);
     let answer = world.under_way.remove(0);
     assert!(matches!(answer, Answer::Unchanged(_)), "the manifest was kept");
@@ -335,7 +335,7 @@ fn contents_with_another_hash_are_thrown_away_and_not_asked_for_again_and_again(
     lie.hash = [0; 32];
     let entries = vec![lie];
     let version = ManifestVersion::of(&entries);
-    let effects = world.sync.connected();
+    let effects = world.sync.connected(BootTime::default());
     let [Effect::AskManifest(ticket, _)] = effects[..] else { panic!("{effects:?}") };
     let page = ManifestPage { version, first: 0, total: 1, entries };
     let effects = world.sync.page(ticket, page).unwrap();
@@ -352,7 +352,7 @@ fn contents_with_another_hash_are_thrown_away_and_not_asked_for_again_and_again(
 fn a_server_that_lies_about_pages_or_chunks_is_left() {
     let asked = || {
         let mut sync = Sync::default();
-        let effects = sync.connected();
+        let effects = sync.connected(BootTime::default());
         let [Effect::AskManifest(ticket, _)] = effects[..] else { panic!("{effects:?}") };
         (sync, ticket)
     };
@@ -428,7 +428,7 @@ fn a_download_that_was_begun_is_ended_before_another_begins() {
     let part = Part { bytes: 7, verified: false };
     let mut sync = Sync::resume(Some(manifest), [(begun, part)]);
     sync.stands_at(begun, 5);
-    let effects = sync.connected();
+    let effects = sync.connected(BootTime::default());
     let [Effect::AskManifest(ticket, _)] = effects[..] else { panic!("{effects:?}") };
     let effects = sync.unchanged(ticket);
     let [Effect::AskDocument(ticket, request)] = effects.as_slice() else { panic!("{effects:?}") };

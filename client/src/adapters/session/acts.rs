@@ -166,7 +166,7 @@ impl Session {
         });
         // An answer that was lost has closed the vault; what a command has made of it is on its own screen.
         if matches!(self.stage.get(), Stage::Open | Stage::Locked) {
-            self.shared.set_problem(problem);
+            self.set_pin_problem(problem);
         }
     }
 
@@ -179,8 +179,13 @@ impl Session {
         }
         // What a command has made of it is on its own screen by now.
         if error.is_some() && matches!(self.stage.get(), Stage::Locked) {
-            self.shared.set_problem(problem);
+            self.set_pin_problem(problem);
         }
+    }
+
+    /// That the next PIN has to wait is said as long as it has to.
+    fn set_pin_problem(&self, problem: Problem) {
+        self.shared.set_problem(if problem == Problem::PinWaits { Problem::None } else { problem });
     }
 
     /// Closes the vault, having stored what was typed. What cannot be stored is kept until it can.

@@ -11,7 +11,7 @@ use vault::{Collection, Lost, Salvaged};
 
 use super::Session;
 use crate::adapters::shared::{repair_of, spawn};
-use crate::note::NoteId;
+use crate::note::is_note;
 
 /// Most of what is lost that is shown by name.
 const MOST_NAMED: usize = 50;
@@ -136,7 +136,7 @@ fn item(lost: &Lost) -> Option<ui::LostItem> {
     let kind = match lost.collection {
         Collection::Documents => ui::LostKind::Document,
         Collection::Notes | Collection::Outbox => ui::LostKind::Note,
-        _ if NoteId::of_file(name).is_some() => ui::LostKind::Note,
+        _ if is_note(name) => ui::LostKind::Note,
         _ => ui::LostKind::File,
     };
     let title = if kind == ui::LostKind::File { name } else { "" };

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use client_ui::{
     App, Confinement, ConfinementGaps, DocumentRow, DocumentState, DocumentText, Documents, EraseStep,
-    EraseStepKind, LostItem, LostKind, NoteRow, NoteText, Notes, Problem, Repair, Repaired, SaveState,
-    Screen, Session,
+    EraseStepKind, LostItem, LostKind, NoteNews, NoteRow, NoteState, NoteText, Notes, Problem, Repair,
+    Repaired, SaveState, Screen, Session,
 };
 use slint::{ComponentHandle, ModelRc, VecModel};
 
@@ -46,6 +46,15 @@ pub(super) const SCENES: &[Scene] = &[
         session(app).set_attempts_left(7);
         go(app, Screen::Unlock);
     }),
+    Scene {
+        typed: "40",
+        ..scene("unlock-waits", |app, _| {
+            session(app).set_pin_wait("15:30:20".into());
+            session(app).set_attempts_left(7);
+            session(app).set_problem(Problem::WrongPin);
+            go(app, Screen::Unlock);
+        })
+    },
     scene("unlock-offline", |app, _| {
         session(app).set_online(false);
         session(app).set_lease_running(true);
@@ -72,6 +81,17 @@ pub(super) const SCENES: &[Scene] = &[
         pressed: Some(("ノート", "Notes")),
         ..scene("home-notes", |app, language| {
             fill_lists(app, language);
+            go(app, Screen::Home);
+        })
+    },
+    Scene {
+        pressed: Some(("ノート", "Notes")),
+        ..scene("home-unsent", |app, language| {
+            fill_lists(app, language);
+            app.global::<Notes<'_>>().set_rows(model(unsent_rows(language)));
+            app.global::<Notes<'_>>().set_unsent(5);
+            app.global::<Notes<'_>>().set_stuck(2);
+            app.global::<Notes<'_>>().set_news(NoteNews::Copied);
             go(app, Screen::Home);
         })
     },
@@ -118,6 +138,26 @@ pub(super) const SCENES: &[Scene] = &[
         app.global::<Notes<'_>>().set_saved(SaveState::Failed);
         go(app, Screen::Note);
     }),
+    scene("note-changed", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        app.global::<Notes<'_>>().set_news(NoteNews::Changed);
+        go(app, Screen::Note);
+    }),
+    scene("note-copied", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        app.global::<Notes<'_>>().set_news(NoteNews::Copied);
+        go(app, Screen::Note);
+    }),
+    scene("note-deleted", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        app.global::<Notes<'_>>().set_news(NoteNews::Deleted);
+        go(app, Screen::Note);
+    }),
+    scene("note-not-deleted", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        app.global::<Notes<'_>>().set_news(NoteNews::NotDeleted);
+        go(app, Screen::Note);
+    }),
     scene("note-new", |app, _| go(app, Screen::Note)),
     scene("settings", |app, _| go(app, Screen::Settings)),
     scene("settings-open", |app, _| {
@@ -133,6 +173,10 @@ pub(super) const SCENES: &[Scene] = &[
     scene("change-pin-wrong", |app, _| {
         session(app).set_problem(Problem::WrongPin);
         session(app).set_attempts_left(7);
+        go(app, Screen::ChangePin);
+    }),
+    scene("change-pin-waits", |app, _| {
+        session(app).set_pin_wait("15:30:20".into());
         go(app, Screen::ChangePin);
     }),
     scene("change-pin-offline", |app, _| {
@@ -259,6 +303,7 @@ pub(super) fn leave(app: &App) {
     session.set_online(true);
     session.set_lease_running(false);
     session.set_attempts_left(-1);
+    session.set_pin_wait("".into());
     session.set_problem(Problem::None);
     session.set_paste_allowed(false);
     session.set_confinement(Confinement::NotAsked);
@@ -282,6 +327,9 @@ pub(super) fn leave(app: &App) {
     notes.set_search("".into());
     notes.set_current(NoteText::default());
     notes.set_saved(SaveState::Saved);
+    notes.set_news(NoteNews::None);
+    notes.set_unsent(0);
+    notes.set_stuck(0);
     notes.set_rows(ModelRc::default());
     app.global::<Documents<'_>>().set_rows(ModelRc::default());
     app.global::<Documents<'_>>().set_coming(0);
@@ -337,8 +385,39 @@ fn fill_lists(app: &App, language: &str) {
         title: current.title,
         preview: current.body.lines().next().unwrap_or_default().into(),
         changed: "10:42".into(),
+        state: NoteState::Sent,
+        copy: false,
     }];
     app.global::<Notes<'_>>().set_rows(model(rows));
+}
+
+/// A note in each standing.
+fn unsent_rows(language: &str) -> Vec<NoteRow> {
+    let titles = pick(
+        language,
+        "玉手川左岸の現地確認|玉手川左岸の現地確認|聞き取り(玉手町)|現地写真の一覧|会議の控え|牛舎の数",
+        "Left bank of the Tamate, on site|Left bank of the Tamate, on site|Hearing in Tamate|List of photos|Minutes|Barns",
+    );
+    let preview =
+        pick(language, "水位計 2.31 m(9:40)。樋門は全閉。", "Gauge 2.31 m (9:40). The sluice gate is shut.");
+    let standings = [
+        (NoteState::Unsent, false),
+        (NoteState::Sent, true),
+        (NoteState::TooLarge, false),
+        (NoteState::Full, false),
+        (NoteState::Refused, false),
+        (NoteState::Unreadable, false),
+    ];
+    let rows = titles.split('|').zip(standings).zip(1..);
+    rows.map(|((title, (state, copy)), number)| NoteRow {
+        id: number.to_string().into(),
+        title: title.into(),
+        preview: preview.into(),
+        changed: format!("10:{}", 50 - number).into(),
+        state,
+        copy,
+    })
+    .collect()
 }
 
 fn note(language: &str) -> NoteText {

@@ -53,6 +53,40 @@ pub(super) fn changed() {
     });
 }
 
+/// After three wrong PINs the next has to wait; the screen says until when, the button waits, and then the right one opens.
+pub(super) fn waits() {
+    let (mut world, person) = world();
+    world.stop().expect("the server stops");
+    world.edit_config(|config| config.devices.wrong_pin_delay_seconds = 20).expect("a configuration");
+    world.start().expect("the server starts");
+    play(options(&world), "", move |hands| {
+        enrol(&hands, &person.code);
+        hands.touch("Lock");
+        hands.wait_for_screen(Screen::Unlock);
+        for left in [9, 8, 7] {
+            assert_eq!(hands.session(|session| session.get_pin_wait()), "");
+            hands.type_pin("314159", "Open");
+            hands.wait("the answer", move |app| {
+                use slint::Global as _;
+                (client_ui::Session::get(app).get_attempts_left() == left).then_some(())
+            });
+        }
+        hands.wait_for("Please wait before the next PIN");
+        let at = hands.session(|session| session.get_pin_wait());
+        hands.wait_for_text("7 attempts are left.");
+        assert!(
+            hands.seen().iter().any(|text| text.ends_with(&format!("typed at {at}."))),
+            "{:?}",
+            hands.seen()
+        );
+        // The button waits until then.
+        hands.type_pin(PIN, "Open");
+        hands.wait_for_screen(Screen::Home);
+        assert_eq!(hands.session(|session| session.get_pin_wait()), "");
+    });
+    drop(world);
+}
+
 fn type_pins(hands: &Hands, old: &str, new: &str) {
     hands.wait_for("PIN used now");
     hands.type_pin(old, "Next");
