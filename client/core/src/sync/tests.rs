@@ -436,3 +436,41 @@ fn a_download_that_was_begun_is_ended_before_another_begins() {
     assert!(sync.awaits(*ticket));
     assert_eq!(sync.gone(*ticket).first(), Some(&Effect::Remove(begun)), "what is gone there goes here");
 }
+
+#[test]
+fn what_is_not_given_waits_longer_each_time_and_the_next_document_is_asked_for() {
+    let entries = vec![entry(3, 1), entry(4, 1)];
+    let (broken, other) = (Edition::of(&entries[0]), Edition::of(&entries[1]));
+    let manifest = Manifest { version: ManifestVersion::of(&entries), entries };
+    let whole = Part { bytes: contents(4, 1).len() as u64, verified: true };
+    let mut sync = Sync::resume(Some(manifest), []);
+    let mut now = BootTime::default();
+    let asked = |effects: &[Effect]| match effects {
+        [Effect::AskDocument(ticket, request)] => Some((*ticket, request.id)),
+        _ => None,
+    };
+    let begin = |sync: &mut Sync, now| {
+        let effects = sync.connected(now);
+        let [Effect::AskManifest(ticket, _)] = effects[..] else { panic!("{effects:?}") };
+        sync.unchanged(ticket)
+    };
+    let effects = begin(&mut sync, now);
+    let (ticket, id) = asked(&effects).unwrap();
+    assert_eq!(id, broken.id);
+    let effects = sync.failed(ticket);
+    assert_eq!(asked(&effects).unwrap().1, other.id);
+    assert!(sync.is_wrong(broken) && !sync.is_wrong(other));
+    sync.parts.insert(other, whole);
+
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        let pause = sync.next_try().unwrap();
+        pauses.push(pause.as_secs());
+        assert_eq!(asked(&begin(&mut sync, now.after(pause / 2))), None, "not before its time");
+        now = now.after(pause);
+        let (ticket, id) = asked(&begin(&mut sync, now)).unwrap();
+        assert_eq!(id, broken.id);
+        assert!(sync.failed(ticket).is_empty());
+    }
+    assert_eq!(pauses, [5, 10, 20]);
+}
