@@ -100,9 +100,11 @@ pub struct Issued {
     pub signed: Vec<u8>,
 }
 
-/// 利用停止: withholds the server's help until [`unblock`].
+/// 利用停止: withholds the server's help until [`unblock`]. `codes` are those of the account: what this device asked for ends with
+/// it, in one commit.
 pub fn block(
     device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
@@ -111,7 +113,33 @@ pub fn block(
         DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
         DeviceState::Blocked => Err(CommandError::AlreadyBlocked),
         DeviceState::Enrolling => Err(CommandError::Enrolling),
-        DeviceState::Live => issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng),
+        DeviceState::Live => block_live(device, codes, instruction, signer, rng),
+    }
+}
+
+fn block_live(
+    device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    let enrolment = device.value.enrolment;
+    let mut issued = issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)?;
+    end_codes(codes, |code| code.asked_by == Some(enrolment), &mut issued.changes);
+    Ok(issued)
+}
+
+fn end_codes(
+    codes: Vec<Stored<CodeRecord>>,
+    is_meant: impl Fn(&CodeRecord) -> bool,
+    changes: &mut Changeset,
+) {
+    for mut code in codes {
+        if code.value.is_usable() && is_meant(&code.value) {
+            code.value.end(CodeState::Replaced);
+            changes.update(code.version, Record::Code(code.value));
+        }
     }
 }
 
@@ -120,6 +148,7 @@ pub fn block(
 /// nothing to withhold.
 pub fn suspect_copy(
     mut device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
     sign: CopySign,
     said: u64,
     instruction: &Instruction<'_>,
@@ -143,7 +172,7 @@ pub fn suspect_copy(
     device.value.copy_suspected_at = Some(instruction.now);
     device.value.copy_sign = Some(sign);
     let mut issued = match is_blocked {
-        false => issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)?,
+        false => block_live(device, codes, instruction, signer, rng)?,
         true => {
             let mut changes = Changeset::default();
             changes.update(device.version, Record::Device(device.value));
@@ -225,12 +254,9 @@ fn wipe_as(
         further_receipts: 0,
     });
     let mut issued = issue_as(given, device, Action::Wipe, tombstone, instruction, signer, rng)?;
-    for mut code in codes {
-        if code.value.is_usable() && code.value.state == CodeState::Bound(enrolment) {
-            code.value.end(CodeState::Replaced);
-            issued.changes.update(code.version, Record::Code(code.value));
-        }
-    }
+    let touches =
+        |code: &CodeRecord| code.state == CodeState::Bound(enrolment) || code.asked_by == Some(enrolment);
+    end_codes(codes, touches, &mut issued.changes);
     Ok(issued)
 }
 

@@ -53,8 +53,9 @@ pub async fn block(
     let _held = service.lock_for_command(enrolment).await;
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
-        let issued =
-            command::block(device, &order.instruction(service), &service.keyring.command, &mut OsRng)?;
+        let codes = service.store.codes_of_account(device.value.account).await?;
+        let instruction = order.instruction(service);
+        let issued = command::block(device, codes, &instruction, &service.keyring.command, &mut OsRng)?;
         commit(service, issued).await
     })
     .await?;
@@ -147,8 +148,9 @@ pub(crate) async fn block_copy(
     let order = Order { actor: Actor::Server, reason: "a copy of the device may exist" };
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
+        let codes = service.store.codes_of_account(device.value.account).await?;
         let (instruction, key) = (order.instruction(service), &service.keyring.command);
-        match command::suspect_copy(device, sign, vault_epoch, &instruction, key, &mut OsRng)? {
+        match command::suspect_copy(device, codes, sign, vault_epoch, &instruction, key, &mut OsRng)? {
             Some(issued) => commit(service, issued).await,
             None => Ok(Vec::new()),
         }

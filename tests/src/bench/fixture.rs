@@ -262,7 +262,7 @@ impl Stopped {
 
     async fn block(&self, enrolment: EnrolmentId) -> Result<()> {
         let phone = self.load(enrolment).await?;
-        let issued = command::block(phone, &self.instruction(), &self.keyring.command, &mut OsRng)?;
+        let issued = command::block(phone, vec![], &self.instruction(), &self.keyring.command, &mut OsRng)?;
         self.store.commit(issued.changes).await?;
         Ok(())
     }

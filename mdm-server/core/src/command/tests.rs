@@ -30,7 +30,7 @@ fn signed_receipt(device: &Device, key: &SoftwareKey, steps: Vec<ErasureStep>) -
 #[test]
 fn commands_are_signed_for_one_device_and_counted() {
     let signer = software_key();
-    let issued = block(stored(live()), &instruction(), &signer, &mut rng()).unwrap();
+    let issued = block(stored(live()), vec![], &instruction(), &signer, &mut rng()).unwrap();
     let blocked = written_device(&issued.changes);
     let command: Command =
         cose::verify(&issued.signed, blocked.enrolment.as_bytes(), signer.public_key()).unwrap();
@@ -54,7 +54,7 @@ fn nothing_follows_a_wipe() {
     let wiped = wiped(&software_key(), &signer);
     let again = wipe(stored(wiped.clone()), vec![], &instruction(), &signer, &mut rng());
     assert!(matches!(again, Err(CommandError::AlreadyWiped)));
-    let blocked = block(stored(wiped.clone()), &instruction(), &signer, &mut rng());
+    let blocked = block(stored(wiped.clone()), vec![], &instruction(), &signer, &mut rng());
     assert!(matches!(blocked, Err(CommandError::AlreadyWiped)));
     let unblocked = unblock(stored(wiped), true, &instruction(), &signer, &mut rng());
     assert!(matches!(unblocked, Err(CommandError::AlreadyWiped)));
@@ -75,13 +75,44 @@ fn a_wipe_kills_the_code_that_is_bound_to_the_device_and_no_other() {
 }
 
 #[test]
+fn what_a_device_asked_for_another_ends_with_its_block_or_wipe() {
+    let signer = software_key();
+    let other = EnrolmentId::from_bytes([9; 16]);
+    let codes = |device: &Device| {
+        let asked = |state, asked_by| CodeRecord { state, asked_by, ..code(&account()) };
+        let theirs = Some(device.enrolment);
+        vec![
+            stored(asked(CodeState::Bound(other), theirs)),
+            stored(asked(CodeState::Used(other), theirs)),
+            stored(asked(CodeState::Open, Some(other))),
+            stored(asked(CodeState::Open, None)),
+        ]
+    };
+    let ended = |issued: Issued| {
+        let codes =
+            issued.changes.writes.iter().filter(|w| matches!(w.record, Some(Record::Code(_)))).count();
+        (codes, written_code(&issued.changes).map(|code| (code.state, code.asked_by)))
+    };
+    let device = live();
+    let theirs = (1, Some((CodeState::Replaced, Some(device.enrolment))));
+    let blocked = block(stored(device.clone()), codes(&device), &instruction(), &signer, &mut rng());
+    assert_eq!(ended(blocked.unwrap()), theirs);
+    let (stored_device, sign) = (stored(device.clone()), CopySign::Forked);
+    let copied =
+        suspect_copy(stored_device, codes(&device), sign, 0, &instruction(), &signer, &mut rng()).unwrap();
+    assert_eq!(ended(copied.unwrap()), theirs);
+    let wiped = wipe(stored(device.clone()), codes(&device), &instruction(), &signer, &mut rng());
+    assert_eq!(ended(wiped.unwrap()), theirs);
+}
+
+#[test]
 fn a_command_needs_a_reason_which_stays_out_of_the_chain() {
     let mut silent = instruction();
     silent.reason = "  ";
-    let refused = block(stored(live()), &silent, &software_key(), &mut rng());
+    let refused = block(stored(live()), vec![], &silent, &software_key(), &mut rng());
     assert!(matches!(refused, Err(CommandError::Reason)));
 
-    let issued = block(stored(live()), &instruction(), &software_key(), &mut rng()).unwrap();
+    let issued = block(stored(live()), vec![], &instruction(), &software_key(), &mut rng()).unwrap();
     let entry = crate::audit::link(&crate::audit::GENESIS, &issued.changes.events[0]);
     assert_eq!(entry.personal[0].value, "left in a taxi");
     assert!(!entry.bytes.windows(4).any(|window| window == b"taxi"));
@@ -142,17 +173,26 @@ fn a_device_of_which_a_copy_has_called_is_blocked_and_noted_once() {
     let signer = software_key();
     let mut known = live();
     known.vault_epoch = 5;
-    let issued = suspect_copy(stored(known), CopySign::Behind, 4, &instruction(), &signer, &mut rng())
-        .unwrap()
-        .unwrap();
+    let issued =
+        suspect_copy(stored(known), vec![], CopySign::Behind, 4, &instruction(), &signer, &mut rng())
+            .unwrap()
+            .unwrap();
     let blocked = written_device(&issued.changes);
     assert_eq!((&blocked.state, blocked.copy_suspected_at), (&DeviceState::Blocked, Some(noon())));
     let noted: Vec<_> = issued.changes.events.iter().map(|event| event.what).collect();
     assert_eq!(noted, [Happening::CopySuspected, Happening::DeviceBlocked]);
     assert!(
-        suspect_copy(stored(blocked.clone()), CopySign::Behind, 4, &instruction(), &signer, &mut rng())
-            .unwrap()
-            .is_none()
+        suspect_copy(
+            stored(blocked.clone()),
+            vec![],
+            CopySign::Behind,
+            4,
+            &instruction(),
+            &signer,
+            &mut rng()
+        )
+        .unwrap()
+        .is_none()
     );
 
     let issued = unblock(stored(blocked), true, &instruction(), &signer, &mut rng()).unwrap();
@@ -163,14 +203,15 @@ fn a_device_of_which_a_copy_has_called_is_blocked_and_noted_once() {
 fn of_a_device_that_was_blocked_before_a_copy_is_noted_without_a_command() {
     let signer = software_key();
     let blocked = device(&account(), public_key(), DeviceState::Blocked);
-    let issued = suspect_copy(stored(blocked), CopySign::Behind, 0, &instruction(), &signer, &mut rng())
-        .unwrap()
-        .unwrap();
+    let issued =
+        suspect_copy(stored(blocked), vec![], CopySign::Behind, 0, &instruction(), &signer, &mut rng())
+            .unwrap()
+            .unwrap();
     assert!(issued.signed.is_empty());
     assert_eq!(written_device(&issued.changes).copy_suspected_at, Some(noon()));
     let wiped = wiped(&software_key(), &signer);
     assert!(
-        suspect_copy(stored(wiped), CopySign::Behind, 0, &instruction(), &signer, &mut rng())
+        suspect_copy(stored(wiped), vec![], CopySign::Behind, 0, &instruction(), &signer, &mut rng())
             .unwrap()
             .is_none()
     );

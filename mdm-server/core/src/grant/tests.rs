@@ -118,7 +118,7 @@ fn block_and_wipe_end_it_in_their_own_commit() {
     let signer = SoftwareKey::from_pkcs8(&SoftwareKey::make_pkcs8().unwrap()).unwrap();
     let instruction = Instruction { actor: Actor::Server, reason: "lost", now: at(1), epoch: 0 };
 
-    let blocked = command::block(stored(device.clone()), &instruction, &signer, &mut rng()).unwrap();
+    let blocked = command::block(stored(device.clone()), vec![], &instruction, &signer, &mut rng()).unwrap();
     let blocked = written_device(&blocked.changes);
     assert_eq!(content(&blocked, &active(), Some(&proven), moment(at(1))), Err(RefusalReason::Blocked));
     let unblocked = command::unblock(stored(blocked), true, &instruction, &signer, &mut rng()).unwrap();

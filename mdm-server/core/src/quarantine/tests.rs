@@ -61,7 +61,7 @@ fn a_command_of_a_new_epoch_stands_above_all_that_were_forgotten() {
     let mut phone = device(&account(), public_key(), DeviceState::Live);
     phone.last_command = Order { epoch: 0, counter: 3 };
     let instruction = Instruction { actor: Actor::Server, reason: "left in a taxi", now: noon(), epoch: 40 };
-    let issued = command::block(stored(phone), &instruction, &software_key(), &mut rng()).unwrap();
+    let issued = command::block(stored(phone), vec![], &instruction, &software_key(), &mut rng()).unwrap();
     let phone = written_device(&issued.changes);
     assert_eq!(phone.last_command, Order { epoch: 40, counter: 1 });
     let issued = command::unblock(stored(phone), true, &instruction, &software_key(), &mut rng()).unwrap();
@@ -216,7 +216,7 @@ fn of_blocks_and_unblocks_the_last_counts() {
     let key = software_key();
     let instruction = Instruction { actor: Actor::Server, reason: "lost", now: noon(), epoch: 0 };
     let phone = device(&account(), public_key(), DeviceState::Live);
-    let blocked = command::block(stored(phone.clone()), &instruction, &key, &mut rng()).unwrap();
+    let blocked = command::block(stored(phone.clone()), vec![], &instruction, &key, &mut rng()).unwrap();
     let mut replay = Replay::default();
     bodies(&blocked.changes).iter().for_each(|body| replay.note(body).unwrap());
     assert!(replay.blocked.contains(&phone.enrolment));

@@ -28,8 +28,9 @@ impl Server {
         let signed = self
             .retry_on_conflict(async || {
                 let device = self.load(enrolment).await?;
+                let codes = settle(self.sim.store.codes_of_account(device.value.account))?;
                 let rng = &mut self.sim.crypto.clone();
-                let mut issued = command::block(device, &self.instruction(), &keyring().command, rng)?;
+                let mut issued = command::block(device, codes, &self.instruction(), &keyring().command, rng)?;
                 if self.sim.has(Fault::BlockNotNoted) {
                     issued.changes.events.clear();
                 }

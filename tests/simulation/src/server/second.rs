@@ -7,6 +7,7 @@ use shared::wire::{Hello, RunAnswer, RunProbe};
 
 use super::device::Caller;
 use super::{EPOCH, Server, ServerError};
+use crate::executor::settle;
 use crate::network::{Close, Connection, ExchangeError};
 use crate::sim::keyring;
 
@@ -79,6 +80,7 @@ async fn block_copy(server: &Server, caller: &Caller, sign: CopySign) -> Result<
     server
         .retry_on_conflict(async || {
             let device = server.load(caller.enrolment).await?;
+            let codes = settle(server.sim.store.codes_of_account(device.value.account))?;
             let instruction = Instruction {
                 actor: mdm_core::audit::Actor::Server,
                 reason: "a copy of the device may exist",
@@ -86,7 +88,7 @@ async fn block_copy(server: &Server, caller: &Caller, sign: CopySign) -> Result<
                 epoch: EPOCH,
             };
             let (key, rng) = (&keyring().command, &mut server.sim.crypto.clone());
-            let issued = command::suspect_copy(device, sign, 0, &instruction, key, rng);
+            let issued = command::suspect_copy(device, codes, sign, 0, &instruction, key, rng);
             if let Some(issued) = issued.map_err(|error| ServerError::Rule(error.to_string()))? {
                 server.commit(issued.changes).await?;
                 server.push(caller.enrolment, &issued.signed);
