@@ -106,7 +106,7 @@ pub struct Limits {
     pub largest: u64,
     /// Bytes of all of an account.
     pub account_bytes: u64,
-    /// How many an account may have, those that were deleted included.
+    /// How many an account may have, those that were deleted included. Deletions of notes that never came may be as many again.
     pub account_notes: u32,
 }
 
@@ -170,20 +170,26 @@ pub fn judge(standing: &Standing, offer: &NoteOffer, limits: &Limits) -> Result<
 }
 
 fn check(standing: &Standing, offer: &NoteOffer, limits: &Limits) -> Result<(), NoteError> {
-    let Some(contents) = &offer.contents else { return Ok(()) };
+    let (notes, bytes) =
+        standing.shelf.as_ref().map_or((0, 0), |shelf| (shelf.value.notes, shelf.value.bytes));
+    let is_one_more = |most: u32| standing.note.is_none() && notes >= most;
+    let Some(contents) = &offer.contents else {
+        // A tombstone is kept also of a note that never came. Whoever was refused one because there are too many, and deletes
+        // it, is not refused again; but these are not without end either.
+        let most = limits.account_notes.saturating_mul(2);
+        return if is_one_more(most) { Err(NoteError::TooMany) } else { Ok(()) };
+    };
     if offer.parent == Some(offer.id) || MediaType::new(&contents.media_type)?.as_str() != contents.media_type
     {
         return Err(NoteError::Malformed);
     }
-    let (notes, bytes) =
-        standing.shelf.as_ref().map_or((0, 0), |shelf| (shelf.value.notes, shelf.value.bytes));
     let before = standing.note.as_ref().map_or(0, |note| note.value.bytes());
     let after = bytes.saturating_sub(before).saturating_add(contents.size);
     if contents.size > limits.largest {
         Err(NoteError::TooLarge)
     } else if after > limits.account_bytes {
         Err(NoteError::Full)
-    } else if standing.note.is_none() && notes >= limits.account_notes {
+    } else if is_one_more(limits.account_notes) {
         Err(NoteError::TooMany)
     } else {
         Ok(())

@@ -155,6 +155,23 @@ fn what_is_too_large_or_too_many_is_named() {
 }
 
 #[test]
+fn deletions_of_notes_that_never_were_have_an_end() {
+    let mut desk = Desk::default();
+    let deletion = |id: u8| NoteOffer { id: NoteId::from_bytes([id; 16]), ..offer(0, None) };
+    let note = |id: u8| NoteOffer { id: NoteId::from_bytes([id; 16]), ..offer(0, Some("一")) };
+    for id in 1..=2 {
+        desk.take(&note(id)).unwrap();
+    }
+    assert_eq!(desk.take(&note(3)), Err(NoteError::TooMany));
+    assert_eq!(desk.take(&deletion(3)), Ok(Verdict::Stored(1)), "who was refused may delete it");
+    let stored = (4..100).filter(|id| desk.take(&deletion(*id)).is_ok()).count();
+    assert_eq!((stored, desk.notes.len()), (1, 4));
+    assert_eq!(desk.take(&deletion(50)), Err(NoteError::TooMany));
+    // What is there can be deleted however many there are.
+    assert_eq!(desk.take(&NoteOffer { base: 1, ..deletion(1) }), Ok(Verdict::Stored(2)));
+}
+
+#[test]
 fn only_so_many_revisions_are_remembered() {
     let mut desk = Desk::default();
     for base in 0..100 {
