@@ -282,16 +282,15 @@ pub fn leave(
     Ok(changes)
 }
 
-/// Notes that a journal was followed though it does not end the quarantine: nothing is forgotten up to its checkpoint, and what
-/// of it a device shows says nothing new. `None` if that was noted already.
+/// Notes that a journal was followed though it does not end the quarantine: nothing is forgotten up to its checkpoint. It is not
+/// accounted for before [`leave`]: what a device shows of it is what bears the journal out. `None` if that was noted already.
 pub fn followed(mut state: Stored<ServerState>, until: Timestamp, now: Timestamp) -> Option<Changeset> {
     let quarantine = state.value.quarantine.as_mut().filter(|quarantine| quarantine.known_until < until)?;
     quarantine.known_until = until;
-    state.value.accounted_until = state.value.accounted_until.max(Some(until));
     let mut changes = Changeset::default();
     changes.note(
         AuditEvent::new(now, Actor::Server, Happening::JournalFollowed, Subject::default())
-            .fact("accounted-until", until),
+            .fact("known-until", until),
     );
     changes.update(state.version, Record::Server(state.value));
     Some(changes)

@@ -349,6 +349,10 @@ async fn load(path: &Path, journal: &Path, nothing_since: bool) -> anyhow::Resul
     println!("operators      {} who were disabled, invited anew or given another role", again.operators);
     println!("not known here {} devices: enrolled later, nothing here opens them", again.unknown.len());
     println!("destroyed      {} unlock records of PINs that were changed since", again.records_destroyed);
+    println!("unpublished    {} documents", again.unpublished);
+    if again.replaced > 0 {
+        println!("documents      {} are here in an older version: replace them again", again.replaced);
+    }
     if again.batches > 0 {
         println!("batches        {} took effect since: upload their files again", again.batches);
     }

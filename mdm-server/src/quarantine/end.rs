@@ -34,6 +34,10 @@ pub struct OrderedAgain {
     pub records_destroyed: usize,
     /// Activation codes that ended: whoever has not signed in needs another.
     pub codes_ended: usize,
+    /// Documents that were taken back again.
+    pub unpublished: usize,
+    /// Documents that are here in an older version than was published last: to be replaced again.
+    pub replaced: usize,
     /// Personnel batches that took effect and are forgotten: their files are to be uploaded again.
     pub batches: usize,
 }

@@ -27,7 +27,7 @@ use super::{OrderedAgain, load as load_standing};
 use crate::backup::tombstones::{self, KeepError};
 use crate::journal_file::{self, Anchors, JournalError};
 use crate::service::Service;
-use crate::use_cases::{Missing, Refusal, UseCaseError, devices, retry_on_conflict};
+use crate::use_cases::{Missing, Refusal, UseCaseError, devices, documents, retry_on_conflict};
 
 /// How far before the end of what this server knows a journal may part from its own: what a server wrote between its start
 /// from an older copy and the moment when that was noticed.
@@ -120,6 +120,7 @@ pub async fn load(service: &Service, path: &Path, nothing_since: bool) -> Result
         again.operators += usize::from(suffer_again(service, *operator, *fate).await?);
     }
     void_old_pins(service, &replay.pins, quarantine.records_as_of, &mut again).await?;
+    unpublish_again(service, &replay, &mut again).await?;
     let goes_on = match leave(service, Account::Journal { until, nothing_since }, &mut again).await {
         Ok(()) => None,
         Err(UseCaseError::Refused(Refusal::Leave(why @ LeaveError::NobodyHeard { .. }))) => {
@@ -239,6 +240,30 @@ pub(crate) async fn void_old_pins(
         };
         destroy_record(service, *enrolment, subject, "pin-changed").await?;
         again.records_destroyed += 1;
+    }
+    Ok(())
+}
+
+/// Takes documents back again: the backup has them as they were. Of those that were replaced only the number is said.
+async fn unpublish_again(
+    service: &Service,
+    replay: &Replay,
+    again: &mut OrderedAgain,
+) -> Result<(), UseCaseError> {
+    for document in &replay.unpublished {
+        match documents::unpublish(service, *document, Actor::Server).await {
+            Ok(_) => again.unpublished += 1,
+            // Published later than the backup, or taken back before it.
+            Err(
+                UseCaseError::NotFound(Missing::Document(_)) | UseCaseError::Refused(Refusal::Document(_)),
+            ) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for (document, version) in &replay.replaced {
+        let here = service.store.document(*document).await?.map(|stored| stored.value);
+        let is_older = here.is_some_and(|here| here.is_published() && here.version < *version);
+        again.replaced += usize::from(is_older);
     }
     Ok(())
 }

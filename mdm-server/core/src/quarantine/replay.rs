@@ -1,11 +1,12 @@
 //! What a journal that was kept elsewhere says happened after the place up to which the server knows everything: which
-//! devices were wiped or blocked, whose PIN was changed, which operators lost their rights or their way of signing in.
+//! devices were wiped or blocked, whose PIN was changed, which operators lost their rights or their way of signing in, which
+//! documents were taken back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::ids::{CommandId, EnrolmentId, OperatorId};
+use shared::ids::{CommandId, DocumentId, EnrolmentId, OperatorId};
 use shared::signed::Order;
 
 use crate::audit::{Body, Happening};
@@ -40,6 +41,10 @@ pub struct Replay {
     pub operators: BTreeMap<OperatorId, Fate>,
     /// The last PIN that was proved in the place of another, by device.
     pub pins: BTreeMap<EnrolmentId, ProvenPin>,
+    /// Documents that were taken back. None is ever published again under its id.
+    pub unpublished: BTreeSet<DocumentId>,
+    /// Newer versions of documents. They are not followed, since the journal does not have their contents.
+    pub replaced: BTreeMap<DocumentId, u32>,
     /// How many personnel batches took effect. They are not followed: their files are to be uploaded again.
     pub batches: usize,
 }
@@ -90,6 +95,13 @@ impl Replay {
             }
             (Happening::PinProven, Some(device)) => {
                 self.pins.insert(device, ProvenPin { at: body.at, mark: mark(body) });
+            }
+            (Happening::DocumentUnpublished, _) => {
+                self.unpublished.extend(body.subject.document);
+            }
+            (Happening::DocumentReplaced, _) => {
+                let version = fact(body, "version").and_then(|version| version.parse().ok());
+                self.replaced.extend(body.subject.document.zip(version));
             }
             (Happening::BatchApplied, _) => self.batches += 1,
             (Happening::OperatorDisabled, _) => self.fate(body, |fate| fate.disabled = true),

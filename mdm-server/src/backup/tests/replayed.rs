@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use futures_util::stream;
 use mdm_core::change::{Stored, Version};
 use mdm_core::device::DeviceState;
+use mdm_core::document::{Audience, Folder, Label, Level, MediaType, Title};
 use mdm_core::operator::rules::{self, Acting};
 use mdm_core::operator::{Operator, OperatorName};
 use mdm_core::quarantine::LeaveError;
 use mdm_core::unlock;
 use shared::cose::{Signer as _, SoftwareKey};
 use shared::crypto::Secret;
-use shared::ids::{AccountId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, DocumentId, EnrolmentId, OperatorId};
 use shared::opaque::{CredentialId, record_mark};
 
 use super::*;
@@ -22,7 +24,7 @@ use crate::quarantine::replay::{self, LoadError};
 use crate::service::Service;
 use crate::use_cases::devices::{self, Order as Command};
 use crate::use_cases::operators::token_hash;
-use crate::use_cases::{Refusal, UseCaseError, journal};
+use crate::use_cases::{Refusal, UseCaseError, documents, journal};
 
 const COMMAND: Command<'static> = Command { actor: Actor::Server, reason: "left in a taxi" };
 
@@ -80,6 +82,16 @@ impl Story {
         self.put_record(device, number).await;
     }
 
+    async fn publish(&self, title: &str) -> DocumentId {
+        let bytes = stream::iter([Ok::<_, ()>(title.as_bytes().to_vec())]);
+        let received = documents::receive(self.service(), None, bytes).await.unwrap();
+        documents::publish(self.service(), label(title), received, Actor::Server).await.unwrap().id
+    }
+
+    async fn is_published(&self, document: DocumentId) -> bool {
+        self.service().store.document(document).await.unwrap().unwrap().value.is_published()
+    }
+
     /// A backup into a folder of its own.
     async fn backup(&mut self) -> make::Made {
         let to = self.name("backups");
@@ -120,6 +132,16 @@ impl Story {
         let master = read_master_key(&self.config.secrets).unwrap();
         let archive: sealed::Tombstones = sealed::read(&made.tombstones, &master).unwrap();
         archive.tombstones.iter().map(|tombstone| (tombstone.enrolment, tombstone.at)).collect()
+    }
+}
+
+fn label(title: &str) -> Label {
+    Label {
+        title: Title::new(title).unwrap(),
+        folder: Folder::default(),
+        media_type: MediaType::unknown(),
+        level: Level::Two,
+        audience: Audience::Organisation,
     }
 }
 
@@ -259,6 +281,53 @@ async fn a_journal_that_nobody_bears_out_is_followed_and_ends_no_quarantine() {
     let loaded = replay::load(story.service(), &newest, false).await.unwrap();
     assert_eq!((loaded.goes_on, story.service().quarantine()), (None, None));
     assert!(matches!(story.state(second).await, DeviceState::Wiped(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_was_followed_ends_the_quarantine_once_a_phone_bears_it_out() {
+    let mut story = Story::begin().await;
+    let (lost, other) = (story.device(1).await, story.device(2).await);
+    let backup = story.backup().await;
+    devices::wipe(story.service(), lost, COMMAND).await.unwrap();
+    let seen = story.service().checkpoint().await.unwrap();
+    let newest = story.export().await;
+
+    story.restore(&source(&backup)).await;
+    let loaded = replay::load(story.service(), &newest, false).await.unwrap();
+    assert!(loaded.goes_on.is_some(), "nobody has called yet");
+    let again = replay::load(story.service(), &newest, false).await.unwrap();
+    assert!(again.goes_on.is_some(), "the control: loading it twice bears nothing out");
+    quarantine::shown(story.service(), other, &seen).await.unwrap();
+    let loaded = replay::load(story.service(), &newest, false).await.unwrap();
+    assert_eq!((loaded.goes_on, story.service().quarantine()), (None, None));
+    // It goes on being shown, and says nothing new.
+    quarantine::shown(story.service(), other, &seen).await.unwrap();
+    assert_eq!(story.service().quarantine(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_back_after_the_backup_is_taken_back_again() {
+    let mut story = Story::begin().await;
+    story.device(1).await;
+    let (secret, manual) = (story.publish("secret").await, story.publish("manual").await);
+    let backup = story.backup().await;
+    let later = story.publish("later").await;
+    documents::replace(story.service(), manual, label("manual 2"), None, Actor::Server).await.unwrap();
+    for document in [secret, later] {
+        documents::unpublish(story.service(), document, Actor::Server).await.unwrap();
+    }
+    let journal = story.export().await;
+
+    story.restore(&source(&backup)).await;
+    assert!(story.is_published(secret).await, "the control: the backup has it");
+    let loaded = replay::load(story.service(), &journal, false).await.unwrap();
+    assert!(loaded.goes_on.is_some(), "at once, whatever ends the quarantine");
+    assert_eq!((loaded.again.unpublished, loaded.again.replaced), (1, 1));
+    assert!(!story.is_published(secret).await && story.is_published(manual).await);
+    let contents = std::fs::read_dir(story.config.data.join(DOCUMENTS)).unwrap().count();
+    assert_eq!(contents, 1, "its contents are gone");
+    let again = replay::load(story.service(), &journal, true).await.unwrap().again;
+    assert_eq!((again.unpublished, again.replaced), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
