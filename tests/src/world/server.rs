@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use shared::policy::LeaseMode;
 
 use super::shim::Shim;
 use super::{Finished, Process, Site, binary, wait};
@@ -113,6 +114,20 @@ impl World {
     /// When it cannot be initialised, with what it said.
     pub fn prepared_in(folder: &Path) -> Result<Self> {
         Self::init(Site::within(folder)?)
+    }
+
+    /// As [`Self::prepared`], and the server will grant leases that survive a restart, also to keys without hardware: what lies on
+    /// a phone's disk then is the most that can be left on it.
+    ///
+    /// # Errors
+    /// When it cannot be initialised, with what it said.
+    pub fn with_durable_leases() -> Result<Self> {
+        let world = Self::prepared()?;
+        world.edit_config(|config| {
+            config.devices.lease_mode = LeaseMode::Durable;
+            config.devices.durable_lease_on_software_keys = true;
+        })?;
+        Ok(world)
     }
 
     fn init(site: Site) -> Result<Self> {

@@ -10,7 +10,6 @@ use rand::RngCore as _;
 use rand::rngs::OsRng;
 use serde::Deserialize;
 use shared::crypto::{Purpose, Secret};
-use shared::policy::LeaseMode;
 use vault::{Home, Slot, SlotKind};
 
 use crate::thief::{Holder, runtime};
@@ -77,13 +76,7 @@ fn found(phone: &Phone, secrets: &[(&str, Vec<u8>)], planted: bool) -> Vec<(Stri
 
 #[test]
 fn a_locked_phone_without_a_lease_has_neither_keys_nor_what_was_read_in_its_memory() {
-    let mut world = World::prepared().unwrap();
-    world
-        .edit_config(|config| {
-            config.devices.lease_mode = LeaseMode::Durable;
-            config.devices.durable_lease_on_software_keys = true;
-        })
-        .unwrap();
+    let mut world = World::with_durable_leases().unwrap();
     world.start().unwrap();
     let person = world.hire("memory", 1).unwrap().remove(0);
     let phone = world.phone("memory");

@@ -12,9 +12,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use e2e::world::World;
 use e2e::world::powercut::{Loss, Recording, Tree};
-use shared::policy::LeaseMode;
 use tempfile::TempDir;
 
 /// Cuts at a point, if something is not synced there: all of that lost, nothing lost, and so many in between.
@@ -81,16 +79,4 @@ fn cut_everywhere(
         }
     }
     Ok(tally)
-}
-
-/// A server that grants leases which survive a restart, also to keys without hardware: what lies on a phone's disk then is
-/// the most that can be left on it.
-fn durable_world() -> Result<World> {
-    let mut world = World::prepared()?;
-    world.edit_config(|config| {
-        config.devices.lease_mode = LeaseMode::Durable;
-        config.devices.durable_lease_on_software_keys = true;
-    })?;
-    world.start()?;
-    Ok(world)
 }

@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result};
 use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 use e2e::attacker::unlock_secrets;
 use e2e::world::{Finished, Launch, Phone, Process, World, files};
-use shared::policy::LeaseMode;
 use vault::Home;
 
 use crate::memory::keys;
@@ -158,13 +157,7 @@ fn names_above_debug(log: &str, names: &[&str]) -> Vec<String> {
 
 #[test]
 fn no_secret_is_in_logs_at_trace_level_panics_temporary_files_or_data() {
-    let mut world = World::prepared().unwrap();
-    world
-        .edit_config(|config| {
-            config.devices.lease_mode = LeaseMode::Durable;
-            config.devices.durable_lease_on_software_keys = true;
-        })
-        .unwrap();
+    let mut world = World::with_durable_leases().unwrap();
     world.start_with(&Launch::at_trace()).unwrap();
     let person = world.hire("知事部局", 1).unwrap().remove(0);
     let mut traced = Traced { phone: world.phone("secrets"), said: String::new() };

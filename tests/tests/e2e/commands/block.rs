@@ -70,13 +70,7 @@ fn a_copy_gets_no_ke2_while_blocked_and_one_after_the_unblock() {
 
 #[test]
 fn a_phone_that_was_off_during_the_block_drops_its_durable_lease_when_it_is_switched_on() {
-    let mut world = World::prepared().unwrap();
-    world
-        .edit_config(|config| {
-            config.devices.lease_mode = shared::policy::LeaseMode::Durable;
-            config.devices.durable_lease_on_software_keys = true;
-        })
-        .unwrap();
+    let mut world = World::with_durable_leases().unwrap();
     world.start().unwrap();
     let holder = holder(&world, "block").unwrap();
     let slots = holder.phone.home().join("vault/slots");

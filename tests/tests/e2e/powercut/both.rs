@@ -20,7 +20,7 @@ use shared::ids::EnrolmentId;
 use shared::opaque::{ExportKey, FinishedLogin, LoginStart, Stretching, client_input};
 use vault::{Collection, DurableLease, Home, LoadSlotError, Slot, SlotError, SlotKind, Vault, VaultKey};
 
-use super::{durable_world, points};
+use super::points;
 use crate::thief::{Holder, MARKER, MEMO, PIN, holder, runtime};
 
 const NEW: &str = "135792468";
@@ -259,7 +259,8 @@ fn cut(
 
 #[test]
 fn whenever_both_lose_their_power_one_pin_opens_the_vault_and_what_was_acknowledged_holds() {
-    let mut world = durable_world().unwrap();
+    let mut world = World::with_durable_leases().unwrap();
+    world.start().unwrap();
     let holder = holder(&world, "both").unwrap();
     holder.put(MEMO, &world.file("memo", MARKER).unwrap()).unwrap();
     let enrolment = holder.enrolment().unwrap();

@@ -10,7 +10,7 @@ use e2e::world::powercut::{Loss, Recorder, Recording, Tree};
 use e2e::world::{Process, World, wait};
 use vault::{Home, HomeError, erase};
 
-use super::{cut_everywhere, durable_world};
+use super::cut_everywhere;
 use crate::thief::{Holder, MARKER, holder};
 
 struct Nobody;
@@ -123,7 +123,8 @@ fn blocked(folder: &Path, obeyed: bool) -> Result<()> {
 
 #[test]
 fn a_block_that_was_obeyed_is_there_after_any_power_cut_and_the_lease_is_not() {
-    let world = durable_world().unwrap();
+    let mut world = World::with_durable_leases().unwrap();
+    world.start().unwrap();
     let holder = holder(&world, "block").unwrap();
     holder.put("memo", &world.file("memo", MARKER).unwrap()).unwrap();
     let home = Home::new(holder.phone.home());
