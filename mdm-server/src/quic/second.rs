@@ -9,7 +9,7 @@ use mdm_core::hello::is_overtaken;
 use mdm_core::run::{self, CopySign};
 use quinn::Connection;
 use shared::ids::RunId;
-use shared::wire::{Hello, RunAnswer, RunProbe};
+use shared::wire::{Hello, Kind, RunAnswer, RunProbe};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -22,14 +22,20 @@ use crate::use_cases::devices;
 /// How long a probe is waited for: a long round trip. Who is slower counts as gone, and is cut off.
 const PROBE_WITHIN: Duration = Duration::from_secs(8);
 
-/// Whether this run of the app answers on this connection.
-async fn answers(connection: &Connection, run: RunId) -> bool {
+/// Whether this run of the app answers on this connection; an app that has said none, if anything does.
+async fn answers(connection: &Connection, run: Option<RunId>) -> bool {
     let asked = async {
         let mut exchange = Exchange::new(connection.open_bi().await.map_err(|_| ExchangeError::Gone)?);
         exchange.send(&RunProbe {}).await?;
-        exchange.receive::<RunAnswer>().await
+        let frame = exchange.frame().await?;
+        Ok::<_, ExchangeError>(match (frame.kind(), run) {
+            (Kind::RunAnswer, Some(run)) => frame.decode::<RunAnswer>()?.run == run,
+            // Older than runs, it does not know the question either: that somebody says so is enough.
+            (Kind::RunAnswer | Kind::Unsupported, None) => true,
+            _ => false,
+        })
     };
-    matches!(timeout(PROBE_WITHIN, asked).await, Ok(Ok(answer)) if answer.run == run)
+    matches!(timeout(PROBE_WITHIN, asked).await, Ok(Ok(true)))
 }
 
 /// Before a hello is answered, without its enrolment's turn: a run that does not follow has to show that it lives, and whether it
@@ -43,9 +49,9 @@ pub(super) async fn lives_if_forked(
     if device.wipe().is_some() || !run::is_new_fork(&device, hello.run, service.epoch()) {
         return Ok(false);
     }
-    match hello.run {
-        Some(run) if !answers(&caller.connection, run.id).await => Err(ExchangeError::Gone),
-        _ => Ok(true),
+    match answers(&caller.connection, hello.run.map(|run| run.id)).await {
+        true => Ok(true),
+        false => Err(ExchangeError::Gone),
     }
 }
 
@@ -82,7 +88,7 @@ pub(super) async fn watch(service: &Service, caller: &Caller, hello: &Hello) -> 
     others.push((caller.connection.clone(), run.id));
     let mut probes = JoinSet::new();
     for (connection, run) in others {
-        probes.spawn(async move { (answers(&connection, run).await, run, connection) });
+        probes.spawn(async move { (answers(&connection, Some(run)).await, run, connection) });
     }
     let mut alive: Vec<RunId> = Vec::new();
     while let Some(probed) = probes.join_next().await {
@@ -95,7 +101,7 @@ pub(super) async fn watch(service: &Service, caller: &Caller, hello: &Hello) -> 
         }
     }
     if alive.len() > 1 {
-        let _held = service.lock(caller.enrolment).await;
+        let _held = service.lock_for_command(caller.enrolment).await;
         devices::block_copy(service, caller.enrolment, CopySign::BothLive, hello.vault_epoch).await?;
     }
     Ok(())

@@ -71,6 +71,7 @@ pub async fn unblock(
 ) -> Result<Device, UseCaseError> {
     service.outside_quarantine()?;
     let _held = service.lock_for_command(enrolment).await;
+    let is_suspected = load(service, enrolment).await?.value.copy_suspected_at.is_some();
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
         let account = service.store.account(device.value.account).await?;
@@ -80,7 +81,12 @@ pub async fn unblock(
         commit(service, issued).await
     })
     .await?;
-    service.live.push(enrolment, &signed);
+    if is_suspected {
+        // Copies are compared when they say hello, and two that stay connected would not: their hellos bring the command.
+        service.live.cut_off(enrolment);
+    } else {
+        service.live.push(enrolment, &signed);
+    }
     show(service, enrolment).await
 }
 

@@ -3,6 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::code::{CodeRecord, CodeState};
+use crate::device::DeviceState;
+use crate::enrol::{self, Registration};
+use crate::testing::{account, code, description, device, noon, public_key, rng, stored, written_device};
 
 fn id(number: u16) -> RunId {
     let [high, low] = number.to_be_bytes();
@@ -57,6 +61,44 @@ fn a_restored_server_takes_whatever_run_comes_first() {
     assert_eq!(runs.follow(run(1, None), 2), Err(Forked), "and goes on from there");
 }
 
+#[test]
+fn an_enrolment_that_is_begun_again_in_one_process_goes_on_in_its_line() {
+    let phone = Device {
+        runs: after(&[run(1, None), run(2, Some(1))]),
+        ..device(&account(), public_key(), DeviceState::Live)
+    };
+    let bound = CodeRecord { state: CodeState::Bound(phone.enrolment), ..code(&account()) };
+    let registration = Registration {
+        code: stored(bound.clone()),
+        account: account(),
+        devices: vec![stored(phone.clone())],
+        limit: 1,
+        key_is_known: true,
+        key: phone.key.clone(),
+        description: description(),
+        certificate_until: noon(),
+    };
+    let registered = enrol::register(registration, noon(), &mut rng()).unwrap();
+    assert_eq!(registered.enrolment, phone.enrolment);
+
+    // It breaks off there: the process goes on, and the next one begins after the run that its folder still names.
+    let broken_off = written_device(&registered.changes);
+    assert_eq!(broken_off.runs, phone.runs);
+    assert!(broken_off.runs.follow(run(2, Some(1)), 1).is_ok());
+    assert!(broken_off.runs.follow(run(3, Some(2)), 1).is_ok());
+    assert_eq!(
+        broken_off.runs.follow(run(3, None), 1),
+        Err(Forked),
+        "the control: a folder that has forgotten"
+    );
+
+    // It is completed: the same process is the first of a new line, and the next one follows.
+    let completed = enrol::complete(stored(broken_off), &bound, noon()).unwrap();
+    let line = written_device(&completed).runs.follow(run(2, Some(1)), 1).unwrap();
+    assert!(line.follow(run(3, Some(2)), 1).is_ok());
+    assert_eq!(line.follow(run(3, None), 1), Err(Forked), "the control");
+}
+
 /// One folder: the process that has it open, and what lies on the disk.
 #[derive(Debug, Clone)]
 struct Folder {
@@ -70,6 +112,8 @@ enum Event {
     Hello { kept: bool },
     /// The process dies, however, and begins anew.
     Restart,
+    /// The process enrols once more; whether it gets as far as a new PIN.
+    EnrolAgain { completed: bool },
     /// The server is restored from a backup of then.
     Restore { back: usize },
 }
@@ -78,6 +122,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         6 => any::<bool>().prop_map(|kept| Event::Hello { kept }),
         4 => Just(Event::Restart),
+        1 => any::<bool>().prop_map(|completed| Event::EnrolAgain { completed }),
         1 => (0_usize..20).prop_map(|back| Event::Restore { back }),
     ];
     proptest::collection::vec(event, 1..120)
@@ -100,6 +145,14 @@ impl World {
         Folder { disk, process: Run { id: id(self.next), after: disk } }
     }
 
+    /// [`enrol::complete`] begins a new line. The folder keeps the name of its last run.
+    fn enrol_again(&mut self, completed: bool) {
+        if completed {
+            self.server = Runs::default();
+            self.backups.push(self.server.clone());
+        }
+    }
+
     fn hello(&mut self, folder: &mut Folder, kept: bool) -> Result<(), Forked> {
         self.server = self.server.follow(Some(folder.process), self.epoch)?;
         self.backups.push(self.server.clone());
@@ -119,6 +172,7 @@ proptest! {
             match event {
                 Event::Hello { kept } => prop_assert_eq!(world.hello(&mut folder, kept), Ok(())),
                 Event::Restart => folder = world.open(folder.disk),
+                Event::EnrolAgain { completed } => world.enrol_again(completed),
                 Event::Restore { back } => {
                     let kept = world.backups.len().saturating_sub(back).max(1);
                     world.backups.truncate(kept);
@@ -139,6 +193,7 @@ proptest! {
             match event {
                 Event::Hello { kept } => world.hello(&mut folder, kept).unwrap(),
                 Event::Restart => folder = world.open(folder.disk),
+                Event::EnrolAgain { completed } => world.enrol_again(completed),
                 Event::Restore { .. } => {}
             }
         }
