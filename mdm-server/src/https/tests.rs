@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use futures_util::StreamExt as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
@@ -27,7 +28,14 @@ async fn connected() -> (StreamOwned<ClientConnection, TcpStream>, axum_server::
     let app = Router::new()
         .route("/", get(async || "here"))
         .route("/read", post(async |body: axum::body::Bytes| body.len().to_string()))
-        .route("/refuse", post(async || StatusCode::FORBIDDEN));
+        .route("/refuse", post(async || StatusCode::FORBIDDEN))
+        .route(
+            "/refuse-later",
+            post(async |body: axum::body::Body| {
+                let _first = body.into_data_stream().next().await;
+                StatusCode::FORBIDDEN
+            }),
+        );
     let handle = axum_server::Handle::new();
     tokio::spawn(serve(app, listener, tls, handle.clone(), Duration::from_millis(300)));
 
@@ -86,4 +94,26 @@ async fn an_answer_given_before_the_body_came_says_that_it_is_the_last() {
     let then = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let said = said_after([read, then].concat().leak()).await;
     assert!(said.ends_with("here") && !said.contains("connection: close"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_all_of_a_refused_upload_before_reading_hears_why() {
+    // More than the sockets between the two hold.
+    const LENGTH: usize = 32 * 1024 * 1024;
+    let refused =
+        |head: &str| format!("POST {head} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LENGTH}\r\n\r\n");
+    // Answered by the head, and after the first part of the body.
+    for head in [refused("/refuse"), refused("/refuse-later")] {
+        let upload: &'static str = (head + &"x".repeat(LENGTH)).leak();
+        let said = said_after(upload).await;
+        assert!(said.starts_with("HTTP/1.1 403") && said.contains("connection: close"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_first_is_answered_and_sends_nothing() {
+    let head =
+        "POST /refuse HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let said = said_after(head).await;
+    assert!(said.starts_with("HTTP/1.1 403"), "not asked for a body that nobody wants: {said}");
 }

@@ -110,13 +110,14 @@ impl Client {
         read(request.send(bytes))
     }
 
-    /// Sends a document as `multipart/form-data` (RFC 7578): what is said of it, then its contents as they are read.
+    /// Sends a document as `multipart/form-data` (RFC 7578): what is said of it, then `size` bytes of contents as they are read. Their
+    /// number is announced, so that a server that does not want as many says so before any is sent.
     pub(crate) fn upload_document<T: DeserializeOwned>(
         &self,
         path: &[&str],
         replaces: bool,
         said: &impl Serialize,
-        contents: impl Read,
+        (contents, size): (impl Read, u64),
     ) -> Result<T, Failure> {
         let said = serde_json::to_string(said)
             .map_err(|error| Failure::Here(format!("cannot write the request as JSON: {error}")))?;
@@ -126,11 +127,12 @@ impl Client {
              Content-Disposition: form-data; name=\"{FILE_PART}\"; filename=\"file\"\r\n\r\n"
         );
         let tail = format!("\r\n--{boundary}--\r\n");
-        let mut body = head.as_bytes().chain(contents).chain(tail.as_bytes());
+        let length = size.saturating_add((head.len() + tail.len()) as u64);
+        let mut body = head.as_bytes().chain(contents.take(size)).chain(tail.as_bytes());
         let address = self.address(path);
         let request = if replaces { self.agent.put(address) } else { self.agent.post(address) };
         let request = request.header("authorization", self.authorisation.as_str());
-        let request = request.header("expect", "100-continue");
+        let request = request.header("expect", "100-continue").header("content-length", length);
         let request = request.content_type(format!("multipart/form-data; boundary={boundary}"));
         read(request.send(SendBody::from_reader(&mut body)))
     }

@@ -39,8 +39,8 @@ fn send(client: &Client, publish: &Publish) -> Result<DocumentView, Failure> {
         size: Some(size),
     };
     match publish.replace {
-        None => client.upload_document(&["documents"], false, &request, file),
-        Some(id) => client.upload_document(&["documents", &id.to_string()], true, &request, file),
+        None => client.upload_document(&["documents"], false, &request, (file, size)),
+        Some(id) => client.upload_document(&["documents", &id.to_string()], true, &request, (file, size)),
     }
 }
 
