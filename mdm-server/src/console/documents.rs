@@ -66,7 +66,7 @@ fn audience(language: Language, audience: &Audience, directory: &Snapshot) -> St
 }
 
 /// A size as people say it.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const MIB: u64 = 1024 * 1024;
     if bytes < MIB {
         format!("{} KB", grouped(bytes.div_ceil(1024)))

@@ -6,6 +6,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use mdm_core::account::Account;
+use mdm_core::note::Shelf;
 use shared::ids::AccountId;
 
 use super::code::may_have_code;
@@ -15,6 +16,7 @@ use crate::console::Console;
 use crate::console::audit;
 use crate::console::devices::order::id;
 use crate::console::devices::view::{Badge, DeviceView};
+use crate::console::documents::size;
 use crate::console::failure::Failure;
 use crate::console::page::{Nav, Page};
 use crate::console::render::render;
@@ -23,6 +25,7 @@ use crate::directory;
 use crate::rights::Read;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::accounts::{self, Detail, Who};
+use crate::use_cases::notes;
 
 #[derive(Template)]
 #[template(path = "accounts/show.html")]
@@ -40,6 +43,8 @@ struct AccountPage {
     codes: Vec<CodeView>,
     devices: Vec<DeviceView>,
     told: Vec<Told>,
+    /// How many notes and photos they have here, and their size.
+    notes: Option<(u32, String)>,
     /// The last entries of the journal, for those who may see it.
     noted: Option<Vec<Noted>>,
     may_ask: bool,
@@ -65,7 +70,8 @@ pub(in crate::console) async fn show(
     } else {
         None
     };
-    Ok(render(&AccountPage { noted, ..account_page(detail, place, page) }))
+    let shelf = notes::shelf(&console.service, id).await.map_err(failed)?;
+    Ok(render(&AccountPage { noted, notes: shelf.and_then(held), ..account_page(detail, place, page) }))
 }
 
 fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage {
@@ -84,6 +90,7 @@ fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage
         seat_since: account.seat.map(|seat| seat.assigned_at),
         place,
         codes: codes.iter().rev().map(|code| CodeView::new(code, &page)).collect(),
+        notes: None,
         noted: None,
         told: history::told(&account, &page),
         may_ask: page.may_manage() && may_ask(&account, place),
@@ -92,6 +99,11 @@ fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage
         devices,
         page,
     }
+}
+
+fn held(shelf: Shelf) -> Option<(u32, String)> {
+    let count = shelf.notes.saturating_sub(shelf.deleted);
+    (count > 0).then(|| (count, size(shelf.bytes)))
 }
 
 fn may_ask(account: &Account, place: Option<usize>) -> bool {

@@ -6,11 +6,14 @@ use mdm_core::batch::Mode;
 use mdm_core::code::CodeState;
 use mdm_core::device::DeviceState;
 use mdm_core::operator::Role;
+use rand::rngs::OsRng;
+use shared::ids::{AccountId, EnrolmentId, NoteId};
+use shared::wire::{NOTE_MEDIA_TYPE, NoteContents, NoteOffer};
 
 use crate::console::Console;
 use crate::console::browser::Browser;
 use crate::testing::World;
-use crate::use_cases::licenses;
+use crate::use_cases::{licenses, notes};
 
 const STAFF: &str = "職員番号,氏名,フリガナ,所属,職名,利用\n\
                      001,山田太郎,ヤマダ タロウ,総務課,主査,○\n\
@@ -70,6 +73,40 @@ async fn a_persons_page_says_posts_seat_code_and_device() {
     let auditor = Browser::signed_in(&world, &console, Role::Auditor).await;
     let page = auditor.get(&format!("/accounts/{account}")).await.text();
     assert!(page.contains("監査記録で詳しく見る") && !page.contains("/block"), "{page}");
+}
+
+#[tokio::test]
+async fn a_persons_page_says_how_many_notes_they_have_and_not_what_is_in_them() {
+    let (world, console) = office(1).await;
+    let account = world.account("001").await.id;
+    let helpdesk = Browser::signed_in(&world, &console, Role::Helpdesk).await;
+    let page = async || helpdesk.get(&format!("/accounts/{account}")).await.text();
+    assert!(page().await.contains("<dt>メモと写真</dt><dd>なし</dd>"));
+    for (id, text) in [(1, "牛舎 3棟"), (2, "橋"), (3, "書きかけ")] {
+        store_note(&world, account, id, Some(text)).await;
+    }
+    store_note(&world, account, 3, None).await;
+    let page = page().await;
+    assert!(page.contains("<dt>メモと写真</dt><dd>2件(1 KB)</dd>"), "{page}");
+    assert!(!page.contains("牛舎"), "{page}");
+}
+
+/// As a device of theirs sends it; without text it is deleted again.
+async fn store_note(world: &World, account: AccountId, id: u8, text: Option<&str>) {
+    let received = text.map(|text| {
+        let mut writer = world.service.notes.begin(None, &mut OsRng).unwrap();
+        writer.push(text.as_bytes()).unwrap();
+        writer.finish().unwrap()
+    });
+    let contents = received.as_ref().map(|received| NoteContents {
+        media_type: NOTE_MEDIA_TYPE.to_owned(),
+        size: received.content().size,
+        hash: received.content().hash,
+    });
+    let base = u32::from(text.is_none());
+    let offer = NoteOffer { id: NoteId::from_bytes([id; 16]), parent: None, base, contents };
+    let by = (account, EnrolmentId::from_bytes([4; 16]));
+    notes::take(&world.service, by, &offer, received).await.unwrap();
 }
 
 #[tokio::test]
