@@ -7,17 +7,18 @@ mod exchange;
 mod grant;
 mod limits;
 mod live;
-mod logins;
 mod notes;
+mod outgoing;
 mod pin;
 mod pins;
+mod rates;
 mod second;
 mod second_device;
 mod unlock;
 
 pub use live::LiveConnections;
-pub(crate) use logins::Logins;
 pub(crate) use notes::Receiving;
+pub(crate) use rates::{CALLS_PER_MINUTE, DeviceRate};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

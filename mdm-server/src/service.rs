@@ -19,7 +19,7 @@ use crate::directory::{self, Directory};
 use crate::documents::{self, Contents};
 use crate::keyring::Keyring;
 use crate::quarantine::Standing;
-use crate::quic::{LiveConnections, Logins, Receiving};
+use crate::quic::{CALLS_PER_MINUTE, DeviceRate, LiveConnections, Receiving};
 use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::sign_in::SignIns;
@@ -57,7 +57,9 @@ pub struct Service {
     /// Who has tried to sign in how often.
     pub(crate) sign_ins: SignIns,
     /// How often each device has begun a PIN exchange lately.
-    pub(crate) logins: Logins,
+    pub(crate) logins: DeviceRate,
+    /// How often each device has called lately.
+    pub(crate) calls: DeviceRate,
     /// Acts that were refused lately.
     pub(crate) refusals: Refusals,
     /// Whether the server is in quarantine, and the epoch of commands.
@@ -81,7 +83,7 @@ impl Service {
         let contents = Contents::new(&config.data, documents::FOLDER, keyring.documents.clone(), limits);
         let limits = config.notes.content_limits();
         let notes = Contents::new(&config.data, documents::NOTES_FOLDER, keyring.notes.clone(), limits);
-        let logins = Logins::new(config.devices.logins_per_minute);
+        let logins = DeviceRate::new(config.devices.logins_per_minute);
         Self {
             contents,
             notes,
@@ -96,6 +98,7 @@ impl Service {
             directory: Directory::default(),
             sign_ins: SignIns::default(),
             logins,
+            calls: DeviceRate::new(CALLS_PER_MINUTE),
             refusals: Refusals::default(),
             standing: Standing::default(),
             changes,

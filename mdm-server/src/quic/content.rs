@@ -1,8 +1,5 @@
 //! Documents over connections that have proved a session grant: the manifest, and contents from any offset. Each answer, and
-//! each chunk of a long one, is written in the enrolment's turn and only if the grant still holds by then, and the document may
-//! still be read.
-
-use std::time::{Duration, Instant};
+//! each chunk of a long one, leaves only if the grant still holds by then, and the document may still be read.
 
 use mdm_core::account::Account;
 use mdm_core::document::Document;
@@ -11,21 +8,14 @@ use shared::wire::{
     ManifestUnchanged, Message, PAGE_MAX, RefusalReason,
 };
 
-use tokio::time::timeout;
-
-use super::PATIENCE;
 use super::device::Caller;
 use super::exchange::{Exchange, ExchangeError};
+use super::outgoing::{Outgoing, While};
 use crate::directory;
 use crate::documents::ContentReader;
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::documents::blocking;
-
-/// How long a chunk may wait for the phone to read before others of the enrolment have their turn.
-const HOLD_TURN: Duration = Duration::from_millis(200);
-/// How often it is asked whether what was handed to the connection may still leave.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What the account may read, unless the device has it already.
 pub(super) async fn manifest(
@@ -42,14 +32,15 @@ pub(super) async fn manifest(
         return answer(service, caller, exchange, &ManifestUnchanged {}).await;
     }
     let total = u32::try_from(manifest.entries.len()).unwrap_or(u32::MAX);
+    let mut outgoing = Outgoing::new(service, caller, exchange, While::Granted);
     let mut first = 0;
     for entries in pages(manifest.entries) {
         let length = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let page = ManifestPage { version: manifest.version, first, total, entries };
-        answer(service, caller, exchange, &page).await?;
+        outgoing.send(&page).await?;
         first += length;
     }
-    Ok(())
+    outgoing.deliver().await
 }
 
 /// The entries in parts that fit a page each; an empty manifest is one empty part.
@@ -72,7 +63,7 @@ fn pages(entries: Vec<DocumentEntry>) -> Vec<Vec<DocumentEntry>> {
 
 /// The contents of a document from an offset on, if it is still this version and the account may read it.
 ///
-/// Where that ends in the middle, the stream is reset: what waits to be sent on it does not leave any more.
+/// Where that ends in the middle, what waits to be sent does not leave any more.
 pub(super) async fn document(
     service: &Service,
     caller: &Caller,
@@ -84,70 +75,22 @@ pub(super) async fn document(
     };
     let (contents, content) = (service.contents.clone(), document.content);
     let opened = blocking(move || contents.open(content.id, content.size)).await?;
-    let reader = opened.map_err(UseCaseError::from)?;
-    let mut download = Download { service, caller, request, exchange, sent: 0 };
-    let outcome = download.run(reader).await;
-    let (DocumentRequest { id, offset, .. }, sent) = (&download.request, download.sent);
-    tracing::debug!(enrolment = %caller.enrolment, document = %id, offset, sent, "contents were sent");
-    if outcome.is_err() {
-        exchange.abandon();
-    }
-    outcome
-}
-
-struct Download<'a> {
-    service: &'a Service,
-    caller: &'a Caller,
-    request: DocumentRequest,
-    exchange: &'a mut Exchange,
-    /// Bytes of contents that were handed to the connection.
-    sent: u64,
-}
-
-impl Download<'_> {
-    async fn run(&mut self, mut reader: ContentReader) -> Result<(), ExchangeError> {
-        loop {
-            let offset = self.request.offset + self.sent;
-            let (read, bytes) = part(reader, offset).await?;
-            reader = read;
-            let length = bytes.len() as u64;
-            self.send(&DocumentChunk { offset, bytes }).await?;
-            self.sent += length;
-            if offset + length >= reader.size() {
-                return self.deliver().await;
-            }
+    let mut reader = opened.map_err(UseCaseError::from)?;
+    let (id, begun_at) = (request.id, request.offset);
+    let mut outgoing = Outgoing::new(service, caller, exchange, While::Readable(request));
+    let mut offset = begun_at;
+    loop {
+        let (read, bytes) = part(reader, offset).await?;
+        reader = read;
+        let length = bytes.len() as u64;
+        outgoing.send(&DocumentChunk { offset, bytes }).await?;
+        offset += length;
+        if offset >= reader.size() {
+            break;
         }
     }
-
-    /// Hands a chunk to the connection. Whoever waits for a phone that does not read gives the enrolment's turn away meanwhile,
-    /// and asks again whether it may go on.
-    async fn send(&mut self, chunk: &DocumentChunk) -> Result<(), ExchangeError> {
-        let frame = chunk.to_frame();
-        let (mut rest, mut heard) = (frame.as_slice(), Instant::now());
-        while !rest.is_empty() {
-            let _held = self.caller.turn(self.service).await?;
-            self.go_on().await?;
-            match timeout(HOLD_TURN, self.exchange.send_some(rest)).await {
-                Ok(written) => (rest, heard) = (&rest[written?..], Instant::now()),
-                Err(_) if heard.elapsed() > PATIENCE => return Err(ExchangeError::Gone),
-                Err(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until all of it was received, as long as it may be read.
-    async fn deliver(&mut self) -> Result<(), ExchangeError> {
-        while timeout(LOOK_EVERY, self.exchange.delivered()).await.is_err() {
-            self.go_on().await?;
-        }
-        Ok(())
-    }
-
-    async fn go_on(&self) -> Result<(), ExchangeError> {
-        let readable = readable(self.service, self.caller, &self.request).await?;
-        readable.map(drop).ok_or(ExchangeError::Gone)
-    }
+    tracing::debug!(enrolment = %caller.enrolment, document = %id, begun_at, offset, "contents were sent");
+    outgoing.deliver().await
 }
 
 pub(super) async fn part(
@@ -160,7 +103,7 @@ pub(super) async fn part(
 }
 
 /// The document, if the grant holds, it is still this version and the account may read it: as all three are stored now.
-async fn readable(
+pub(super) async fn readable(
     service: &Service,
     caller: &Caller,
     request: &DocumentRequest,
@@ -189,9 +132,7 @@ pub(super) async fn answer<M: Message>(
     exchange: &mut Exchange,
     message: &M,
 ) -> Result<(), ExchangeError> {
-    let _held = caller.turn(service).await?;
-    caller.content(service).await?;
-    exchange.send(message).await
+    Outgoing::new(service, caller, exchange, While::Granted).send(message).await
 }
 
 #[cfg(test)]

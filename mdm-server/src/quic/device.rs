@@ -119,13 +119,15 @@ async fn deliver(service: &Service, caller: &Caller, command: Vec<u8>) {
     }
 }
 
-/// In the enrolment's turn, as whatever a device can have written: a flood of these does not get before a wipe.
+/// In the enrolment's turn, as whatever a device can have written: a flood of these does not get before a wipe. Each is a commit,
+/// so that they are counted as hellos are.
 async fn note_applied(
     service: &Service,
     caller: &Caller,
     applied: CommandResult,
 ) -> Result<(), ExchangeError> {
     let _held = caller.turn(service).await?;
+    service.calls.admit(caller.enrolment)?;
     retry_on_conflict(|| async {
         if let Some(device) = service.store.device(caller.enrolment).await?
             && device.value.wipe().is_none()
@@ -140,6 +142,7 @@ async fn note_applied(
 
 async fn note_pins(service: &Service, caller: &Caller, taken: PinsTaken) -> Result<(), ExchangeError> {
     let _held = caller.turn(service).await?;
+    service.calls.admit(caller.enrolment)?;
     retry_on_conflict(|| async {
         if let Some(device) = service.store.device(caller.enrolment).await?
             && device.value.wipe().is_none()
@@ -229,6 +232,8 @@ async fn greet(
     if device.value.wipe().is_some() {
         return answer_wipe(service, &device.value, exchange).await;
     }
+    // Only now: a wipe is answered however often it is asked for.
+    service.calls.admit(caller.enrolment)?;
     second::block_if_copied(service, caller, &hello, lives).await?;
     let policy = service.config.policy(device.value.description.key_level);
     let greeting = retry_on_conflict(|| async {

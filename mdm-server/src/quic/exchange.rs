@@ -23,7 +23,7 @@ pub(super) enum ExchangeError {
     #[error("refused: {0}")]
     Refused(RefusalReason),
     /// The device asks too often.
-    #[error("too many PIN exchanges: the next in {seconds} s")]
+    #[error("the device asks too often: the next time in {seconds} s")]
     TooSoon {
         /// When it may ask again.
         seconds: u32,

@@ -17,6 +17,7 @@ use shared::wire::{
 use super::content::{answer, part};
 use super::device::Caller;
 use super::exchange::{Exchange, ExchangeError};
+use super::outgoing::{Outgoing, While};
 use crate::documents::{ContentError, ContentWriter, Received};
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
@@ -58,15 +59,16 @@ pub(super) async fn changes(
     let account = caller.content(service).await?.account();
     let era = service.epoch();
     let mut after = if request.era == Some(era) { request.after } else { 0 };
+    let mut outgoing = Outgoing::new(service, caller, exchange, While::Granted);
     loop {
         let changed = notes::changed(service, account, after, AT_ONCE).await?;
         let found = changed.len();
         let entries = fitting(changed.into_iter().map(|stored| stored.value));
         let more = found == AT_ONCE || entries.len() < found;
         after = entries.last().map_or(after, |last| last.change);
-        answer(service, caller, exchange, &NotesPage { era, upto: after, entries, more }).await?;
+        outgoing.send(&NotesPage { era, upto: after, entries, more }).await?;
         if !more {
-            return Ok(());
+            return outgoing.deliver().await;
         }
     }
 }
@@ -183,15 +185,16 @@ pub(super) async fn contents(
     let Some(mut reader) = notes::open(service, account, &request).await? else {
         return answer(service, caller, exchange, &NoteGone {}).await;
     };
+    let mut outgoing = Outgoing::new(service, caller, exchange, While::Granted);
     let mut offset = request.offset;
     loop {
         let (read, bytes) = part(reader, offset).await?;
         reader = read;
         let length = bytes.len() as u64;
-        answer(service, caller, exchange, &NoteChunk { offset, bytes }).await?;
+        outgoing.send(&NoteChunk { offset, bytes }).await?;
         offset += length;
         if offset >= reader.size() {
-            return Ok(());
+            return outgoing.deliver().await;
         }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod april;
+mod calls;
 mod commands;
 mod confine;
 mod console;

@@ -1,21 +1,24 @@
-//! A wipe against unlocks that are under way: over connections that are open, with answers that are half given, at once.
+//! A wipe against unlocks and notes that are under way: over connections that are open, with answers that are half given, at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use e2e::attacker::{Answer, Identity, RawDevice, StolenHome, Unopened};
 use e2e::world::{World, wait};
 use mdm_core::audit::Happening;
 use shared::signed::Order;
-use shared::wire::{CommandResult, HelloReply, Kind, Renew, UnlockFinish, UnlockGranted};
+use shared::wire::{CommandResult, HelloReply, Kind, NoteOffer, Renew, UnlockFinish, UnlockGranted};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::notes::make_id;
 use crate::thief::{holder, journal, runtime};
 
 /// What a server closes connections with when it wipes their device.
 const COMMAND_WAITS: Answer = Answer::Closed(5);
+/// Streams of one connection on which notes are stored at once.
+const STREAMS: usize = 8;
 
 #[test]
 fn an_unlock_that_was_begun_before_the_wipe_gets_no_answer_after_it() {
@@ -144,6 +147,65 @@ fn no_unlock_answer_leaves_after_a_wipe_that_races_with_many_unlocks() {
         journal.iter().filter(|body| body.subject.device == Some(enrolment)).map(|body| body.what);
     let from_the_wipe: Vec<_> = of_the_device.skip_while(|what| *what != Happening::DeviceWiped).collect();
     assert_eq!(from_the_wipe, [Happening::DeviceWiped, Happening::DeviceSealed]);
+}
+
+#[test]
+fn no_note_is_stored_after_a_wipe_that_races_with_a_flood_of_them() {
+    let mut world = World::new().unwrap();
+    let runtime = runtime().unwrap();
+    let holder = holder(&world, "flood").unwrap();
+    let (enrolment, stolen) = (holder.enrolment().unwrap(), holder.stolen());
+    let identity = stolen.identity().unwrap();
+    let connect = || runtime.block_on(RawDevice::connect(world.quic(), Some(&identity))).unwrap();
+    let devices = [connect(), connect()].map(Arc::new);
+    // Somebody who knows the PIN: one unlock, whose grant holds on both connections.
+    let mut begun = runtime.block_on(stolen.begin_online(&devices[0])).unwrap();
+    let granted = runtime.block_on(begun.stream.ask(&UnlockFinish { ke3: begun.ke3 })).unwrap();
+    granted.message::<UnlockGranted>().unwrap();
+
+    let stored = Arc::new(AtomicUsize::new(0));
+    let mut flood = JoinSet::new();
+    for device in &devices {
+        runtime.block_on(device.prove_grant(&begun.grant_key, enrolment)).unwrap();
+        for _ in 0..STREAMS {
+            flood.spawn_on(store_notes(device.clone(), stored.clone()), runtime.handle());
+        }
+    }
+    wait::until("a flood", || (stored.load(Ordering::SeqCst) > 4 * STREAMS).then_some(())).unwrap();
+    holder.order(&world, "wipe").unwrap();
+    while let Some(ended) =
+        runtime.block_on(async { timeout(wait::DEADLINE, flood.join_next()).await }).unwrap()
+    {
+        let last = ended.unwrap();
+        assert!(last.is_none_or(|last| last == COMMAND_WAITS), "the connections were cut");
+    }
+
+    world.stop().unwrap();
+    let journal = journal(&world).unwrap();
+    let of_the_device =
+        journal.iter().filter(|body| body.subject.device == Some(enrolment)).map(|body| body.what);
+    let (before, from_the_wipe): (Vec<_>, Vec<_>) = {
+        let all: Vec<_> = of_the_device.collect();
+        let wiped = all.iter().position(|what| *what == Happening::DeviceWiped).unwrap();
+        (all[..wiped].to_vec(), all[wiped..].to_vec())
+    };
+    assert!(before.contains(&Happening::NoteDeleted), "the control: they were stored until then");
+    assert_eq!(from_the_wipe, [Happening::DeviceWiped, Happening::DeviceSealed]);
+}
+
+/// Stores one tombstone of a note after the other, which takes one message each; the last answer, if there was one.
+async fn store_notes(device: Arc<RawDevice>, stored: Arc<AtomicUsize>) -> Option<Answer> {
+    loop {
+        let offer = NoteOffer { id: make_id(), parent: None, base: 0, contents: None };
+        match device.ask(&offer).await {
+            Ok(answer) if answer.kind() == Some(Kind::NoteStored) => {
+                stored.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(answer) => return Some(answer),
+            // The connection is known to be closed before anything can be sent.
+            Err(_) => return None,
+        }
+    }
 }
 
 struct Racer {

@@ -1,5 +1,5 @@
-//! How often one device may begin a PIN exchange. Each one costs several syncs of the disk, and who has a device's key can ask
-//! for as many as they like; the limit of attempts bounds only the wrong ones.
+//! How often one device may do what costs the server a commit: begin a PIN exchange, and call. Who has a device's key can ask as
+//! often as they like; the limit of attempts bounds only the wrong PINs.
 
 use std::num::NonZeroU32;
 
@@ -12,10 +12,14 @@ use super::exchange::ExchangeError;
 /// Devices whose count is kept; beyond, those that are full again are forgotten.
 const REMEMBERED: usize = 20_000;
 
-/// The counters, in memory: a restart begins them anew.
-pub(crate) struct Logins(DefaultKeyedRateLimiter<EnrolmentId>);
+/// Hellos, and answers to commands and to new pins, of one device in a minute. A phone on a network that breaks after every
+/// hello makes a few in a second, for as long as that lasts; on any other it makes one in some minutes.
+pub(crate) const CALLS_PER_MINUTE: u32 = 60;
 
-impl Logins {
+/// The counters of one kind of act, in memory: a restart begins them anew.
+pub(crate) struct DeviceRate(DefaultKeyedRateLimiter<EnrolmentId>);
+
+impl DeviceRate {
     /// So many in a minute, and twice as many at once.
     pub(crate) fn new(per_minute: u32) -> Self {
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
@@ -42,12 +46,12 @@ mod tests {
 
     #[test]
     fn a_device_that_asks_too_often_is_told_when_to_come_again_and_others_are_not() {
-        let logins = Logins::new(6);
+        let rate = DeviceRate::new(6);
         let (hostile, honest) = (EnrolmentId::from_bytes([1; 16]), EnrolmentId::from_bytes([2; 16]));
-        let admitted = (0..100).filter(|_| logins.admit(hostile).is_ok()).count();
+        let admitted = (0..100).filter(|_| rate.admit(hostile).is_ok()).count();
         assert_eq!(admitted, 12);
-        let Err(ExchangeError::TooSoon { seconds }) = logins.admit(hostile) else { panic!("it is too soon") };
+        let Err(ExchangeError::TooSoon { seconds }) = rate.admit(hostile) else { panic!("it is too soon") };
         assert!((1..=10).contains(&seconds), "{seconds}");
-        assert!(logins.admit(honest).is_ok());
+        assert!(rate.admit(honest).is_ok());
     }
 }
