@@ -61,8 +61,13 @@ impl RawDevice {
 
     /// Connects and reads nothing that the server sends on streams.
     pub async fn connect_deaf(server: SocketAddr, identity: &Identity) -> anyhow::Result<Self> {
+        Self::connect_hearing(server, identity, 0).await
+    }
+
+    /// The same, but each stream brings so many bytes before somebody reads them: short answers come, long ones are stuck.
+    pub async fn connect_hearing(server: SocketAddr, identity: &Identity, bytes: u8) -> anyhow::Result<Self> {
         let mut config = tls::client(ALPN_DEVICE, Some(identity))?;
-        tls::deafen(&mut config)?;
+        tls::deafen(&mut config, bytes)?;
         let endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let connection = endpoint.connect_with(config, server, tls::NAME)?.await?;
         Ok(Self { _endpoint: endpoint, connection, run: Some(identity.run()) })

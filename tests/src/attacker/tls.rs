@@ -71,10 +71,10 @@ fn transport() -> anyhow::Result<TransportConfig> {
     Ok(transport)
 }
 
-/// Lets the other side send nothing on streams: what it says stays with it.
-pub(super) fn deafen(config: &mut ClientConfig) -> anyhow::Result<()> {
+/// Lets the other side send so many bytes on a stream that nobody reads: what it says beyond stays with it.
+pub(super) fn deafen(config: &mut ClientConfig, window: u8) -> anyhow::Result<()> {
     let mut transport = transport()?;
-    transport.stream_receive_window(0_u8.into());
+    transport.stream_receive_window(window.into());
     config.transport_config(Arc::new(transport));
     Ok(())
 }

@@ -1,10 +1,15 @@
-//! How often one device may call: far more often than an honest one does, and not without end.
+//! How often one device may call: far more often than an honest one does, and not without end. And whoever reads no answers to
+//! what they asked for holds up nobody.
 
 use e2e::attacker::{Answer, RawDevice};
 use e2e::world::World;
 use shared::signed::{Order, PinOrder};
-use shared::wire::{CommandResult, HelloReply, Kind, PinsTaken, RefusalReason, Refused};
+use shared::wire::{
+    CommandResult, HelloReply, Kind, NoteOffer, NoteStored, NotesRequest, PinsTaken, RefusalReason, Refused,
+    UnlockFinish, UnlockGranted,
+};
 
+use crate::notes::make_id;
 use crate::thief::{PIN, holder, runtime};
 
 /// Far beyond what is allowed.
@@ -57,4 +62,41 @@ fn a_device_that_calls_without_end_is_refused_by_name_and_its_wipe_is_answered_a
     for _ in 0..2 * MANY {
         assert_eq!(runtime.block_on(device.hello()).unwrap().kind(), Some(Kind::Command));
     }
+}
+
+#[test]
+fn who_reads_nothing_of_what_they_asked_for_holds_up_nobody_of_their_enrolment() {
+    let world = World::new().unwrap();
+    let holder = holder(&world, "unread").unwrap();
+    let (enrolment, stolen) = (holder.enrolment().unwrap(), holder.stolen());
+    let identity = stolen.identity().unwrap();
+    runtime().unwrap().block_on(async {
+        let hearing = RawDevice::connect(world.quic(), Some(&identity)).await.unwrap();
+        let mut begun = stolen.begin_online(&hearing).await.unwrap();
+        let granted = begun.stream.ask(&UnlockFinish { ke3: begun.ke3 }).await.unwrap();
+        granted.message::<UnlockGranted>().unwrap();
+        hearing.prove_grant(&begun.grant_key, enrolment).await.unwrap();
+        for _ in 0..20 {
+            let offer = NoteOffer { id: make_id(), parent: None, base: 0, contents: None };
+            hearing.ask(&offer).await.unwrap().message::<NoteStored>().unwrap();
+        }
+
+        // What proves the grant is short enough; a list of twenty notes is not.
+        let deaf = RawDevice::connect_hearing(world.quic(), &identity, 200).await.unwrap();
+        let proven = deaf.prove_grant(&begun.grant_key, enrolment).await.unwrap();
+        assert_eq!(proven.kind(), Some(Kind::GrantAccepted));
+        let mut unread = Vec::new();
+        for _ in 0..10 {
+            let mut stream = deaf.stream().await.unwrap();
+            stream.send(&NotesRequest { era: None, after: 0 }).await.unwrap();
+            unread.push(stream);
+        }
+        // Each of these would wait for all of those, which are given twenty seconds each to be read.
+        for _ in 0..5 {
+            hearing.hello().await.unwrap().message::<HelloReply>().unwrap();
+        }
+        let whole = hearing.ask(&NotesRequest { era: None, after: 0 }).await.unwrap();
+        assert_eq!(whole.kind(), Some(Kind::NotesPage), "the control: whoever reads gets it");
+        drop(unread);
+    });
 }

@@ -180,6 +180,8 @@ fn a_hello_without_a_run_after_one_with_a_run_is_nobodys() {
         // The control: a hello that was long on its way, of an app that is gone.
         assert_eq!(device.ask(&runless).await.unwrap(), Answer::End);
         assert_eq!(standing(&device).await.unwrap(), EnrolmentStanding::Live);
+        drop(device);
+        let device = connect(&world, &identity).await;
         tokio::select! {
             answer = device.ask(&runless) => {
                 let reply = answer.unwrap().message::<HelloReply>().unwrap();
