@@ -7,6 +7,7 @@
 pub mod hazmat;
 pub mod safe;
 mod secret;
+mod stack;
 pub mod stream;
 
 pub use safe::{MacKey, OpenError, Purpose, SealingKey};

@@ -111,7 +111,7 @@ impl ContentRecord {
     }
 
     fn key(&self) -> PreparedKey {
-        PreparedKey::new(&Secret::from_bytes(self.1.into_array()))
+        PreparedKey::new(&Secret::from_slice(self.1.as_slice()).expect("a content's key has 32 bytes"))
     }
 
     fn nonce(&self, index: u32, last: bool) -> [u8; hazmat::NONCE_LEN] {

@@ -5,8 +5,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rand::{CryptoRng, RngCore};
-use shared::crypto::safe::PreparedSealingKey;
-use shared::crypto::{MacKey, Purpose};
+use shared::crypto::Purpose;
+use shared::crypto::safe::{PreparedMacKey, PreparedSealingKey};
 use shared::ids::EnrolmentId;
 use zeroize::Zeroizing;
 
@@ -30,7 +30,7 @@ pub(crate) struct Keys {
     key: VaultKey,
     /// Enrolment id and salt: what every context begins with.
     context: [u8; 32],
-    names: MacKey,
+    names: PreparedMacKey,
     /// In order: there are few, and one is looked for with every record that is read.
     expanded: RwLock<Vec<Expanded>>,
 }
@@ -43,7 +43,7 @@ impl Keys {
         let mut context = [0; 32];
         context[..16].copy_from_slice(enrolment.as_bytes());
         context[16..].copy_from_slice(&header.salt);
-        let names = Purpose::VaultNames.derive_mac_key(&[key.expose()], &context);
+        let names = Purpose::VaultNames.derive_mac_key(&[key.expose()], &context).prepare();
         Self { key: key.clone(), context, names, expanded: RwLock::default() }
     }
 

@@ -1,10 +1,12 @@
 //! AES-256-GCM (NIST SP 800-38D), HKDF-SHA-256 (RFC 5869) and HMAC-SHA-256 (RFC 2104) by ring, with nothing chosen for
 //! the caller. A nonce used twice under one key gives both away: use [`super::safe`] unless a file format says otherwise.
+//! Wherever ring has a key on the stack, the stack is overwritten afterwards (`stack`).
 
 use ring::{aead, digest, hkdf, hmac};
 use zeroize::Zeroizing;
 
 use super::Secret;
+use super::stack::{DEEP, SHALLOW, erased_after};
 
 /// Bytes of an AES-256-GCM nonce.
 pub const NONCE_LEN: usize = aead::NONCE_LEN;
@@ -25,10 +27,12 @@ fn aead_key(key: &Secret<32>) -> aead::LessSafeKey {
 pub fn seal(key: &Secret<32>, nonce: [u8; NONCE_LEN], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let mut buffer = Vec::with_capacity(plaintext.len() + TAG_LEN);
     buffer.extend_from_slice(plaintext);
-    let nonce = aead::Nonce::assume_unique_for_key(nonce);
-    aead_key(key)
-        .seal_in_place_append_tag(nonce, aead::Aad::from(aad), &mut buffer)
-        .expect("a buffer in memory is shorter than the 64 GiB that GCM can seal");
+    erased_after::<DEEP, _>(|| {
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        aead_key(key)
+            .seal_in_place_append_tag(nonce, aead::Aad::from(aad), &mut buffer)
+            .expect("a buffer in memory is shorter than the 64 GiB that GCM can seal");
+    });
     buffer
 }
 
@@ -40,11 +44,11 @@ pub fn open(
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, AuthenticationFailed> {
     let mut buffer = Zeroizing::new(sealed.to_vec());
-    let nonce = aead::Nonce::assume_unique_for_key(nonce);
-    let length = aead_key(key)
-        .open_in_place(nonce, aead::Aad::from(aad), &mut buffer)
-        .map_err(|_| AuthenticationFailed)?
-        .len();
+    let length = erased_after::<DEEP, _>(|| {
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        let opened = aead_key(key).open_in_place(nonce, aead::Aad::from(aad), &mut buffer);
+        opened.map(|plaintext| plaintext.len()).map_err(|_| AuthenticationFailed)
+    })?;
     buffer.truncate(length);
     Ok(buffer)
 }
@@ -55,6 +59,11 @@ pub struct PreparedKey(Box<aead::LessSafeKey>);
 impl PreparedKey {
     /// Expands `key`.
     pub fn new(key: &Secret<32>) -> Self {
+        erased_after::<DEEP, _>(|| Self::expanded(key))
+    }
+
+    /// Leaves the key on the stack.
+    pub(super) fn expanded(key: &Secret<32>) -> Self {
         Self(Box::new(aead_key(key)))
     }
 
@@ -101,21 +110,57 @@ impl<const N: usize> hkdf::KeyType for OutputLength<N> {
 /// HKDF-SHA-256: extract with `salt` from the concatenation of `ikm`, expand with the concatenation of `info`.
 pub fn derive_hkdf<const N: usize>(salt: &[u8], ikm: &[&[u8]], info: &[&[u8]]) -> Secret<N> {
     let ikm = Zeroizing::new(ikm.concat());
-    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&ikm);
-    Secret::filled(|output| {
-        prk.expand(info, OutputLength::<N>)
-            .and_then(|okm| okm.fill(output))
-            .expect("HKDF-SHA-256 gives up to 8160 bytes");
-    })
+    Secret::filled(|output| erased_after::<DEEP, _>(|| fill_hkdf(salt, &ikm, info, output)))
+}
+
+/// Leaves parts of `ikm` on the stack.
+pub(super) fn fill_hkdf<const N: usize>(salt: &[u8], ikm: &[u8], info: &[&[u8]], output: &mut [u8; N]) {
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(ikm);
+    prk.expand(info, OutputLength::<N>)
+        .and_then(|okm| okm.fill(output))
+        .expect("HKDF-SHA-256 gives up to 8160 bytes");
 }
 
 /// HMAC-SHA-256 over the concatenation of `parts`.
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    erased_after::<DEEP, _>(|| hmac(&hmac::Key::new(hmac::HMAC_SHA256, key), parts))
+}
+
+/// Leaves what the key was mixed into on the stack.
+pub(super) fn hmac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(part);
     }
     context.sign().as_ref().try_into().expect("HMAC-SHA-256 gives 32 bytes")
+}
+
+/// A key of HMAC-SHA-256 that is mixed in once for many uses, in place and without copies.
+pub struct PreparedMacKey(Box<hmac::Key>);
+
+impl PreparedMacKey {
+    /// Mixes `key` in.
+    pub fn new(key: &[u8]) -> Self {
+        erased_after::<DEEP, _>(|| Self(Box::new(hmac::Key::new(hmac::HMAC_SHA256, key))))
+    }
+
+    /// As [`hmac_sha256`].
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        erased_after::<SHALLOW, _>(|| hmac(&self.0, parts))
+    }
+
+    #[cfg(test)]
+    pub(super) fn place(&self) -> &hmac::Key {
+        &self.0
+    }
+}
+
+impl Drop for PreparedMacKey {
+    /// As [`PreparedKey`].
+    fn drop(&mut self) {
+        *self.0 = hmac::Key::new(hmac::HMAC_SHA256, &[]);
+        std::hint::black_box(&self.0);
+    }
 }
 
 /// SHA-256 over the concatenation of `parts`.
@@ -176,5 +221,9 @@ mod tests {
     fn hmac_matches_test_case_2_of_rfc_4231() {
         let tag = hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
         assert_eq!(HEX.encode(&tag), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let prepared = PreparedMacKey::new(b"Jefe");
+        for _ in 0..2 {
+            assert_eq!(prepared.tag(&[b"what do ya want for ", b"nothing?"]), tag);
+        }
     }
 }

@@ -181,7 +181,22 @@ impl PreparedSealingKey {
 #[derive(Clone)]
 pub struct MacKey(Secret<32>);
 
+/// A [`MacKey`] mixed in once: its tags are the same.
+pub struct PreparedMacKey(hazmat::PreparedMacKey);
+
+impl PreparedMacKey {
+    /// As [`MacKey::tag`].
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.0.tag(parts)
+    }
+}
+
 impl MacKey {
+    /// The same key for many uses.
+    pub fn prepare(&self) -> PreparedMacKey {
+        PreparedMacKey(hazmat::PreparedMacKey::new(self.0.expose()))
+    }
+
     /// The tag over the concatenation of `parts`.
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
         hazmat::hmac_sha256(self.0.expose(), parts)

@@ -10,7 +10,7 @@ use rand::RngCore as _;
 use rand::rngs::OsRng;
 use serde::Deserialize;
 use shared::crypto::{Purpose, Secret};
-use vault::{Home, Slot, SlotKind};
+use vault::{Collection, Home, Slot, SlotKind};
 
 use crate::thief::{Holder, runtime};
 
@@ -51,14 +51,23 @@ pub(crate) fn keys(world: &World, holder: &Holder, pin: &str) -> Result<(Vec<u8>
     Ok((export_key.expose().to_vec(), key.to_vec()))
 }
 
-/// The key of names, which an open vault makes of its key: `docs/formats/vault.md` says how. The salt is read out of a copy
-/// of the folder.
-fn key_of_names(holder: &Holder, vault_key: &[u8]) -> Result<Vec<u8>> {
+/// The keys that an open vault makes of its key for what this test does: `docs/formats/vault.md` says how. The salt is read out of a
+/// copy of the folder.
+fn subkeys(holder: &Holder, vault_key: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let copy = holder.phone.copy("salt")?;
     let pairs = vault::raw::pairs(&Home::new(copy.home()))?;
     let header = &pairs.iter().find(|(key, _)| key == b"h").context("a header")?.1;
     let context = [holder.enrolment()?.as_bytes().as_slice(), &header[11..27]].concat();
-    Ok(Purpose::VaultNames.derive_bytes::<32>(&[vault_key], &context).expose().to_vec())
+    let derived = |purpose: Purpose, rest: &[u8]| {
+        let context = [context.as_slice(), rest].concat();
+        purpose.derive_bytes::<32>(&[vault_key], &context).expose().to_vec()
+    };
+    let files = Collection::Files as u8;
+    Ok(vec![
+        ("the key of names", derived(Purpose::VaultNames, &[])),
+        ("the key of the index", derived(Purpose::VaultIndex, &[0, 0, 0, 1])),
+        ("the key of records", derived(Purpose::VaultRecords, &[0, 0, 0, 1, files])),
+    ])
 }
 
 /// Which of them a running phone has in its memory, and where.
@@ -84,7 +93,7 @@ fn a_locked_phone_without_a_lease_has_neither_keys_nor_what_was_read_in_its_memo
     let device = phone.status().unwrap()["enrolment"].as_str().unwrap().to_owned();
     let holder = Holder { phone: phone.clone(), device };
     let (export_key, vault_key) = keys(&world, &holder, PIN).unwrap();
-    let key_of_names = key_of_names(&holder, &vault_key).unwrap();
+    let subkeys = subkeys(&holder, &vault_key).unwrap();
 
     let running = phone.spawn(&["--scannable", "run"]).unwrap();
     running.wait_for_line("connecting", |line| (line == "connected").then_some(())).unwrap();
@@ -96,13 +105,13 @@ fn a_locked_phone_without_a_lease_has_neither_keys_nor_what_was_read_in_its_memo
     let lease_secret = fs::read(phone.home().join("vault/slots/lease-secret")).unwrap();
     let device_secret = fs::read(phone.home().join("device/secret")).unwrap();
     let mut secrets = vec![
-        ("the key of names", key_of_names),
         ("the marker", marker),
         ("the PIN", PIN.as_bytes().to_vec()),
         ("the vault key", vault_key),
         ("the export key", export_key),
         ("the device secret", device_secret),
     ];
+    secrets.extend(subkeys);
     let without_lease = secrets.len();
     secrets.push(("the lease secret", lease_secret));
 
@@ -110,7 +119,7 @@ fn a_locked_phone_without_a_lease_has_neither_keys_nor_what_was_read_in_its_memo
     assert_eq!(found(&phone, &secrets, true).len(), secrets.len());
     let open = found(&phone, &secrets, false);
     println!("while the vault is open: {open:?}");
-    let by_right = ["the vault key", "the key of names", "the lease secret"];
+    let by_right = ["the vault key", "the key of the index", "the key of records", "the lease secret"];
     for name in by_right {
         assert!(
             open.iter().any(|(found, _)| found == name),
