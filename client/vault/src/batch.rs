@@ -337,7 +337,7 @@ impl<'a> Commit<'a> {
     ) -> Vec<Change> {
         let (version, stored_at) = (self.state.root.generation, now.as_millisecond());
         let keys = self.vault.keys();
-        let mut changes = Vec::with_capacity(ops.len());
+        let (mut changes, mut sealed) = (Vec::with_capacity(ops.len()), Vec::new());
         for Op { space, name, value } in ops {
             let tag = keys.tag(space, &name);
             let Some(Value { bytes, size, content }) = value else {
@@ -346,13 +346,14 @@ impl<'a> Commit<'a> {
                 continue;
             };
             let kind = if content.is_some() { Kind::File } else { Kind::Inline };
-            let plain = Trailer { name: &name, stored_at, kind }.append_to(&bytes);
-            let mut sealed = Vec::with_capacity(plain.len() + 64);
+            let end = Trailer { name: &name, stored_at, kind }.end();
+            sealed.clear();
             sealed.extend_from_slice(&version.to_be_bytes());
             let key = (Sealed::Records(space), self.state.budget.epoch);
+            let plain: [&[u8]; 3] = [&bytes, name.as_bytes(), &end];
             keys.seal_onto(&mut sealed, key, &record_aad(&tag, version), &plain, rng);
             let seal = *sealed.last_chunk().expect("a tag is what is sealed last");
-            self.batch.insert(&record_key(space, &tag), sealed);
+            self.batch.insert(&record_key(space, &tag), sealed.as_slice());
             let name = Name::new(&name);
             let listed = Listed { space, name, tag, version, size, stored_at, content, seal };
             changes.push(Change::Put(Arc::new(listed)));

@@ -169,18 +169,21 @@ pub(crate) struct Trailer<'a> {
 }
 
 impl Trailer<'_> {
-    /// `value ‖ name ‖ stored_at (8) ‖ kind (1) ‖ length of name (1)`.
-    pub(crate) fn append_to(&self, value: &[u8]) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(value.len() + self.name.len() + 10));
-        bytes.extend_from_slice(value);
-        bytes.extend_from_slice(self.name.as_bytes());
-        bytes.extend_from_slice(&self.stored_at.to_be_bytes());
-        bytes.push(match self.kind {
+    /// What stands behind the name: `stored_at (8) ‖ kind (1) ‖ length of name (1)`.
+    pub(crate) fn end(&self) -> [u8; 10] {
+        let mut end = [0; 10];
+        end[..8].copy_from_slice(&self.stored_at.to_be_bytes());
+        end[8] = match self.kind {
             Kind::Inline => 0,
             Kind::File => 1,
-        });
-        bytes.push(u8::try_from(self.name.len()).expect("a name has at most 255 bytes"));
-        bytes
+        };
+        end[9] = u8::try_from(self.name.len()).expect("a name has at most 255 bytes");
+        end
+    }
+
+    /// `value ‖ name ‖ end`.
+    pub(crate) fn append_to(&self, value: &[u8]) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new([value, self.name.as_bytes(), &self.end()].concat())
     }
 }
 

@@ -221,7 +221,7 @@ impl Root {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Vec<u8> {
         let mut sealed = Vec::new();
-        keys.seal_onto(&mut sealed, (Sealed::Index, epoch), &root_aad(header), &self.encode(), rng);
+        keys.seal_onto(&mut sealed, (Sealed::Index, epoch), &root_aad(header), &[&self.encode()], rng);
         sealed
     }
 
@@ -301,7 +301,7 @@ pub(crate) fn seal_piece(
     let lines: Vec<Line<'_>> = changes.iter().map(line).collect();
     ciborium::into_writer(&(more, lines), &mut *bytes).expect("a piece in memory encodes into a vector");
     let mut sealed = Vec::with_capacity(bytes.len() + 64);
-    keys.seal_onto(&mut sealed, (Sealed::Index, epoch), key, &bytes, rng);
+    keys.seal_onto(&mut sealed, (Sealed::Index, epoch), key, &[&bytes], rng);
     sealed
 }
 

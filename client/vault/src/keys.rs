@@ -85,17 +85,17 @@ impl Keys {
         purpose.derive_sealing_key(&[self.key.expose()], &context).prepare()
     }
 
-    /// Appends `epoch ‖ nonce ‖ ciphertext ‖ tag` to `out`.
+    /// Appends `epoch ‖ nonce ‖ ciphertext ‖ tag` to `out`; what is sealed is the concatenation of `parts`.
     pub(crate) fn seal_onto(
         &self,
         out: &mut Vec<u8>,
         (sealed, epoch): (Sealed, u32),
         aad: &[u8],
-        plaintext: &[u8],
+        parts: &[&[u8]],
         rng: &mut (impl RngCore + CryptoRng),
     ) {
         out.extend_from_slice(&epoch.to_be_bytes());
-        self.sealing(sealed, epoch).seal_onto(out, aad, plaintext, rng);
+        self.sealing(sealed, epoch).seal_onto(out, aad, parts, rng);
     }
 
     /// The same of whatever epoch it says it is of, which is given, too. Only what opens costs memory.

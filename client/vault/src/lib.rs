@@ -47,7 +47,7 @@ pub use error::{Damage, VaultError};
 pub use files::FileError;
 pub use format::{Collection, FORMAT, INLINE_MAX, MAX_NAME};
 pub use home::{Home, HomeError, HomeLock};
-pub use records::{EntryInfo, MAX_RECORDS, Vault};
+pub use records::{Entry, EntryInfo, MAX_RECORDS, Vault};
 pub use salvage::{Lost, Salvaged};
 pub use slots::{DurableLease, LoadSlotError, Slot, SlotError, SlotHeader, SlotKind, VaultKey};
 pub use store::StoreError;

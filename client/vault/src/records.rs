@@ -42,10 +42,29 @@ pub struct EntryInfo {
     pub stored_at: Timestamp,
 }
 
-impl EntryInfo {
-    fn new(name: &Name, Brief { size, version, stored_at }: Brief) -> Self {
+/// A record in the vault, for as long as it is looked at: what [`EntryInfo`] says, without a copy of the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// As it was given.
+    pub name: &'a str,
+    /// Bytes.
+    pub size: u64,
+    /// Rises with every change in the vault.
+    pub version: u64,
+    /// When it was stored, by the device's clock.
+    pub stored_at: Timestamp,
+}
+
+impl<'a> Entry<'a> {
+    fn new(name: &'a Name, Brief { size, version, stored_at }: Brief) -> Self {
         let stored_at = Timestamp::from_millisecond(stored_at).unwrap_or(Timestamp::UNIX_EPOCH);
-        Self { name: String::from(&**name), size, version, stored_at }
+        Self { name, size, version, stored_at }
+    }
+}
+
+impl From<Entry<'_>> for EntryInfo {
+    fn from(Entry { name, size, version, stored_at }: Entry<'_>) -> Self {
+        Self { name: name.to_owned(), size, version, stored_at }
     }
 }
 
@@ -222,11 +241,12 @@ impl Vault {
     /// The bytes of a record of at most [`crate::INLINE_MAX`] bytes.
     pub fn get(&self, collection: Collection, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         self.check_open()?;
-        let (listed, stored) = self.lookup(Space::of(collection), name)?;
+        let index = self.index();
+        let (listed, stored) = self.find(&index, Space::of(collection), name)?;
         if listed.content.is_some() {
             return Err(VaultError::IsFile);
         }
-        self.open_record(&listed, &stored)
+        self.open_record(listed, &stored)
     }
 
     /// Stores a record of at most [`crate::INLINE_MAX`] bytes; durable when this returns.
@@ -261,7 +281,7 @@ impl Vault {
         self.check_open()?;
         let index = self.index();
         let found = index.find(Space::of(collection), name);
-        Ok(found.map(|listed| EntryInfo::new(&listed.name, listed.brief())))
+        Ok(found.map(|listed| Entry::new(&listed.name, listed.brief()).into()))
     }
 
     /// All records of a collection, in the order of their names' bytes.
@@ -271,21 +291,43 @@ impl Vault {
 
     /// The records whose names begin with `prefix`, in the order of their names' bytes.
     pub fn list_prefix(&self, collection: Collection, prefix: &str) -> Result<Vec<EntryInfo>, VaultError> {
-        self.check_open()?;
-        let (index, space) = (self.index(), Space::of(collection));
         // Room for all at once where all are asked for.
-        let room = if prefix.is_empty() { index.count_of(space) } else { 0 };
+        let room = if prefix.is_empty() { self.index().count_of(Space::of(collection)) } else { 0 };
         let mut entries = Vec::with_capacity(room);
-        entries.extend(index.list(space, prefix).map(|(name, brief)| EntryInfo::new(name, *brief)));
+        self.each(collection, prefix, |entry| entries.push(entry.into()))?;
         Ok(entries)
+    }
+
+    /// Shows the same to `look`, one after the other and without copies. Nothing changes meanwhile: `look` must not call the vault.
+    pub fn each(
+        &self,
+        collection: Collection,
+        prefix: &str,
+        mut look: impl FnMut(Entry<'_>),
+    ) -> Result<(), VaultError> {
+        self.check_open()?;
+        self.index()
+            .list(Space::of(collection), prefix)
+            .for_each(|(name, brief)| look(Entry::new(name, *brief)));
+        Ok(())
     }
 
     /// What the index says of a record, and what the store has.
     pub(crate) fn lookup(&self, space: Space, name: &str) -> Result<(Arc<Listed>, sled::IVec), VaultError> {
         let index = self.index();
+        let (listed, stored) = self.find(&index, space, name)?;
+        Ok((Arc::clone(listed), stored))
+    }
+
+    fn find<'a>(
+        &self,
+        index: &'a Index,
+        space: Space,
+        name: &str,
+    ) -> Result<(&'a Arc<Listed>, sled::IVec), VaultError> {
         let listed = index.find(space, name).ok_or(VaultError::NotFound)?;
         let stored = self.store.get(&record_key(space, &listed.tag))?.ok_or(Damage::MissingRecord)?;
-        Ok((Arc::clone(listed), stored))
+        Ok((listed, stored))
     }
 
     /// The value of a record, verified against the index.

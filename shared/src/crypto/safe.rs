@@ -145,20 +145,22 @@ impl SealingKey {
 pub struct PreparedSealingKey(hazmat::PreparedKey);
 
 impl PreparedSealingKey {
-    /// Appends to `out` what [`SealingKey::seal`] gives.
+    /// Appends to `out` what [`SealingKey::seal`] gives for the concatenation of `parts`, which is put together there and nowhere else.
     pub fn seal_onto(
         &self,
         out: &mut Vec<u8>,
         aad: &[u8],
-        plaintext: &[u8],
+        parts: &[&[u8]],
         rng: &mut (impl RngCore + CryptoRng),
     ) {
         let mut nonce = [0; hazmat::NONCE_LEN];
         rng.fill_bytes(&mut nonce);
-        out.reserve(hazmat::NONCE_LEN + plaintext.len() + hazmat::TAG_LEN);
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        // All at once: a vector that grows leaves plain bytes where it was.
+        out.reserve(hazmat::NONCE_LEN + length + hazmat::TAG_LEN);
         out.extend_from_slice(&nonce);
         let start = out.len();
-        out.extend_from_slice(plaintext);
+        parts.iter().for_each(|part| out.extend_from_slice(part));
         let tag = self.0.seal_in_place(nonce, aad, &mut out[start..]);
         out.extend_from_slice(&tag);
     }
@@ -239,7 +241,7 @@ mod tests {
         let key = key(Purpose::VaultRecords, b"a");
         let prepared = key.prepare();
         let mut sealed = b"before".to_vec();
-        prepared.seal_onto(&mut sealed, b"aad", b"smoke", &mut rng);
+        prepared.seal_onto(&mut sealed, b"aad", &[b"smo", b"", b"ke"], &mut rng);
         assert_eq!(*key.open(b"aad", &sealed[6..]).unwrap(), b"smoke");
         let sealed = key.seal(b"aad", b"smoke", &mut rng);
         assert_eq!(*prepared.open(b"aad", &sealed).unwrap(), b"smoke");

@@ -46,8 +46,11 @@ fn edition_of(name: &str, prefix: &str) -> Option<Edition> {
 
 /// Since when the documents that are whole are there.
 pub(super) fn since(vault: &Vault) -> Result<BTreeMap<Edition, Timestamp>, VaultError> {
-    let whole = vault.list_prefix(DOCUMENTS, WHOLE)?;
-    Ok(whole.iter().filter_map(|info| Some((edition_of(&info.name, WHOLE)?, info.stored_at))).collect())
+    let mut since = BTreeMap::new();
+    vault.each(DOCUMENTS, WHOLE, |entry| {
+        since.extend(edition_of(entry.name, WHOLE).map(|edition| (edition, entry.stored_at)));
+    })?;
+    Ok(since)
 }
 
 /// What the machine wants next.
@@ -322,10 +325,10 @@ fn load_parts(vault: &Vault) -> Result<BTreeMap<Edition, Part>, VaultError> {
     for (name, bytes) in vault.begun_files(DOCUMENTS)? {
         parts.extend(edition_of(&name, CONTENT).map(|edition| (edition, Part { bytes, verified: false })));
     }
-    for info in vault.list_prefix(DOCUMENTS, CONTENT)? {
-        let part = Part { bytes: info.size, verified: false };
-        parts.extend(edition_of(&info.name, CONTENT).map(|edition| (edition, part)));
-    }
+    vault.each(DOCUMENTS, CONTENT, |entry| {
+        let part = Part { bytes: entry.size, verified: false };
+        parts.extend(edition_of(entry.name, CONTENT).map(|edition| (edition, part)));
+    })?;
     for edition in since(vault)?.into_keys() {
         // The contents may have been lost to damage since: then they come again.
         parts.entry(edition).and_modify(|part| part.verified = true);

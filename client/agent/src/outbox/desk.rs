@@ -6,7 +6,7 @@ use client_core::outbox::{Cursor, FOLDER, Local, NoteName, Outbox, Record, Step}
 use shared::crypto::hazmat::Sha256;
 use shared::ids::NoteId;
 use shared::wire::NoteEntry;
-use vault::{Batch, EntryInfo, FileReader, FileWriter, MAX_BATCH, Vault, VaultError};
+use vault::{Batch, Entry, FileReader, FileWriter, MAX_BATCH, Vault, VaultError};
 use zeroize::Zeroizing;
 
 use super::{FILES, NotesProgress, RECORDS, record_name, unless_changed};
@@ -53,9 +53,9 @@ pub(super) fn record_of_copy(of: NoteId) -> Record {
     Record { copy_of: Some(of), ..Record::default() }
 }
 
-fn local(info: &EntryInfo) -> Option<Local> {
-    let name = NoteName::parse(&info.name)?;
-    Some(Local { name, version: info.version, size: info.size })
+fn local(entry: Entry<'_>) -> Option<Local> {
+    let name = NoteName::parse(entry.name)?;
+    Some(Local { name, version: entry.version, size: entry.size })
 }
 
 pub(super) fn to_cbor(value: &impl serde::Serialize) -> Vec<u8> {
@@ -100,8 +100,9 @@ impl Desk {
     pub(super) fn look(&mut self, agent: &Agent) -> Result<(), AgentError> {
         let epoch = agent.with_vault(|vault| Ok(vault.epoch()))?;
         if self.looked_at != Some(epoch) {
-            let listed = agent.with_vault(|vault| vault.list_prefix(FILES, FOLDER))?;
-            self.locals = listed.iter().filter_map(local).collect();
+            let mut locals = Vec::new();
+            agent.with_vault(|vault| vault.each(FILES, FOLDER, |entry| locals.extend(local(entry))))?;
+            self.locals = locals;
             self.machine.look(self.locals.iter().copied());
             self.looked_at = Some(epoch);
         }

@@ -92,7 +92,9 @@ pub(crate) fn few(of: &Path, rounds: usize, rows: &mut Rows) -> Result<()> {
     same(&mut few)?;
     gets(&mut few, FEW, rounds, rows)?;
     few.race(&format!("list of {FEW} names"), (Clock::Processor, rounds), rows, None, |store, _| {
-        ensure!(store.list()?.len() == FEW, "names are missing");
+        let (mut names, mut bytes) = (0, 0);
+        store.list(&mut |name| (names, bytes) = (names + 1, bytes + name.len()))?;
+        ensure!((names, bytes) == (FEW, FEW * name(0).len()), "names are missing");
         Ok(1)
     })?;
     let mut disk = Disk::make(of)?;
@@ -129,7 +131,8 @@ pub(crate) fn many(of: &Path, rounds: usize, rows: &mut Rows) -> Result<()> {
 fn same(stores: &mut Stores) -> Result<()> {
     let mut first: Option<Vec<String>> = None;
     for (peer, store) in &mut stores.0 {
-        let names = store.list()?;
+        let mut names = Vec::new();
+        store.list(&mut |name| names.push(name.to_owned()))?;
         ensure!(store.get(&name(5))? == value(5), "{peer:?} has another value");
         let known = first.get_or_insert_with(|| names.clone());
         ensure!(*known == names, "{peer:?} has other names, or in another order");

@@ -10,6 +10,7 @@ mod figures;
 mod files;
 mod footprint;
 mod ours;
+mod profile;
 mod raw_sled;
 mod rounds;
 mod rows;
@@ -17,6 +18,7 @@ mod sqlcipher;
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -70,6 +72,17 @@ enum Part {
         /// How many records it has
         records: usize,
     },
+    /// One peer does one thing again and again in a store of 10,000 records, for `perf` or `strace` to look at
+    Profile {
+        /// Whose store
+        peer: Peer,
+        /// What is done
+        #[arg(value_enum)]
+        work: profile::Work,
+        /// For how long, in seconds
+        #[arg(default_value_t = 5)]
+        seconds: u64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -80,6 +93,9 @@ fn main() -> Result<()> {
     let beside = cli.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(beside)?;
     let folder = tempfile::tempdir_in(cli.folder.as_deref().unwrap_or(beside))?;
+    if let Some(Part::Profile { peer, work, seconds }) = cli.part {
+        return profile::run(folder.path(), (peer, work), Duration::from_secs(seconds));
+    }
     let mut rows = Rows::default();
     let wants = |of: Of| cli.only.is_none_or(|only| only == of);
     if wants(Of::Few) {

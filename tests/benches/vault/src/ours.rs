@@ -62,7 +62,7 @@ impl Store for Ours {
         Ok(std::mem::take(&mut *self.0.get(IN, name)?))
     }
 
-    fn list(&mut self) -> Result<Vec<String>> {
-        Ok(self.0.list(IN)?.into_iter().map(|entry| entry.name).collect())
+    fn list(&mut self, look: &mut dyn FnMut(&str)) -> Result<()> {
+        Ok(self.0.each(IN, "", |entry| look(entry.name))?)
     }
 }

@@ -53,7 +53,7 @@ impl Store for RawSled {
         Ok(self.db.get(name)?.context("a record is missing")?.to_vec())
     }
 
-    fn list(&mut self) -> Result<Vec<String>> {
-        self.db.iter().keys().map(|name| Ok(String::from_utf8(name?.to_vec())?)).collect()
+    fn list(&mut self, look: &mut dyn FnMut(&str)) -> Result<()> {
+        self.db.iter().keys().try_for_each(|name| Ok(look(std::str::from_utf8(&name?)?)))
     }
 }

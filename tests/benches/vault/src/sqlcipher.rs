@@ -97,10 +97,13 @@ impl Store for SqlCipher {
         Ok(get.query_row(params![name], |row| row.get(0))?)
     }
 
-    fn list(&mut self) -> Result<Vec<String>> {
+    fn list(&mut self, look: &mut dyn FnMut(&str)) -> Result<()> {
         // The unique index has all of it: no record is read.
         let mut names = self.0.prepare_cached("SELECT name FROM records ORDER BY name")?;
-        let names = names.query_map([], |row| row.get(0))?;
-        Ok(names.collect::<Result<_, _>>()?)
+        let mut rows = names.query([])?;
+        while let Some(row) = rows.next()? {
+            look(row.get_ref(0)?.as_str()?);
+        }
+        Ok(())
     }
 }

@@ -14,8 +14,8 @@ pub(crate) trait Store {
     /// All of them or none, with one sync.
     fn put_all(&mut self, records: &[(String, Vec<u8>)]) -> Result<()>;
     fn get(&mut self, name: &str) -> Result<Vec<u8>>;
-    /// All names in order.
-    fn list(&mut self) -> Result<Vec<String>>;
+    /// Shows all names in order. Nobody makes a copy of one: who wants one does.
+    fn list(&mut self, look: &mut dyn FnMut(&str)) -> Result<()>;
 }
 
 /// Ours and the others.
