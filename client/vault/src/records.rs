@@ -224,7 +224,7 @@ impl Vault {
         if has < acknowledged {
             return Err(Damage::LostCommits { has, acknowledged }.into());
         }
-        opened.contents.keep_only(index.all().filter_map(|listed| listed.content))?;
+        opened.contents.keep_only(index.contents())?;
         Ok(opened.with(index, writer))
     }
 

@@ -187,7 +187,7 @@ impl Vault {
                     unneeded.push(key);
                 }
             }
-            self.contents().keep_only(index.all().filter_map(|listed| listed.content))?;
+            self.contents().keep_only(index.contents())?;
         }
         for keys in unneeded.chunks(MAX_BATCH) {
             let mut batch = sled::Batch::default();
