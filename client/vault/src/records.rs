@@ -51,20 +51,25 @@ pub struct Entry<'a> {
     pub size: u64,
     /// Rises with every change in the vault.
     pub version: u64,
-    /// When it was stored, by the device's clock.
-    pub stored_at: Timestamp,
+    /// Milliseconds since 1970: not everybody who looks wants to know.
+    stored_at: i64,
 }
 
 impl<'a> Entry<'a> {
     fn new(name: &'a Name, Brief { size, version, stored_at }: Brief) -> Self {
-        let stored_at = Timestamp::from_millisecond(stored_at).unwrap_or(Timestamp::UNIX_EPOCH);
         Self { name, size, version, stored_at }
+    }
+
+    /// When it was stored, by the device's clock.
+    pub fn stored_at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.stored_at).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }
 
 impl From<Entry<'_>> for EntryInfo {
-    fn from(Entry { name, size, version, stored_at }: Entry<'_>) -> Self {
-        Self { name: name.to_owned(), size, version, stored_at }
+    fn from(entry: Entry<'_>) -> Self {
+        let Entry { name, size, version, .. } = entry;
+        Self { name: name.to_owned(), size, version, stored_at: entry.stored_at() }
     }
 }
 

@@ -48,7 +48,7 @@ fn edition_of(name: &str, prefix: &str) -> Option<Edition> {
 pub(super) fn since(vault: &Vault) -> Result<BTreeMap<Edition, Timestamp>, VaultError> {
     let mut since = BTreeMap::new();
     vault.each(DOCUMENTS, WHOLE, |entry| {
-        since.extend(edition_of(entry.name, WHOLE).map(|edition| (edition, entry.stored_at)));
+        since.extend(edition_of(entry.name, WHOLE).map(|edition| (edition, entry.stored_at())));
     })?;
     Ok(since)
 }

@@ -86,9 +86,7 @@ impl Rows {
     pub(crate) fn write(&self, out: &Path) -> Result<()> {
         println!();
         for (figure, peer, least) in TARGETS {
-            let mut found =
-                self.0.iter().filter(|row| row.figure.contains(figure) && row.peer_name.starts_with(peer));
-            let Some(row) = found.next() else { continue };
+            let Some(row) = self.0.iter().find(|row| row.is_of(figure, peer)) else { continue };
             let verdict = if row.ratio >= least { "met" } else { "missed" };
             println!("{verdict:<7} {:<40} {:>8.3} of {least} x {}", row.figure, row.ratio, row.peer_name);
             if row.ratio < least {
@@ -100,8 +98,53 @@ impl Rows {
         }
         let text = serde_json::to_string_pretty(&self.0)? + "\n";
         fs::write(out, text).with_context(|| out.display().to_string())?;
-        println!("\nwritten to {}", out.display());
+        let table = out.with_extension("md");
+        fs::write(&table, self.table()).with_context(|| table.display().to_string())?;
+        println!("\nwritten to {} and {}", out.display(), table.display());
         Ok(())
+    }
+
+    /// The rows as the table of `docs/benchmarks.md`.
+    fn table(&self) -> String {
+        let mut table =
+            "| figure | unit | ours | peer | | ratio | aimed at |\n|---|---|---|---|---|---|---|\n"
+                .to_owned();
+        let mut last = "";
+        for row in &self.0 {
+            let figure = if row.figure == last { "" } else { &row.figure };
+            last = &row.figure;
+            let aim = row.aim().map(|least| {
+                let verdict = if row.ratio >= least { "met" } else { "missed" };
+                format!("{least}: {verdict}")
+            });
+            let (ours, peer, aim) = (figures(row.ours), figures(row.peer), aim.unwrap_or_default());
+            let (unit, name, ratio) = (row.unit, &row.peer_name, row.ratio);
+            table += &format!("| {figure} | {unit} | {ours} | {name} | {peer} | {ratio} | {aim} |\n");
+        }
+        table
+    }
+}
+
+impl Row {
+    /// What is aimed at beside this peer.
+    fn aim(&self) -> Option<f64> {
+        let is_of = |of: &&(&str, &str, f64)| self.is_of(of.0, of.1);
+        TARGETS.iter().find(is_of).map(|(_, _, least)| *least)
+    }
+
+    fn is_of(&self, figure: &str, peer: &str) -> bool {
+        // A file's processor time says where its time goes; nothing is aimed at there.
+        let is_whole = !self.figure.ends_with("processor time");
+        is_whole && self.figure.contains(figure) && self.peer_name.starts_with(peer)
+    }
+}
+
+/// For people: three figures, or whole numbers.
+fn figures(value: f64) -> String {
+    match value {
+        value if value < 10.0 => format!("{value:.2}"),
+        value if value < 100.0 => format!("{value:.1}"),
+        value => format!("{value:.0}"),
     }
 }
 
