@@ -140,10 +140,12 @@ impl World {
 
     /// Uploads a staff file of the source 知事部局 and applies it.
     pub(crate) async fn apply(&self, csv: &str, mode: Mode) {
-        let upload =
-            Upload {
-                source: SourceName::new("知事部局").unwrap(), mode, encoding: None, file_name: None
-            };
+        let upload = Upload {
+            source: SourceName::new("知事部局").unwrap(),
+            mode,
+            declared: mdm_core::sheet::Declared::default(),
+            file_name: None,
+        };
         let batch =
             batches::upload(&self.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap();
         batches::apply(&self.service, batch.id, Actor::Server).await.unwrap();

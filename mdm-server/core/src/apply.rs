@@ -17,7 +17,7 @@ use shared::ids::{AccountId, EnrolmentId};
 
 use crate::account::Roster;
 use crate::audit::{AuditEvent, Happening, Subject};
-use crate::batch::{Batch, BatchState, PlanChunk};
+use crate::batch::{Batch, BatchState, LostZeros, PlanChunk};
 use crate::change::{Changeset, Record, Stored, Version};
 use crate::seats::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
 
@@ -47,6 +47,17 @@ pub enum ApplyError {
         planned: u64,
         /// The version now.
         now: u64,
+    },
+    /// Numbers lost their zeros, and the uploader has not said what to do.
+    #[error(
+        "{rows} staff numbers lost their zeros in front: upload the file again with numbers padded to {length} digits, or \
+         mend the file"
+    )]
+    LostZeros {
+        /// Rows.
+        rows: u32,
+        /// The usual length.
+        length: u8,
     },
     /// It is in force already.
     #[error("the batch was applied at {0} already")]
@@ -131,6 +142,9 @@ fn may_apply(batch: &Batch, roster: &Roster) -> Result<(), ApplyError> {
     }
     if batch.roster_version != roster.version {
         return Err(ApplyError::StalePlan { planned: batch.roster_version, now: roster.version });
+    }
+    if let Some(LostZeros { rows, length }) = batch.lost_zeros {
+        return Err(ApplyError::LostZeros { rows, length });
     }
     Ok(())
 }

@@ -100,6 +100,24 @@ pub enum RowProblem {
     /// Neither a yes nor a no.
     #[error("neither a yes nor a no; write ○ or 1 for yes, × or 0 or nothing for no")]
     YesNo,
+    /// A spreadsheet's error instead of a value.
+    #[error("an error of the spreadsheet instead of a value; mend the formula, or type the value")]
+    SpreadsheetError,
+    /// Neither 本務 nor 兼務.
+    #[error("neither the main post nor a further one; write 本務 or 兼務")]
+    Post,
+    /// 兼務 rows without a 本務 row.
+    #[error("no row tells this person's main post; add the row with 本務, or write 本務 in this one")]
+    NoMainPost,
+    /// Rows of one number that tell different names.
+    #[error("the rows of this staff number tell different names; correct the number or the name")]
+    PostsDisagree,
+    /// Another row of the same person is not accepted.
+    #[error("another row of the same person is not accepted; mend that one, and this one is taken with it")]
+    OtherPost,
+    /// A leaver who is not known.
+    #[error("the row says that this person leaves, but nobody with this number is known; remove the row")]
+    LeaverUnknown,
     /// More or fewer cells than the header.
     #[error(
         "the row has more or fewer cells than the header; look for a missing or extra delimiter or quotation mark"
@@ -253,10 +271,19 @@ pub struct Batch {
     /// SHA-256 of the file.
     #[serde(with = "serde_bytes")]
     pub digest: [u8; 32],
-    /// The encoding that was found: `UTF-8`, `UTF-8 with BOM`, `CP932`, `UTF-16`.
+    /// How the file is written: `UTF-8`, `UTF-8 with BOM`, `CP932`, `UTF-16`, or `XLSX`.
     pub encoding: String,
-    /// The delimiter that was found: `comma`, `tab`, `semicolon`.
+    /// The delimiter: `comma`, `tab`, `semicolon`; `none` in a workbook.
     pub delimiter: String,
+    /// Whose table it is: `own`, or another product's.
+    #[serde(default = "own_layout")]
+    pub layout: String,
+    /// Sheets of a workbook that were not read, at most [`LISTED_SHEETS`].
+    #[serde(default)]
+    pub unused_sheets: Vec<String>,
+    /// Staff numbers that match known ones but for zeros in front. Such a plan is not applied.
+    #[serde(default)]
+    pub lost_zeros: Option<LostZeros>,
     /// Headers of columns that were not used, at most [`SHOWN`] characters of each.
     pub unused_columns: Vec<String>,
     /// 外字: the first [`LISTED`] private-use characters.
@@ -277,6 +304,19 @@ pub struct Batch {
     pub chunks: u32,
 }
 
+fn own_layout() -> String {
+    "own".to_owned()
+}
+
+/// Zeros in front that a spreadsheet has removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostZeros {
+    /// Rows whose number would be a known one.
+    pub rows: u32,
+    /// The length of the known numbers: to be padded to, if all are to be.
+    pub length: u8,
+}
+
 /// A part of a plan that fits a stored value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanChunk {
@@ -292,3 +332,5 @@ pub struct PlanChunk {
 pub const ITEMS_PER_CHUNK: usize = 32;
 /// How many remarks on a file are stored with its batch, so that it stays below 64 KiB.
 pub const LISTED: usize = 100;
+/// How many names of sheets are stored.
+pub const LISTED_SHEETS: usize = 20;

@@ -3,6 +3,7 @@
 
 mod compare;
 mod known;
+mod posts;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +14,12 @@ use shared::ids::BatchId;
 use crate::account::{Account, SourceName};
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::batch::{
-    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, Mode, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord,
+    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, LISTED_SHEETS, Mode, PlanChunk, PlanItem, PlanKind,
+    PlanSummary, PlanWord,
 };
 use crate::change::{Changeset, Record, Stored};
 use crate::license::Pool;
-use crate::sheet::{Sheet, SheetError};
+use crate::sheet::{Format, Sheet, SheetError};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -62,8 +64,11 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         uploaded_at: input.now,
         uploaded_by: input.actor,
         digest: sheet.digest,
-        encoding: sheet.encoding.name().to_owned(),
-        delimiter: sheet.delimiter.name().to_owned(),
+        encoding: sheet.format.name().to_owned(),
+        delimiter: sheet.format.delimiter_name().to_owned(),
+        layout: sheet.layout.name().to_owned(),
+        unused_sheets: unused_sheets(sheet),
+        lost_zeros: compare::lost_zeros(input, &items),
         unused_columns: sheet.unused_columns.clone(),
         private_use: sheet.private_use.iter().take(LISTED).cloned().collect(),
         private_use_total: count(sheet.private_use.len()),
@@ -177,6 +182,13 @@ pub fn gives_back(kind: PlanWord, wishes_seat: bool, account: Option<&Account>) 
             !wishes_seat && account.wishes_seat && account.signed_in_at.is_none()
         }
         PlanWord::Join | PlanWord::Return | PlanWord::Unchanged | PlanWord::Rejected => false,
+    }
+}
+
+fn unused_sheets(sheet: &Sheet) -> Vec<String> {
+    match &sheet.format {
+        Format::Workbook { others, .. } => others.iter().take(LISTED_SHEETS).cloned().collect(),
+        Format::Text { .. } => Vec::new(),
     }
 }
 

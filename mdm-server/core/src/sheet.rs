@@ -1,31 +1,44 @@
 //! Reading a staff file: bytes in, rows out, or one error that says what, where and what to do.
 //!
-//! Here: limits, encoding, delimiter, columns and what each cell may hold. Not here: what the rows mean for the
-//! accounts (`plan`). Errors of the file stop it; errors of a row reject that row only and are kept in it.
+//! Here: limits, encoding, delimiter, workbooks, layouts, columns and what each cell may hold. Not here: what the rows
+//! mean for the accounts (`plan`). Errors of the file stop it; errors of a row reject that row only and are kept in it.
 
 mod cells;
+mod column;
 mod columns;
 mod date;
+mod delimiter;
 mod encoding;
 mod error;
 mod format;
+mod layout;
 mod quoting;
 mod rows;
+mod source;
 #[cfg(test)]
 mod tests;
+mod text;
+mod workbook;
 
-pub use columns::{Column, Delimiter};
+pub use column::Column;
+pub use delimiter::Delimiter;
 pub use encoding::{Encoding, UnknownEncoding};
 pub use error::{Place, SheetError};
 pub use format::LooksLike;
+pub use layout::Layout;
+pub use source::Format;
+pub use workbook::Unreadable;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use shared::crypto::hazmat::sha256;
 
 use crate::account::{Attributes, StaffNumber};
 use crate::batch::{PrivateUse, Rejection};
 use columns::Columns;
+use rows::{Notes, Record};
+use source::Source;
 
 /// Most bytes of a file.
 pub const MAX_BYTES: usize = 50 * 1024 * 1024;
@@ -35,16 +48,30 @@ pub const MAX_ROWS: usize = 100_000;
 pub const MAX_COLUMNS: usize = 200;
 /// Most characters of any cell, used or not.
 pub const MAX_CELL: usize = 4_096;
+/// Longest staff number that zeros are put back to.
+pub const MAX_PADDING: u8 = 20;
+
+/// What the uploader says of a file, instead of what would be found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Of a text.
+    pub encoding: Option<Encoding>,
+    /// Of a text.
+    pub delimiter: Option<Delimiter>,
+    /// Staff numbers of digits only have lost zeros in front: they are put back up to this length, at most
+    /// [`MAX_PADDING`].
+    pub pad_numbers_to: Option<u8>,
+}
 
 /// A file that could be read. It holds names: not for logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
     /// SHA-256 of the file.
     pub digest: [u8; 32],
-    /// The encoding that was found or declared.
-    pub encoding: Encoding,
-    /// The delimiter that was found.
-    pub delimiter: Delimiter,
+    /// How the file is written.
+    pub format: Format,
+    /// Whose table it is.
+    pub layout: Layout,
     /// Columns that are used. What the others would say of a person stays as it is known.
     pub columns: BTreeSet<Column>,
     /// Headers of columns that are not used, in order.
@@ -53,10 +80,15 @@ pub struct Sheet {
     pub rows: Vec<Row>,
     /// 外字 in used columns: kept, and listed here.
     pub private_use: Vec<PrivateUse>,
-    /// Rows whose staff number was written in full-width letters or digits and is kept in half-width ones.
+    /// Rows whose staff number is kept otherwise than it was written: in half-width letters and digits, without the
+    /// domain of a login name, or with zeros put back.
     pub normalised: Vec<u32>,
     /// The staff number column's header, for problems that show when rows are compared.
     pub staff_number_header: String,
+    /// The name column's header, likewise.
+    pub name_header: String,
+    /// The header of 本務兼務区分, likewise; empty if there is none.
+    pub post_header: String,
 }
 
 /// One row.
@@ -77,44 +109,109 @@ pub struct Person {
     pub attributes: Attributes,
     /// 利用希望; `None` if the file has no such column. An empty cell is a no.
     pub wishes_seat: Option<bool>,
+    /// Which of the person's posts the row tells.
+    pub post: Post,
+    /// The row says that the person leaves.
+    pub leaves: bool,
+    /// Columns whose cell says that what is known stays.
+    pub kept: BTreeSet<Column>,
 }
 
-/// Reads a staff file. `declared` overrules the encoding that would be found.
-pub fn read(bytes: &[u8], declared: Option<Encoding>) -> Result<Sheet, SheetError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(SheetError::TooLarge { bytes: bytes.len() });
+/// 本務 or 兼務.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Post {
+    /// 本務.
+    Main,
+    /// 兼務.
+    Further,
+}
+
+/// Reads a staff file.
+pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
+    let source = Source::open(bytes, declared)?;
+    let mut columns = recognise(&source).map_err(|error| blame_encoding(error, declared, bytes))?;
+    if columns.layout() != Layout::Own && !has_numbers(&source, &columns)? {
+        columns.number_by_login();
     }
-    format::refuse_other_formats(bytes)?;
-    let (encoding, text) = match declared {
-        Some(declared) => encoding::decode_as(declared, bytes)?,
-        None => encoding::decode(bytes)?,
-    };
-    let delimiter = columns::find_delimiter(&text);
-    let records = rows::records(&text, delimiter)?;
-    let columns = Columns::recognise(&records).map_err(|error| blame_encoding(error, declared, bytes))?;
-    let mut sheet = Sheet {
+    let pad_to = declared.pad_numbers_to.map(|width| width.min(MAX_PADDING));
+    let mut notes = Notes::default();
+    let mut rows = Vec::new();
+    each_row(&source, &columns, &mut |record| {
+        if rows.len() >= MAX_ROWS {
+            return Err(SheetError::TooManyRows);
+        }
+        record.within_limits()?;
+        rows.push(rows::read(&record, &columns, pad_to, &mut notes));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if rows.is_empty() {
+        return Err(SheetError::NoRows);
+    }
+    let header = |column| columns.header(column).to_owned();
+    let name = if columns.index(Column::Name).is_some() { Column::Name } else { Column::FamilyName };
+    Ok(Sheet {
         digest: sha256(&[bytes]),
-        encoding,
-        delimiter,
+        layout: columns.layout(),
         columns: columns.used(),
         unused_columns: columns.unused().to_vec(),
-        rows: Vec::with_capacity(records.len()),
-        private_use: Vec::new(),
-        normalised: Vec::new(),
-        staff_number_header: columns.header(Column::StaffNumber).to_owned(),
-    };
-    for record in records.iter().skip(1) {
-        let row = rows::read(record, &columns, &mut sheet.private_use, &mut sheet.normalised);
-        sheet.rows.push(row);
-    }
-    if sheet.rows.is_empty() { Err(SheetError::NoRows) } else { Ok(sheet) }
+        rows,
+        private_use: notes.private_use,
+        normalised: notes.normalised,
+        staff_number_header: header(Column::StaffNumber),
+        name_header: header(name),
+        post_header: header(Column::Post),
+        format: source.format(),
+    })
+}
+
+/// The columns, from the first row that says something.
+fn recognise(source: &Source<'_>) -> Result<Columns, SheetError> {
+    let mut found = None;
+    source.each(&mut |record| {
+        if record.is_empty() || text::is_version(&record) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        record.within_limits()?;
+        found = Some(Columns::recognise(&record)?);
+        Ok(ControlFlow::Break(()))
+    })?;
+    found.ok_or(SheetError::Empty)
+}
+
+/// The rows below the header that are not empty.
+fn each_row(
+    source: &Source<'_>,
+    columns: &Columns,
+    take: &mut dyn FnMut(Record) -> Result<ControlFlow<()>, SheetError>,
+) -> Result<(), SheetError> {
+    let mut below = columns.layout().is_headerless();
+    source.each(&mut |record| {
+        if record.is_empty() || (!below && text::is_version(&record)) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if std::mem::replace(&mut below, true) { take(record) } else { Ok(ControlFlow::Continue(())) }
+    })
+}
+
+/// Any row has a staff number of its own. Exports of other products have a column for it that many leave empty.
+fn has_numbers(source: &Source<'_>, columns: &Columns) -> Result<bool, SheetError> {
+    let Some(index) = columns.index(Column::StaffNumber) else { return Ok(false) };
+    let mut found = false;
+    each_row(source, columns, &mut |record| {
+        found = record.cells.get(index).is_some_and(|cell| !matches!(cell.trim(), "" | "*"));
+        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
 }
 
 /// A header without the required columns, read in a declared encoding, is most likely the wrong encoding.
-fn blame_encoding(error: SheetError, declared: Option<Encoding>, bytes: &[u8]) -> SheetError {
-    match (&error, declared, encoding::decode(bytes)) {
-        (SheetError::MissingColumn { .. }, Some(declared), Ok((found, _))) if !found.same_text(declared) => {
-            SheetError::OtherEncoding { declared, found }
+fn blame_encoding(error: SheetError, declared: &Declared, bytes: &[u8]) -> SheetError {
+    match (&error, declared.encoding) {
+        (SheetError::MissingColumn { .. }, Some(declared)) if !format::is_zip(bytes) => {
+            match encoding::decode(bytes) {
+                Ok((found, _)) if !found.same_text(declared) => SheetError::OtherEncoding { declared, found },
+                _ => error,
+            }
         }
         _ => error,
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use mdm_core::account::SourceName;
-use mdm_core::sheet::Encoding;
+use mdm_core::sheet::{Declared, Delimiter, Encoding, MAX_PADDING};
 use shared::ids::BatchId;
 
 use super::auth::May;
@@ -24,9 +24,25 @@ pub(super) async fn upload(
     let source = source.map_err(|error| ApiError::bad_request(format!("`source`: {error}")))?;
     let encoding = query.encoding.as_deref().map(str::parse::<Encoding>).transpose();
     let encoding = encoding.map_err(|error| ApiError::bad_request(format!("`encoding`: {error}")))?;
-    let upload = Upload { source, mode: query.mode, encoding, file_name: query.file_name };
+    let unknown = || ApiError::bad_request("`delimiter`: write comma, tab or semicolon".to_owned());
+    let delimiter = query.delimiter.as_deref().map(|name| Delimiter::of_name(name).ok_or_else(unknown));
+    let declared = Declared {
+        encoding,
+        delimiter: delimiter.transpose()?,
+        pad_numbers_to: padding(query.pad_numbers_to)?,
+    };
+    let upload = Upload { source, mode: query.mode, declared, file_name: query.file_name };
     let batch = batches::upload(&api.service, bytes, upload, may.actor()).await?;
     Ok((StatusCode::CREATED, Json(BatchView::from(&batch))))
+}
+
+fn padding(asked: Option<u8>) -> Result<Option<u8>, ApiError> {
+    match asked {
+        Some(width) if !(1..=MAX_PADDING).contains(&width) => {
+            Err(ApiError::bad_request(format!("`pad_numbers_to`: write a length from 1 to {MAX_PADDING}")))
+        }
+        asked => Ok(asked),
+    }
 }
 
 pub(super) async fn list(

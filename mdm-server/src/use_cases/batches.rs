@@ -17,7 +17,7 @@ use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
 use mdm_core::change::Stored;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
-use mdm_core::sheet::{self, Encoding, SheetError};
+use mdm_core::sheet::{self, Declared, SheetError};
 use mdm_store::{CommitError, MAX_PAGE};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId};
@@ -35,8 +35,8 @@ pub struct Upload {
     pub source: SourceName,
     /// How it is compared.
     pub mode: Mode,
-    /// Overrules the encoding that would be found.
-    pub encoding: Option<Encoding>,
+    /// Overrules what would be found.
+    pub declared: Declared,
     /// The file's name, for the journal.
     pub file_name: Option<String>,
 }
@@ -62,8 +62,8 @@ pub async fn upload(
     upload: Upload,
     actor: Actor,
 ) -> Result<Batch, UploadError> {
-    let encoding = upload.encoding;
-    let read = blocking(move || sheet::read(bytes.as_ref(), encoding)).await?;
+    let declared = upload.declared;
+    let read = blocking(move || sheet::read(bytes.as_ref(), &declared)).await?;
     let sheet = match read {
         Ok(sheet) => sheet,
         Err(error) => {

@@ -46,6 +46,8 @@ const STRUCTURED: Allowance = Allowance { flat: 1024 * 1024, per_byte: 2_000 };
 const TEXT: Allowance = Allowance { flat: 64 * 1024, per_byte: 200 };
 /// Files of the phone: their readers set aside what the longest may have.
 const FILES: Allowance = Allowance { flat: 2 * 1024 * 1024, per_byte: 2_000 };
+/// Workbooks unfold: a byte of the archive may be a thousand of XML, each read up to three times.
+const WORKBOOKS: Allowance = Allowance { flat: 64 * 1024 * 1024, per_byte: 40_000 };
 /// Argon2id works in 19 MiB or more.
 const STRETCHED: Allowance = Allowance { flat: 256 * 1024 * 1024, per_byte: 200 };
 
@@ -71,6 +73,7 @@ targets! {
     wire::opaque_server allocates TEXT;
     wire::opaque_client allocates STRETCHED;
     sheets::staff_sheet allocates FILES;
+    sheets::workbook allocates WORKBOOKS;
     phone::key_slot allocates STRUCTURED;
     phone::durable_lease allocates FILES;
     phone::device_state allocates FILES;

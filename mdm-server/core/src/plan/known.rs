@@ -49,6 +49,18 @@ impl<'a> Known<'a> {
         candidates.iter().copied().find(|account| !in_file.contains(account.current().staff_number.as_str()))
     }
 
+    /// How long most of the numbers are that have digits only.
+    pub(super) fn usual_length(&self) -> Option<u8> {
+        let mut times: HashMap<u8, usize> = HashMap::new();
+        for account in self.working() {
+            let number = account.current().staff_number.as_str();
+            if number.bytes().all(|byte| byte.is_ascii_digit()) {
+                *times.entry(u8::try_from(number.len()).ok()?).or_default() += 1;
+            }
+        }
+        times.into_iter().max_by_key(|(length, times)| (*times, *length)).map(|(length, _)| length)
+    }
+
     pub(super) fn working(&self) -> impl Iterator<Item = &'a Account> + '_ {
         self.by_id.values().copied().filter(|account| account.may_work())
     }

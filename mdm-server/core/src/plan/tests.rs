@@ -5,6 +5,7 @@ use crate::account::{AccountState, Dated, MAX_HISTORY, StaffNumber};
 use crate::batch::{Rejection, RowProblem};
 use crate::testing::book::{Book, source};
 use crate::testing::{noon, rng};
+use proptest::prelude::*;
 use shared::ids::AccountId;
 
 const HEADER: &str = "職員番号,氏名,所属,職名,利用\n";
@@ -248,4 +249,41 @@ fn a_batch_with_the_most_remarks_fits_a_stored_value() {
     assert_eq!((batch.private_use.len(), batch.private_use_total), (LISTED, 200));
     assert_eq!((batch.normalised_rows.len(), batch.normalised_total), (LISTED, 200));
     assert!(stored_bytes(&Record::Batch(plan.batch)) < LIMIT);
+}
+
+/// Ways to spoil a row, the second of which leaves it about nobody.
+const SPOILT: [&str; 7] = [
+    "{n},山?,課,,",
+    "=1+{n},山田,課,,",
+    "{n},山田",
+    "{n},山田,課,主事,たぶん",
+    "{n},\"山\n田\",課,,",
+    "{n},#N/A,課,,",
+    "{n},山田,課,,○\n{n},山田,課,,○",
+];
+
+proptest! {
+    #[test]
+    fn a_row_that_cannot_be_read_never_closes_anybody(
+        rows in proptest::collection::vec(proptest::option::of(0..SPOILT.len() + 1), 1..8)
+    ) {
+        let all: String = (1..=rows.len()).map(|n| format!("{n},山田,課,,○\n")).collect();
+        let book = known(&all);
+        let mut file = String::new();
+        let mut present = Vec::new();
+        for (n, row) in (1..).zip(&rows) {
+            let Some(how) = row else { continue };
+            let number = n.to_string();
+            let whole = "{n},山田,課,,○";
+            file += &SPOILT.get(*how).unwrap_or(&whole).replace("{n}", &number);
+            file.push('\n');
+            present.push(number);
+        }
+        prop_assume!(!file.is_empty());
+        let plan = planned(&book, &file, Mode::Roster);
+        for item in plan.items.iter().filter(|item| item.kind == PlanKind::Leave) {
+            let left = book.account(item.account.unwrap()).value.current().staff_number.to_string();
+            prop_assert!(!present.contains(&left), "{left} is in the file and leaves");
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! What each cell may hold. A cell is read once; all that is wrong with it is noted.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
-use super::columns::{Column, Columns, half_width};
-use super::date;
-use super::rows::Record;
+use super::column::{Column, DEPARTMENT, fold, half_width};
+use super::columns::Columns;
+use super::rows::{Notes, Record};
+use super::{Post, date};
 use crate::account::StaffNumber;
 use crate::batch::{PrivateUse, Rejection, RowProblem};
 
@@ -31,48 +34,120 @@ const NO: [&str; 15] = [
     "―",
 ];
 
+/// 本務, and what else says so.
+const MAIN: [&str; 6] = ["本務", "主務", "本", "主", "main", "1"];
+/// 兼務, and what else says so.
+const FURTHER: [&str; 8] = ["兼務", "兼", "兼職", "併任", "further", "concurrent", "2", "0"];
+/// 発令区分 by which a person leaves. Others do not.
+const LEAVES: [&str; 13] = [
+    "退職",
+    "定年退職",
+    "普通退職",
+    "自己都合退職",
+    "勧奨退職",
+    "早期退職",
+    "任期満了",
+    "任期満了退職",
+    "死亡",
+    "死亡退職",
+    "免職",
+    "失職",
+    "leave",
+];
+/// What a spreadsheet shows for a formula without a result.
+const SPREADSHEET_ERRORS: [&str; 8] =
+    ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!"];
+
 /// The cells of one row.
 pub(super) struct Cells<'a> {
     record: &'a Record,
     columns: &'a Columns,
-    private_use: &'a mut Vec<PrivateUse>,
+    notes: &'a mut Notes,
     /// All that is wrong.
     pub(super) problems: Vec<Rejection>,
+    /// Columns whose cell says that what is known stays.
+    pub(super) kept: BTreeSet<Column>,
     /// A used cell has a line break in it.
     pub(super) broken_line: bool,
 }
 
 impl<'a> Cells<'a> {
-    pub(super) fn new(
-        record: &'a Record,
-        columns: &'a Columns,
-        private_use: &'a mut Vec<PrivateUse>,
-    ) -> Self {
-        let used = columns.used().into_iter().filter_map(|column| columns.index(column));
-        let mut cells = used.filter_map(|index| record.cells.get(index));
+    pub(super) fn new(record: &'a Record, columns: &'a Columns, notes: &'a mut Notes) -> Self {
+        let mut cells = columns.indices().filter_map(|index| record.cells.get(index));
         let broken_line = cells.any(|cell| cell.trim().contains(['\n', '\r']));
-        Self { record, columns, private_use, problems: Vec::new(), broken_line }
+        Self { record, columns, notes, problems: Vec::new(), kept: BTreeSet::new(), broken_line }
     }
 
-    /// The staff number, and whether it was written in full width.
-    pub(super) fn staff_number(&mut self) -> Option<(StaffNumber, bool)> {
-        let written = self.required(Column::StaffNumber, usize::MAX)?;
+    /// The staff number; if need be in half width, from a login name without its domain, and with zeros put back.
+    pub(super) fn staff_number(&mut self, pad_to: Option<u8>) -> Option<StaffNumber> {
+        let Some(written) = self.required(Column::StaffNumber, usize::MAX) else {
+            let unsaid = self.kept.remove(&Column::StaffNumber);
+            return if unsaid { self.refuse(Column::StaffNumber, RowProblem::Missing) } else { None };
+        };
         let narrow = |c: char| if half_width(c).is_ascii_alphanumeric() { half_width(c) } else { c };
-        let number: String = written.chars().map(narrow).collect();
+        let by_login = self.columns.numbered_by_login();
+        let own = if by_login { written.split('@').next().unwrap_or_default() } else { &written };
+        let mut number: String = own.chars().map(narrow).collect();
+        if let Some(width) = pad_to
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            number = format!("{number:0>width$}", width = usize::from(width));
+        }
+        if number != written {
+            self.notes.normalised.push(self.record.number);
+        }
+        let spaced = by_login && number.contains(char::is_whitespace);
         match StaffNumber::new(&number) {
-            Ok(read) if !is_scientific(&number) => Some((read, number != written)),
+            Ok(read) if !is_scientific(&number) && !spaced => Some(read),
             _ => self.refuse(Column::StaffNumber, RowProblem::NotAcceptable),
         }
     }
 
     pub(super) fn name(&mut self) -> Option<String> {
-        let name = self.required(Column::Name, 60)?;
-        self.nothing_lost(Column::Name, name)
+        if self.columns.index(Column::Name).is_some() {
+            let name = self.required(Column::Name, 60)?;
+            return self.nothing_lost(Column::Name, name);
+        }
+        let family = self.required(Column::FamilyName, 40);
+        let given = self.required(Column::GivenName, 40);
+        let family = self.nothing_lost(Column::FamilyName, family?)?;
+        let given = self.nothing_lost(Column::GivenName, given?)?;
+        Some(joined(&family, &given))
     }
 
     pub(super) fn kana(&mut self) -> Option<String> {
-        let kana = self.text(Column::Kana, 60)?;
-        self.nothing_lost(Column::Kana, kana)
+        if self.columns.index(Column::Kana).is_some() {
+            let kana = self.text(Column::Kana, 60)?;
+            return self.nothing_lost(Column::Kana, kana);
+        }
+        let family = self.text(Column::FamilyKana, 40);
+        let given = self.text(Column::GivenKana, 40);
+        if self.kept.remove(&Column::FamilyKana) | self.kept.remove(&Column::GivenKana) {
+            self.kept.insert(Column::Kana);
+            return None;
+        }
+        match (family, given) {
+            (Some(family), Some(given)) => Some(joined(&family, &given)),
+            (family, given) => family.or(given),
+        }
+    }
+
+    /// Which of a person's posts the row tells. An empty cell is the main post.
+    pub(super) fn post(&mut self) -> Option<Post> {
+        let Some(said) = self.text(Column::Post, 20) else { return Some(Post::Main) };
+        let said = fold(&said);
+        match (MAIN.contains(&said.as_str()), FURTHER.contains(&said.as_str())) {
+            (true, _) => Some(Post::Main),
+            (_, true) => Some(Post::Further),
+            _ => self.refuse(Column::Post, RowProblem::Post),
+        }
+    }
+
+    /// The row says that the person leaves.
+    pub(super) fn leaves(&mut self) -> bool {
+        let deleted = self.cell(Column::Deleted) == "1";
+        let appointment = self.text(Column::Appointment, 40);
+        deleted || appointment.is_some_and(|said| LEAVES.contains(&fold(&said).as_str()))
     }
 
     pub(super) fn mail(&mut self) -> Option<String> {
@@ -106,6 +181,13 @@ impl<'a> Cells<'a> {
         if cell.is_empty() {
             return None;
         }
+        if cell == "*" && self.columns.layout().has_stars() {
+            self.kept.insert(column);
+            return None;
+        }
+        if SPREADSHEET_ERRORS.contains(&cell.as_str()) {
+            return self.refuse(column, RowProblem::SpreadsheetError);
+        }
         if is_formula(&cell) {
             return self.refuse(column, RowProblem::Formula);
         }
@@ -118,20 +200,18 @@ impl<'a> Cells<'a> {
         let header = self.columns.header(column);
         for c in cell.chars().filter(|c| is_private_use(*c)) {
             let (row, column) = (self.record.number, crate::batch::shown(header));
-            self.private_use.push(PrivateUse { row, column, code: u32::from(c) });
+            self.notes.private_use.push(PrivateUse { row, column, code: u32::from(c) });
         }
         Some(cell)
     }
 
     /// No column says where the person works.
     pub(super) fn missing_department(&mut self) {
-        let columns =
-            [Column::Department, Column::Division, Column::Bureau, Column::Section, Column::DepartmentCode];
-        let at_fault = columns.iter().any(|column| {
+        let at_fault = DEPARTMENT.iter().any(|column| {
             let header = crate::batch::shown(self.columns.header(*column));
             self.problems.iter().any(|problem| problem.column == header)
         });
-        let column = columns.into_iter().find(|column| self.columns.index(*column).is_some());
+        let column = DEPARTMENT.into_iter().find(|column| self.columns.index(*column).is_some());
         if let (false, Some(column)) = (at_fault, column) {
             self.refuse::<()>(column, RowProblem::Missing);
         }
@@ -164,6 +244,12 @@ impl<'a> Cells<'a> {
         }
         None
     }
+}
+
+/// Family and given name as one, with the blank that fits their letters.
+fn joined(family: &str, given: &str) -> String {
+    let blank = if family.is_ascii() && given.is_ascii() { ' ' } else { '\u{3000}' };
+    format!("{family}{blank}{given}")
 }
 
 /// Begins like a formula and is no number, phone number or lone sign (CWE-1236; Excel takes the full-width signs too).

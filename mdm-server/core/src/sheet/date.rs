@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::columns::half_width;
+use super::column::half_width;
 
 /// Eras by name, letter and the year before their first (Act No. 43 of 1979; Cabinet orders of 1989 and 2019).
 const ERAS: [(&str, char, i16); 3] = [("令和", 'R', 2018), ("平成", 'H', 1988), ("昭和", 'S', 1925)];

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use encoding_rs::{DecoderResult, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 use serde::{Deserialize, Serialize};
 
-use super::{Delimiter, Place, SheetError, columns, quoting};
+use super::{Delimiter, Place, SheetError, delimiter, quoting};
 
 /// How a file's characters are written as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,8 +135,9 @@ fn undecodable(
         DecoderResult::InputEmpty | DecoderResult::OutputFull => 0,
     };
     let at = read.saturating_sub(behind);
-    let delimiter: Delimiter = columns::find_delimiter(&before);
-    let place: Place = quoting::end(&before, delimiter);
+    let (declared, before) = delimiter::declared(&before);
+    let delimiter: Delimiter = declared.unwrap_or_else(|| delimiter::find(before));
+    let place: Place = quoting::end(before, delimiter);
     let byte = body.get(at).copied().unwrap_or_default();
     SheetError::Undecodable { encoding, at: place, offset: at + skipped, byte }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::workbook::Unreadable;
 use super::{Column, Encoding, LooksLike, MAX_BYTES, MAX_CELL, MAX_COLUMNS, MAX_ROWS};
 
 /// A cell, as a spreadsheet counts: both from 1.
@@ -55,8 +56,11 @@ pub enum SheetError {
     )]
     CellTooLong(Place),
     /// Not a text.
-    #[error("the file is not CSV but looks like {0}: {cure}", cure = .0.cure())]
+    #[error("the file is neither CSV nor an Excel workbook but looks like {0}: {cure}", cure = .0.cure())]
     NotText(LooksLike),
+    /// A workbook that cannot be read.
+    #[error("the Excel workbook {0}")]
+    Workbook(#[from] Unreadable),
     /// A byte that the encoding does not have.
     #[error("{at}: byte 0x{byte:02X} (at offset {offset} of the file) cannot be read as {encoding}: {cure}", cure = encoding.cure())]
     Undecodable {
@@ -122,6 +126,7 @@ impl SheetError {
             Self::TooManyColumns { .. } => "too-many-columns",
             Self::CellTooLong(_) => "cell-too-long",
             Self::NotText(_) => "not-text",
+            Self::Workbook(why) => why.code(),
             Self::Undecodable { .. } => "undecodable",
             Self::NoMark => "no-utf-16-mark",
             Self::OtherEncoding { .. } => "other-encoding",

@@ -1,14 +1,16 @@
-//! Files that are no text at all, known by how they begin.
+//! Files that are neither text nor workbook, known by how they begin.
 
 use std::fmt;
 
 use super::SheetError;
 
-/// What a file looks like that is not CSV.
+/// What a file looks like that is not read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names say most of it")]
 pub enum LooksLike {
-    ExcelOrZip,
+    /// A ZIP archive without the parts of a workbook.
+    Zip,
+    /// Also a workbook with a password, which is kept in the same container.
     OldExcel,
     Png,
     Jpeg,
@@ -21,8 +23,6 @@ pub enum LooksLike {
 /// Magic numbers as in the formats' own documents: PKWARE APPNOTE 4.3.7, [MS-CFB] 2.2, PNG (RFC 2083 section 3.1), JPEG
 /// (ITU-T T.81 B.1.1.3), GIF89a, PDF (ISO 32000), gzip (RFC 1952 section 2.3.1).
 const MAGIC: &[(&[u8], LooksLike)] = &[
-    (b"PK\x03\x04", LooksLike::ExcelOrZip),
-    (b"PK\x05\x06", LooksLike::ExcelOrZip),
     (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", LooksLike::OldExcel),
     (b"\x89PNG", LooksLike::Png),
     (b"\xFF\xD8\xFF", LooksLike::Jpeg),
@@ -34,9 +34,10 @@ const MAGIC: &[(&[u8], LooksLike)] = &[
 impl LooksLike {
     pub(super) fn cure(self) -> &'static str {
         match self {
-            Self::ExcelOrZip | Self::OldExcel => {
-                "open it in the spreadsheet program and save it as \"CSV UTF-8 (comma delimited)\""
+            Self::OldExcel => {
+                "open it in the spreadsheet program and save it as an Excel workbook (.xlsx) without a password"
             }
+            Self::Zip => "unpack it and upload the CSV file or the Excel workbook (.xlsx) inside",
             Self::Gzip => "unpack it and upload the CSV file inside",
             Self::Binary => "export the list again as CSV in UTF-8 or CP932",
             Self::Png | Self::Jpeg | Self::Gif | Self::Pdf => {
@@ -49,8 +50,8 @@ impl LooksLike {
 impl fmt::Display for LooksLike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ExcelOrZip => "an Excel workbook (.xlsx) or a ZIP archive",
-            Self::OldExcel => "an old Excel workbook (.xls)",
+            Self::Zip => "a ZIP archive that is no Excel workbook",
+            Self::OldExcel => "an old Excel workbook (.xls) or one with a password",
             Self::Png => "a PNG picture",
             Self::Jpeg => "a JPEG picture",
             Self::Gif => "a GIF picture",
@@ -59,6 +60,11 @@ impl fmt::Display for LooksLike {
             Self::Binary => "binary data (it holds NUL bytes)",
         })
     }
+}
+
+/// Begins like a ZIP archive (PKWARE APPNOTE 4.3.7), which a workbook is.
+pub(super) fn is_zip(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
 /// An error for a file that is empty or no text. UTF-16 has NUL bytes and is told by its mark.

@@ -1,10 +1,11 @@
-//! From text to records, from a record to a row.
+//! From a record to a row.
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
 use super::cells::Cells;
-use super::columns::{Column, Columns, Delimiter};
-use super::{MAX_CELL, MAX_COLUMNS, MAX_ROWS, Person, Place, Row, SheetError, quoting};
+use super::column::Column;
+use super::columns::Columns;
+use super::{MAX_CELL, MAX_COLUMNS, Person, Place, Row, SheetError};
 use crate::account::{Attributes, Department, StaffNumber};
 use crate::batch::{PrivateUse, Rejection, RowProblem};
 
@@ -14,60 +15,45 @@ pub(super) struct Record {
     pub(super) cells: StringRecord,
 }
 
-/// The rows with something in them, within the limits.
-pub(super) fn records(text: &str, delimiter: Delimiter) -> Result<Vec<Record>, SheetError> {
-    let numbers = quoting::rows(text, delimiter)?;
-    let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter.byte())
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let mut records = Vec::new();
-    for (number, cells) in numbers.into_iter().zip(reader.records()) {
-        let cells = cells.expect("text in memory, with rows of any length, reads without errors");
-        if cells.iter().all(|cell| cell.trim().is_empty()) {
-            continue;
-        }
-        if records.len() > MAX_ROWS {
-            return Err(SheetError::TooManyRows);
-        }
-        within_limits(number, &cells)?;
-        records.push(Record { number, cells });
-    }
-    Ok(records)
+/// What is to be said of cells beside what they hold.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// 外字.
+    pub(super) private_use: Vec<PrivateUse>,
+    /// Rows whose staff number is kept otherwise than it is written.
+    pub(super) normalised: Vec<u32>,
 }
 
-fn within_limits(row: u32, cells: &StringRecord) -> Result<(), SheetError> {
-    if cells.len() > MAX_COLUMNS {
-        return Err(SheetError::TooManyColumns { row, columns: cells.len() });
+impl Record {
+    /// Nothing but blanks.
+    pub(super) fn is_empty(&self) -> bool {
+        self.cells.iter().all(|cell| cell.trim().is_empty())
     }
-    // A character has up to four bytes: most cells need no counting.
-    let long = |cell: &str| cell.len() > MAX_CELL && cell.chars().count() > MAX_CELL;
-    match (1..).zip(cells).find(|(_, cell)| long(cell)) {
-        Some((column, _)) => Err(SheetError::CellTooLong(Place { row, column })),
-        None => Ok(()),
+
+    pub(super) fn within_limits(&self) -> Result<(), SheetError> {
+        let row = self.number;
+        if self.cells.len() > MAX_COLUMNS {
+            return Err(SheetError::TooManyColumns { row, columns: self.cells.len() });
+        }
+        // A character has up to four bytes: most cells need no counting.
+        let long = |cell: &str| cell.len() > MAX_CELL && cell.chars().count() > MAX_CELL;
+        match (1..).zip(&self.cells).find(|(_, cell)| long(cell)) {
+            Some((column, _)) => Err(SheetError::CellTooLong(Place { row, column })),
+            None => Ok(()),
+        }
     }
 }
 
-/// Reads a row by its columns.
-pub(super) fn read(
-    record: &Record,
-    columns: &Columns,
-    private_use: &mut Vec<PrivateUse>,
-    normalised: &mut Vec<u32>,
-) -> Row {
+/// Reads a row by its columns. Staff numbers of digits only get zeros in front up to `pad_to`.
+pub(super) fn read(record: &Record, columns: &Columns, pad_to: Option<u8>, notes: &mut Notes) -> Row {
     let number = record.number;
     if !fits(&record.cells, columns) {
         let counted = format!("{} cells, the header has {}", record.cells.len(), columns.width());
         let problem = Rejection::new("", &counted, RowProblem::CellCount);
         return Row { number, staff_number: None, person: Err(vec![problem]) };
     }
-    let mut cells = Cells::new(record, columns, private_use);
-    let staff_number = cells.staff_number();
-    if let Some((_, true)) = staff_number {
-        normalised.push(number);
-    }
-    let staff_number = staff_number.map(|(staff_number, _)| staff_number);
+    let mut cells = Cells::new(record, columns, notes);
+    let staff_number = cells.staff_number(pad_to);
     let person = person(&mut cells, staff_number.clone());
     // A line break in a cell that never has one: a stray quotation mark may have swallowed the row below.
     let staff_number = staff_number.filter(|_| !cells.broken_line);
@@ -89,11 +75,17 @@ fn person(cells: &mut Cells<'_>, staff_number: Option<StaffNumber>) -> Option<Pe
         employment: cells.text(Column::Employment, 30),
         term_ends: cells.date(Column::TermEnds),
         staff_number: staff_number?,
-        name: name?,
+        name: if cells.kept.contains(&Column::Name) { String::new() } else { name? },
         departments,
     };
     let wishes_seat = cells.yes_no(Column::Wish);
-    cells.problems.is_empty().then_some(Person { attributes, wishes_seat })
+    let post = cells.post();
+    let leaves = cells.leaves();
+    let kept = std::mem::take(&mut cells.kept);
+    if !cells.problems.is_empty() {
+        return None;
+    }
+    Some(Person { attributes, wishes_seat, post: post?, leaves, kept })
 }
 
 fn departments(cells: &mut Cells<'_>) -> Vec<Department> {
@@ -102,8 +94,9 @@ fn departments(cells: &mut Cells<'_>) -> Vec<Department> {
         [(Column::Department, 100), (Column::Bureau, 32), (Column::Division, 32), (Column::Section, 32)];
     let parts: Vec<String> =
         parts.into_iter().filter_map(|(part, longest)| cells.text(part, longest)).collect();
-    let name = if parts.is_empty() { code.clone() } else { Some(parts.join(" ")) };
-    match name {
+    let unit = cells.text(Column::OrgUnit, 100).map(|path| path.replace('/', " ").trim().to_owned());
+    let name = if parts.is_empty() { unit.filter(|unit| !unit.is_empty()) } else { Some(parts.join(" ")) };
+    match name.or_else(|| code.clone()) {
         Some(name) => vec![Department { name, code, main: true }],
         None => {
             cells.missing_department();

@@ -10,6 +10,14 @@ macro_rules! fixture {
     };
 }
 
+fn read(bytes: &[u8], encoding: Option<Encoding>) -> Result<Sheet, SheetError> {
+    super::read(bytes, &Declared { encoding, ..Declared::default() })
+}
+
+fn text(encoding: Encoding, delimiter: Delimiter) -> Format {
+    Format::Text { encoding, delimiter }
+}
+
 fn error(bytes: &[u8]) -> SheetError {
     read(bytes, None).unwrap_err()
 }
@@ -28,7 +36,7 @@ fn names(sheet: &Sheet) -> Vec<&str> {
 #[test]
 fn a_cp932_file_keeps_the_characters_of_nec_and_ibm() {
     let sheet = read(fixture!("good-cp932.csv"), None).unwrap();
-    assert_eq!((sheet.encoding, sheet.delimiter), (Encoding::Cp932, Delimiter::Comma));
+    assert_eq!(sheet.format, text(Encoding::Cp932, Delimiter::Comma));
     assert_eq!(names(&sheet), ["髙橋　花子", "山﨑　濵男"]);
     let first = &sheet.rows[0];
     let person = first.person.as_ref().unwrap();
@@ -53,7 +61,7 @@ fn every_encoding_and_delimiter_gives_the_same_rows() {
         (&big, Encoding::Utf16, Delimiter::Tab),
     ] {
         let sheet = read(bytes, None).unwrap();
-        assert_eq!((sheet.encoding, sheet.delimiter), (encoding, delimiter));
+        assert_eq!(sheet.format, super::tests::text(encoding, delimiter));
         assert_eq!(names(&sheet), ["𠮷田"]);
         assert_eq!(read(bytes, Some(encoding)).unwrap(), sheet);
     }
@@ -83,13 +91,13 @@ fn an_undecodable_byte_is_found_by_row_and_column() {
 #[test]
 fn what_is_no_text_is_named_with_what_to_do() {
     assert_eq!(error(fixture!("png.csv")), SheetError::NotText(LooksLike::Png));
-    assert_eq!(error(fixture!("workbook.csv")), SheetError::NotText(LooksLike::ExcelOrZip));
+    assert_eq!(error(fixture!("workbook.csv")), SheetError::NotText(LooksLike::Zip));
     assert_eq!(error(fixture!("nul-bytes.csv")), SheetError::NotText(LooksLike::Binary));
     assert_eq!(error(fixture!("empty.csv")), SheetError::Empty);
     assert_eq!(error(b"\xEF\xBB\xBF"), SheetError::Empty);
     assert_eq!(error(fixture!("header-only.csv")), SheetError::NoRows);
-    let text = error(fixture!("workbook.csv")).to_string();
-    assert!(text.contains("Excel workbook") && text.contains("save it as"), "{text}");
+    let text = error(fixture!("workbook-cut-off.xlsx")).to_string();
+    assert!(text.contains("Excel workbook") && text.contains("save it again"), "{text}");
 }
 
 #[test]
@@ -219,6 +227,33 @@ fn rows_are_counted_as_a_spreadsheet_counts_them() {
     assert_eq!(row_problems(text.as_bytes()), [(6, "氏名".to_owned(), RowProblem::LostCharacter)]);
     let old_mac = "職員番号,氏名,所属\r1,a,x\r2,?,x\r";
     assert_eq!(row_problems(old_mac.as_bytes())[0].0, 3);
+}
+
+#[test]
+fn a_sep_line_says_the_delimiter_and_is_not_counted() {
+    let sheet = read(fixture!("sep-line.csv"), None).unwrap();
+    assert_eq!(sheet.format, text(Encoding::Utf8, Delimiter::Semicolon));
+    assert_eq!(row_problems(fixture!("sep-line.csv")), [(3, "氏名".to_owned(), RowProblem::LostCharacter)]);
+}
+
+#[test]
+fn a_declared_delimiter_overrules_what_would_be_found() {
+    let file = "職員番号,氏名,所属\n1,山田,税務課\n".as_bytes();
+    assert!(read(file, None).is_ok());
+    let declared = Declared { delimiter: Some(Delimiter::Semicolon), ..Declared::default() };
+    assert!(matches!(super::read(file, &declared), Err(SheetError::MissingColumn { .. })));
+}
+
+#[test]
+fn split_names_are_one_and_era_dates_are_days() {
+    let text = "職員番号,姓,名,セイ,メイ,所属,任期満了日\n1,髙橋,花子,タカハシ,ハナコ,税務課,令和9年3月31日\n2,Doe,Jo,,,x,R9.4.1\n3,林,,,,x,\n";
+    let sheet = read(text.as_bytes(), None).unwrap();
+    let of = |at: usize| &sheet.rows[at].person.as_ref().unwrap().attributes;
+    assert_eq!((of(0).name.as_str(), of(0).kana.as_deref()), ("髙橋　花子", Some("タカハシ　ハナコ")));
+    assert_eq!(of(0).term_ends, Some(jiff::civil::date(2027, 3, 31)));
+    assert_eq!((of(1).name.as_str(), of(1).kana.as_deref()), ("Doe Jo", None));
+    assert_eq!(row_problems(text.as_bytes()), [(4, "名".to_owned(), RowProblem::Missing)]);
+    assert!(sheet.columns.contains(&Column::Name) && sheet.columns.contains(&Column::Kana));
 }
 
 proptest! {

@@ -17,7 +17,7 @@ use crate::device::Device;
 use crate::license::Pool;
 use crate::plan::{Plan, PlanInput, plan};
 use crate::seats::{Acting, Holdings};
-use crate::sheet;
+use crate::sheet::{self, Declared, Sheet};
 
 /// Records with their versions, and the events so far.
 #[derive(Default)]
@@ -123,11 +123,16 @@ impl Book {
 
     /// Reads and plans a file without storing anything.
     pub(crate) fn plan(&self, file: &str, mode: Mode, now: Timestamp, rng: &mut StdRng) -> Plan {
-        let sheet = sheet::read(file.as_bytes(), None).unwrap();
+        let sheet = sheet::read(file.as_bytes(), &Declared::default()).unwrap();
+        self.plan_sheet(&sheet, mode, now, rng)
+    }
+
+    /// Plans a file that was read.
+    pub(crate) fn plan_sheet(&self, sheet: &Sheet, mode: Mode, now: Timestamp, rng: &mut StdRng) -> Plan {
         let input = PlanInput {
             source: source(),
             mode,
-            sheet: &sheet,
+            sheet,
             accounts: &self.accounts(),
             roster_version: all!(self, Roster).next().map_or(0, |roster| roster.value.version),
             pool: &self.pool().value,

@@ -1,7 +1,7 @@
 //! Personnel batches as the API shows them.
 
 use jiff::Timestamp;
-use mdm_core::batch::{Mode, PlanSummary, RowProblem};
+use mdm_core::batch::{LostZeros, Mode, PlanSummary, RowProblem};
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId};
 
@@ -18,6 +18,12 @@ pub struct UploadQuery {
     /// Overrules the encoding that would be found: `utf-8`, `utf-8-bom`, `cp932`, `utf-16`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
+    /// Overrules the delimiter that would be found: `comma`, `tab`, `semicolon`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// Puts zeros back in front of staff numbers of digits only, up to this length (1 to 20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pad_numbers_to: Option<u8>,
 }
 
 /// Where a batch stands.
@@ -46,10 +52,18 @@ pub struct BatchView {
     pub uploaded_at: Timestamp,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// The encoding that was found or declared.
+    /// The encoding that was found or declared; `XLSX` for a workbook.
     pub encoding: String,
-    /// The delimiter that was found.
+    /// The delimiter that was found or declared; `none` in a workbook.
     pub delimiter: String,
+    /// Whose table it is: `own`, `google-workspace`, `microsoft-entra`, `cybozu-com`, `cybozu-com-headerless`, `garoon`.
+    pub layout: String,
+    /// Sheets of a workbook that were not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused_sheets: Vec<String>,
+    /// Staff numbers lost their zeros in front: the plan is not applied before the file is uploaded with padding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_zeros: Option<LostZeros>,
     /// Counts.
     pub summary: PlanSummary,
     /// Headers of columns that were not used.
@@ -58,7 +72,8 @@ pub struct BatchView {
     pub private_use: Vec<PrivateUseView>,
     /// How many there are.
     pub private_use_total: u32,
-    /// The first rows whose staff number was written in full-width letters or digits.
+    /// The first rows whose staff number is kept otherwise than it was written: in half width, without the domain of a
+    /// login name, or with zeros put back.
     pub normalised_rows: RowCount,
 }
 

@@ -77,7 +77,7 @@ pub(crate) enum Mode {
 pub(crate) enum Batch {
     /// Upload a staff file. Nothing changes until it is applied.
     Upload {
-        /// CSV in UTF-8, CP932 or UTF-16.
+        /// CSV in UTF-8, CP932 or UTF-16, or an Excel workbook (.xlsx).
         file: PathBuf,
         /// The personnel authority or list that the file is.
         #[arg(long, value_name = "NAME")]
@@ -88,6 +88,12 @@ pub(crate) enum Batch {
         /// Overrule the encoding that would be found: utf-8, utf-8-bom, cp932, utf-16.
         #[arg(long)]
         encoding: Option<String>,
+        /// Overrule the delimiter that would be found: comma, tab, semicolon.
+        #[arg(long)]
+        delimiter: Option<String>,
+        /// Put zeros back in front of staff numbers of digits only, up to this length.
+        #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(1..=20))]
+        pad_numbers_to: Option<u8>,
     },
     /// Show what a batch would do, or did.
     Show {

@@ -62,6 +62,8 @@ struct PlanPage {
     uploaded_by: String,
     encoding: String,
     delimiter: String,
+    layout: String,
+    unused_sheets: String,
     unused_columns: String,
     private_use: Vec<PrivateUse>,
     normalised_rows: String,
@@ -88,6 +90,14 @@ impl PlanPage {
 
     fn changes_nothing(&self) -> bool {
         changes(self.summary()) == 0
+    }
+
+    fn zeros_length(&self) -> String {
+        self.batch.lost_zeros.map(|zeros| zeros.length.to_string()).unwrap_or_default()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.standing == Standing::Ready
     }
 
     fn is_running(&self) -> bool {
@@ -158,6 +168,8 @@ async fn plan(
         uploaded_by: Actors::load(service).await?.name(batch.uploaded_by, page.language),
         encoding: reasons::stored_encoding(page.language, &batch.encoding),
         delimiter: reasons::stored_delimiter(page.language, &batch.delimiter),
+        layout: reasons::stored_layout(page.language, &batch.layout),
+        unused_sheets: reasons::listed(page.language, &batch.unused_sheets),
         unused_columns: reasons::listed(page.language, &batch.unused_columns),
         private_use: private_use(&batch),
         normalised_rows: normalised(&page, &batch),

@@ -2,7 +2,7 @@
 
 use mdm_core::batch::RowProblem;
 use mdm_core::sheet::{
-    Column, Encoding, LooksLike, MAX_BYTES, MAX_CELL, MAX_COLUMNS, MAX_ROWS, Place, SheetError,
+    Column, Encoding, LooksLike, MAX_BYTES, MAX_CELL, MAX_COLUMNS, MAX_ROWS, Place, SheetError, Unreadable,
 };
 
 use crate::console::page::grouped;
@@ -32,6 +32,15 @@ pub(super) fn file(language: Language, error: &SheetError) -> String {
             "{}{}",
             say("batches-file-not-text", &[("format", format_name(language, *looks_like).into())]),
             say(format_cure(*looks_like), &[])
+        ),
+        SheetError::Workbook(why) => say(
+            match why {
+                Unreadable::Damaged => "batches-file-workbook-damaged",
+                Unreadable::TooLarge => "batches-file-workbook-too-large",
+                Unreadable::NoSheet => "batches-file-workbook-no-sheet",
+                Unreadable::Binary => "batches-file-workbook-binary",
+            },
+            &[],
         ),
         SheetError::Undecodable { encoding, at, offset, byte } => format!(
             "{}{}",
@@ -89,7 +98,7 @@ pub(super) fn listed<T: AsRef<str>>(language: Language, names: &[T]) -> String {
 
 fn format_name(language: Language, looks_like: LooksLike) -> String {
     let key = match looks_like {
-        LooksLike::ExcelOrZip => "batches-format-excel",
+        LooksLike::Zip => "batches-format-zip",
         LooksLike::OldExcel => "batches-format-old-excel",
         LooksLike::Png | LooksLike::Jpeg | LooksLike::Gif => "batches-format-picture",
         LooksLike::Pdf => "batches-format-pdf",
@@ -101,7 +110,8 @@ fn format_name(language: Language, looks_like: LooksLike) -> String {
 
 fn format_cure(looks_like: LooksLike) -> &'static str {
     match looks_like {
-        LooksLike::ExcelOrZip | LooksLike::OldExcel => "batches-cure-excel",
+        LooksLike::Zip => "batches-cure-unpack",
+        LooksLike::OldExcel => "batches-cure-excel",
         LooksLike::Png | LooksLike::Jpeg | LooksLike::Gif | LooksLike::Pdf => "batches-cure-pick",
         LooksLike::Gzip => "batches-cure-unpack",
         LooksLike::Binary => "batches-cure-export",
@@ -130,6 +140,19 @@ pub(super) fn stored_encoding(language: Language, name: &str) -> String {
     }
 }
 
+/// A layout by the name that is stored with a batch.
+pub(super) fn stored_layout(language: Language, name: &str) -> String {
+    let key = match name {
+        "google-workspace" => "batches-layout-google",
+        "microsoft-entra" => "batches-layout-entra",
+        "cybozu-com" => "batches-layout-cybozu",
+        "cybozu-com-headerless" => "batches-layout-cybozu-headerless",
+        "garoon" => "batches-layout-garoon",
+        _ => "batches-layout-own",
+    };
+    language.say(key, &[])
+}
+
 /// A delimiter by the name that is stored with a batch.
 pub(super) fn stored_delimiter(language: Language, name: &str) -> String {
     let key = match name {
@@ -143,7 +166,16 @@ pub(super) fn stored_delimiter(language: Language, name: &str) -> String {
 fn column(language: Language, column: Column) -> String {
     let key = match column {
         Column::StaffNumber => "batches-number",
+        Column::Login => "batches-login",
         Column::Name => "batches-name",
+        Column::FamilyName => "batches-family-name",
+        Column::GivenName => "batches-given-name",
+        Column::FamilyKana => "batches-family-kana",
+        Column::GivenKana => "batches-given-kana",
+        Column::OrgUnit => "batches-org-unit",
+        Column::Post => "batches-post",
+        Column::Appointment => "batches-appointment",
+        Column::Deleted => "batches-deleted",
         Column::Kana => "batches-kana",
         Column::Department => "batches-department",
         Column::DepartmentCode => "batches-department-code",
@@ -172,6 +204,12 @@ pub(super) fn row_why(language: Language, problem: RowProblem) -> String {
         RowProblem::Date => "batches-why-date",
         RowProblem::YesNo => "batches-why-yes-no",
         RowProblem::CellCount => "batches-why-cell-count",
+        RowProblem::SpreadsheetError => "batches-why-spreadsheet-error",
+        RowProblem::Post => "batches-why-post",
+        RowProblem::NoMainPost => "batches-why-no-main-post",
+        RowProblem::PostsDisagree => "batches-why-posts-disagree",
+        RowProblem::OtherPost => "batches-why-other-post",
+        RowProblem::LeaverUnknown => "batches-why-leaver-unknown",
     };
     language.say(key, &[])
 }
@@ -189,6 +227,12 @@ pub(super) fn row_cure(language: Language, problem: RowProblem) -> String {
         RowProblem::Date => "batches-do-date",
         RowProblem::YesNo => "batches-do-yes-no",
         RowProblem::CellCount => "batches-do-cell-count",
+        RowProblem::SpreadsheetError => "batches-do-spreadsheet-error",
+        RowProblem::Post => "batches-do-post",
+        RowProblem::NoMainPost => "batches-do-no-main-post",
+        RowProblem::PostsDisagree => "batches-do-posts-disagree",
+        RowProblem::OtherPost => "batches-do-other-post",
+        RowProblem::LeaverUnknown => "batches-do-leaver-unknown",
     };
     language.say(key, &[])
 }

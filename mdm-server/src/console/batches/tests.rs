@@ -1,8 +1,12 @@
 use axum::http::StatusCode;
 use encoding_rs::SHIFT_JIS;
 use jiff::SignedDuration;
+use mdm_core::account::SourceName;
 use mdm_core::audit::{Actor, Happening};
+use mdm_core::batch::{Mode, PlanKind};
+use mdm_core::license::Pool;
 use mdm_core::operator::Role;
+use mdm_core::plan::{Plan, PlanInput, plan};
 
 use crate::console::Console;
 use crate::console::browser::{Answer, Browser};
@@ -132,7 +136,7 @@ async fn a_file_that_cannot_be_read_comes_back_on_the_form() {
         (&b""[..], "ファイルが空です"),
         ("職員番号,氏名,所属\n001,髙橋,\"総務課\n".as_bytes(), "2行目・3列目: 引用符"),
         ("職員番号,氏名\n001,髙橋\n".as_bytes(), "所属の列がありません"),
-        (b"PK\x03\x04", "Excelブック(.xlsx)またはZIPファイルのようです"),
+        (b"PK\x03\x04", "Excelブックが壊れているか、途中で切れています"),
         (b"\x81\x81,\xFF\xFF\n", "として読み取れません"),
     ] {
         let answer = bench.upload(file).await;
@@ -178,4 +182,70 @@ async fn who_may_not_manage_sees_the_plan_and_cannot_apply_it() {
         assert_eq!(browser.post(&format!("{plan}/apply"), &[]).await.status, StatusCode::FORBIDDEN);
     }
     assert_eq!(bench.applied().await, 0);
+}
+
+/// Every file that is not read or has rows that are not accepted, with what is said of it in both languages.
+#[test]
+fn what_is_said_of_each_bad_file_is_in_both_languages_and_says_what_to_do() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("core/tests/fixtures");
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".txt"))
+        .collect();
+    names.sort();
+    let said: Vec<String> =
+        names.iter().map(|name| said_of(name, &std::fs::read(folder.join(name)).unwrap())).collect();
+    let said = said.concat();
+    let known = std::fs::read_to_string(folder.join("messages.txt")).unwrap_or_default();
+    if std::env::var_os("MESSAGES_UPDATE").is_some() {
+        std::fs::write(folder.join("messages.txt"), &said).unwrap();
+    } else {
+        assert_eq!(said, known, "look at the difference, then run with MESSAGES_UPDATE=1");
+    }
+}
+
+fn said_of(name: &str, bytes: &[u8]) -> String {
+    use super::reasons;
+    use crate::console::words::Language;
+    use mdm_core::sheet::{Declared, read};
+
+    let languages = [Language::Japanese, Language::English];
+    let mut said = format!("{name}\n");
+    match read(bytes, &Declared::default()) {
+        Err(error) => languages.iter().for_each(|language| {
+            said += &format!("  {}\n", reasons::file(*language, &error));
+        }),
+        Ok(sheet) => {
+            for item in planned(&sheet).items {
+                let PlanKind::Rejected(rejections) = item.kind else { continue };
+                let row = item.row.unwrap();
+                for (language, one) in
+                    rejections.iter().flat_map(|one| languages.map(|language| (language, one)))
+                {
+                    let (why, cure) =
+                        (reasons::row_why(language, one.problem), reasons::row_cure(language, one.problem));
+                    said += &format!("  {row} {}: {why} {cure}\n", one.column);
+                }
+            }
+        }
+    }
+    said + "\n"
+}
+
+/// What a sheet would do where nobody is known.
+fn planned(sheet: &mdm_core::sheet::Sheet) -> Plan {
+    let input = PlanInput {
+        source: SourceName::new("知事部局").unwrap(),
+        mode: Mode::Roster,
+        sheet,
+        accounts: &[],
+        roster_version: 0,
+        pool: &Pool { size: 0, reserved: 0, assigned: 0 },
+        actor: Actor::Server,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
+    plan(&input, &mut rand::rngs::OsRng)
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use mdm_core::account::SourceName;
 use mdm_core::batch::Mode;
-use mdm_core::sheet::Encoding;
+use mdm_core::sheet::{Declared, Encoding, MAX_PADDING};
 use serde::Deserialize;
 
 use super::{failed, reasons};
@@ -29,6 +29,7 @@ struct Filled {
     source: String,
     mode: Option<Mode>,
     encoding: Option<Encoding>,
+    pad: String,
 }
 
 /// What is wrong with it, beside the field.
@@ -37,6 +38,7 @@ struct Problems {
     source: Option<String>,
     mode: Option<String>,
     file: Option<String>,
+    pad: Option<String>,
 }
 
 /// An encoding to choose.
@@ -82,6 +84,8 @@ async fn show(
 pub(in crate::console) struct NewQuery {
     #[serde(default)]
     source: String,
+    #[serde(default)]
+    pad: String,
 }
 
 /// The form.
@@ -90,8 +94,16 @@ pub(in crate::console) async fn form(
     State(console): State<Console>,
     Query(query): Query<NewQuery>,
 ) -> Result<Response, Failure> {
-    let filled = Filled { source: query.source, ..Filled::default() };
+    let filled = Filled { source: query.source, pad: query.pad, ..Filled::default() };
     show(&viewer, &console, StatusCode::OK, filled, Problems::default()).await
+}
+
+/// The length that staff numbers are padded to; nothing typed is none.
+fn padding(typed: &str) -> Result<Option<u8>, ()> {
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    typed.parse().ok().filter(|width| (1..=MAX_PADDING).contains(width)).map(Some).ok_or(())
 }
 
 /// Makes a plan of the file.
@@ -109,22 +121,27 @@ pub(in crate::console) async fn upload(
             _ => None,
         },
         encoding: uploaded.field("encoding").parse().ok(),
+        pad: uploaded.field("pad").trim().to_owned(),
     };
     // A browser sends the field without a name when nothing was chosen; an empty file has one.
     let no_file = uploaded.file_name.as_deref().is_none_or(str::is_empty);
+    let pad = padding(&filled.pad);
     let (source, mode) = match (SourceName::new(&filled.source), filled.mode) {
-        (Ok(source), Some(mode)) if !no_file => (source, mode),
+        (Ok(source), Some(mode)) if !no_file && pad.is_ok() => (source, mode),
         (source, mode) => {
             let say = |is_wrong: bool, key: &str| is_wrong.then(|| language.say(key, &[]));
             let problems = Problems {
                 source: say(source.is_err(), "batches-source-wrong"),
                 mode: say(mode.is_none(), "batches-mode-missing"),
                 file: say(no_file, "batches-file-missing"),
+                pad: say(pad.is_err(), "batches-pad-wrong"),
             };
             return show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await;
         }
     };
-    let upload = Upload { source, mode, encoding: filled.encoding, file_name: uploaded.file_name };
+    let pad_numbers_to = pad.unwrap_or_default();
+    let declared = Declared { encoding: filled.encoding, pad_numbers_to, ..Declared::default() };
+    let upload = Upload { source, mode, declared, file_name: uploaded.file_name };
     match batches::upload(&console.service, uploaded.file, upload, viewer.actor()).await {
         Ok(batch) => {
             viewer.notify(

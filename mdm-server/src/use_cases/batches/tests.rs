@@ -10,7 +10,12 @@ use crate::use_cases::licenses;
 
 async fn upload(world: &World, csv: &str) -> Batch {
     let source = SourceName::new("知事部局").unwrap();
-    let upload = Upload { source, mode: Mode::Roster, encoding: None, file_name: None };
+    let upload = Upload {
+        source,
+        mode: Mode::Roster,
+        declared: mdm_core::sheet::Declared::default(),
+        file_name: None,
+    };
     super::upload(&world.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap()
 }
 

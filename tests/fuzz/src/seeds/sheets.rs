@@ -3,6 +3,14 @@
 use encoding_rs::SHIFT_JIS;
 
 use super::Seeds;
+use crate::sheets::PARTS;
+
+/// A fixture of the reader's own tests, as a seed of this name.
+macro_rules! fixture {
+    ($path:literal, $name:literal) => {
+        ($name, include_bytes!(concat!("../../../../mdm-server/core/tests/fixtures/", $path)))
+    };
+}
 
 const FILE: &str = "職員番号,氏名,フリガナ,メール,所属,職名,利用希望\r\n\
     0012345,髙橋 太郎,タカハシ タロウ,taro@example.lg.jp,総務部 人事課,主事,○\r\n\
@@ -49,9 +57,39 @@ pub(super) fn add(seeds: &mut Seeds) {
         ("a-workbook", Declared::Nothing, b"PK\x03\x04\x14\x00\x06\x00".to_vec()),
         ("two-columns-of-one-kind", Declared::Nothing, "職員番号,氏名,氏名,所属\n1,a,b,c\n".into()),
     ];
+    let layouts: [(&str, &[u8]); 6] = [
+        fixture!("layouts/google-workspace.csv", "google-workspace"),
+        fixture!("layouts/microsoft-entra-with-version.csv", "microsoft-entra-with-version"),
+        fixture!("layouts/microsoft-entra-export.csv", "microsoft-entra-export"),
+        fixture!("layouts/cybozu-com.csv", "cybozu-com"),
+        fixture!("layouts/cybozu-com-headerless.csv", "cybozu-com-headerless"),
+        fixture!("layouts/garoon.csv", "garoon"),
+    ];
+    for (name, file) in layouts {
+        seeds.add("staff_sheet", name, [&[Declared::Nothing as u8], file].concat());
+    }
+    workbooks(seeds);
     for (name, declared, file) in files {
         seeds.add("staff_sheet", name, [&[declared as u8], file.as_slice()].concat());
     }
+}
+
+fn workbooks(seeds: &mut Seeds) {
+    let whole: [(&str, &[u8]); 4] = [
+        fixture!("libreoffice-7.4.7/staff.xlsx", "libreoffice"),
+        fixture!("workbook-bomb.xlsx", "bomb"),
+        fixture!("workbook-cut-off.xlsx", "cut-off"),
+        fixture!("workbook-hidden.xlsx", "hidden"),
+    ];
+    for (name, file) in whole {
+        seeds.add("workbook", name, [&[0], file].concat());
+    }
+    let names = ["relations", "related", "main", "styles", "strings", "sheet"];
+    for ((number, name), (_, part)) in (1_u8..).zip(names).zip(PARTS) {
+        seeds.add("workbook", name, [&[number], part.as_bytes()].concat());
+    }
+    let strings = b"<sst uniqueCount=\"18446744073709551615\"><si><t>_x0041_&#x42;&lt;</t></si></sst>";
+    seeds.add("workbook", "strings-that-claim-too-many", [&[5], strings.as_slice()].concat());
 }
 
 fn cp932_header() -> Vec<u8> {

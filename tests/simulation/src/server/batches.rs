@@ -8,7 +8,7 @@ use mdm_core::batch::{Mode, PlanItem, PlanKind};
 use mdm_core::change::{Key, Stored};
 use mdm_core::plan::{self, PlanInput};
 use mdm_core::seats::{self, Acting, Holdings, Rule};
-use mdm_core::sheet;
+use mdm_core::sheet::{self, Declared};
 use mdm_store::MAX_PAGE;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 
@@ -74,7 +74,7 @@ impl Server {
     }
 
     async fn upload(&self, file: &str) -> Result<BatchId, ServerError> {
-        let sheet = sheet::read(file.as_bytes(), None).map_err(rule)?;
+        let sheet = sheet::read(file.as_bytes(), &Declared::default()).map_err(rule)?;
         let roster = settle(self.sim.store.roster(&source()))?;
         let (accounts, pool) = (self.accounts()?, settle(self.sim.store.pool())?.value);
         let input = PlanInput {

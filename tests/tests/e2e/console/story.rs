@@ -127,7 +127,7 @@ fn the_file_becomes_accounts(admin: &Browser, world: &World) {
     admin.click("名簿を取り込む").unwrap();
     admin.fill("名簿区分", SOURCE).unwrap();
     admin.tick("全員の名簿").unwrap();
-    admin.attach("名簿ファイル(CSV)", &file).unwrap();
+    admin.attach("名簿ファイル(CSV・Excel)", &file).unwrap();
     admin.click("取り込んで確認へ進む").unwrap();
 
     admin.see("まだ適用していません").unwrap();

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use mdm_core::batch::LostZeros;
 use mdm_server::api::types::{AppliedView, BatchView, ItemView, KindWord, MAX_UPLOAD};
 use serde::Serialize;
 use serde_json::json;
@@ -16,15 +17,15 @@ use crate::output::{answer, fields, maybe_time, table, time, word};
 
 pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Failure> {
     match command {
-        Batch::Upload { file, source, mode, encoding } => {
-            let batch: BatchView = upload(client, file, source, *mode, encoding.as_deref())?;
-            answer(json, &batch, |batch| {
-                let id = batch.id;
-                format!(
-                    "{}\nNothing has changed yet. Look at it: mdmctl batch show {id}\nApply it: mdmctl batch apply {id}",
-                    counts(batch)
-                )
-            })
+        Batch::Upload { file, source, mode, encoding, delimiter, pad_numbers_to } => {
+            let padding = pad_numbers_to.map(|width| width.to_string());
+            let declared = [
+                ("encoding", encoding.as_deref()),
+                ("delimiter", delimiter.as_deref()),
+                ("pad_numbers_to", padding.as_deref()),
+            ];
+            let batch: BatchView = upload(client, file, source, *mode, &declared)?;
+            answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
         }
         Batch::Show { id, all: unchanged_too } => {
             let id = id.to_string();
@@ -52,7 +53,7 @@ fn upload(
     file: &Path,
     source: &str,
     mode: Mode,
-    encoding: Option<&str>,
+    declared: &[(&'static str, Option<&str>)],
 ) -> Result<BatchView, Failure> {
     let bytes = read_file(file)?;
     let mode = match mode {
@@ -61,7 +62,7 @@ fn upload(
     };
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut query = vec![("source", source), ("mode", mode), ("file_name", &name)];
-    query.extend(encoding.map(|encoding| ("encoding", encoding)));
+    query.extend(declared.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
     client.upload(&["batches"], &query, &bytes)
 }
 
@@ -83,6 +84,18 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = file.take(MAX_UPLOAD as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| failure::file(path, "read", &error))?;
     if bytes.len() > MAX_UPLOAD { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+}
+
+fn next_step(batch: &BatchView) -> String {
+    let id = batch.id;
+    let apply = match batch.lost_zeros {
+        Some(LostZeros { rows, length }) => format!(
+            "{rows} staff numbers lost their zeros in front, so it is not applied. Upload the file again with \
+             --pad-numbers-to {length}, or mend the file."
+        ),
+        None => format!("Apply it: mdmctl batch apply {id}"),
+    };
+    format!("Nothing has changed yet. Look at it: mdmctl batch show {id}\n{apply}")
 }
 
 fn counts(batch: &BatchView) -> String {
@@ -111,6 +124,12 @@ fn counts(batch: &BatchView) -> String {
     if !batch.unused_columns.is_empty() {
         said.push(("not used", batch.unused_columns.join(", ")));
     }
+    if batch.layout != "own" {
+        said.push(("layout", batch.layout.clone()));
+    }
+    if !batch.unused_sheets.is_empty() {
+        said.push(("sheets not read", batch.unused_sheets.join(", ")));
+    }
     if batch.private_use_total > 0 {
         let first: Vec<String> = batch
             .private_use
@@ -122,7 +141,7 @@ fn counts(batch: &BatchView) -> String {
     }
     if batch.normalised_rows.total > 0 {
         let total = batch.normalised_rows.total;
-        said.push(("full width", format!("{total} staff numbers were written in full-width characters")));
+        said.push(("normalised", format!("{total} staff numbers are kept otherwise than they were written")));
     }
     fields(&said)
 }
