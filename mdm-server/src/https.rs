@@ -28,8 +28,8 @@ pub(crate) async fn serve(
     handle: axum_server::Handle<SocketAddr>,
     patience: Duration,
 ) {
-    let app =
-        app.layer(RequestBodyTimeoutLayer::new(patience)).layer(axum::middleware::from_fn(last::say_so));
+    let say_so = axum::middleware::from_fn_with_state(patience, last::say_so);
+    let app = app.layer(RequestBodyTimeoutLayer::new(patience)).layer(say_so);
     let server = match axum_server::from_tcp(listener) {
         Ok(server) => server,
         Err(error) => return tracing::error!(%error, "HTTPS does not start"),

@@ -18,7 +18,7 @@ mod unlock;
 
 pub use live::LiveConnections;
 pub(crate) use notes::Receiving;
-pub(crate) use rates::{CALLS_PER_MINUTE, DeviceRate};
+pub(crate) use rates::{CALLS_PER_MINUTE, DeviceRate, REPORTS_PER_MINUTE};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

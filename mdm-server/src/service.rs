@@ -19,7 +19,7 @@ use crate::directory::{self, Directory};
 use crate::documents::{self, Contents};
 use crate::keyring::Keyring;
 use crate::quarantine::Standing;
-use crate::quic::{CALLS_PER_MINUTE, DeviceRate, LiveConnections, Receiving};
+use crate::quic::{CALLS_PER_MINUTE, DeviceRate, LiveConnections, REPORTS_PER_MINUTE, Receiving};
 use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::sign_in::SignIns;
@@ -60,6 +60,8 @@ pub struct Service {
     pub(crate) logins: DeviceRate,
     /// How often each device has called lately.
     pub(crate) calls: DeviceRate,
+    /// What devices report.
+    pub(crate) reports: DeviceRate,
     /// Acts that were refused lately.
     pub(crate) refusals: Refusals,
     /// Whether the server is in quarantine, and the epoch of commands.
@@ -99,6 +101,7 @@ impl Service {
             sign_ins: SignIns::default(),
             logins,
             calls: DeviceRate::new(CALLS_PER_MINUTE),
+            reports: DeviceRate::new(REPORTS_PER_MINUTE),
             refusals: Refusals::default(),
             standing: Standing::default(),
             changes,

@@ -45,6 +45,16 @@ fn is_uncured(error: &AgentError) -> bool {
     }
 }
 
+/// How long the server has said that it answers nothing.
+fn asked_to_wait(error: &AgentError) -> Option<Duration> {
+    match error {
+        AgentError::Exchange(ExchangeError::TooSoon(seconds)) => {
+            Some(Duration::from_secs((*seconds).into()).min(LONGEST_PAUSE_UNCURED))
+        }
+        _ => None,
+    }
+}
+
 impl Agent {
     /// Stays connected and obeys until the device is erased. Whoever wants it to stop drops the future, and then closes
     /// the agent.
@@ -83,10 +93,11 @@ impl Agent {
                 Err(error @ (AgentError::Missing(_) | AgentError::Tls(_))) => return Err(error),
                 Err(error) => {
                     tracing::info!(%error, "not connected");
-                    match is_uncured(&error) {
+                    let pause = match is_uncured(&error) {
                         true => backoff.failed_within(LONGEST_PAUSE_UNCURED, &mut rng()),
                         false => backoff.failed(&mut rng()),
-                    }
+                    };
+                    asked_to_wait(&error).map_or(pause, |wait| pause.max(wait))
                 }
             };
             if self.state() != State::Gone {

@@ -228,11 +228,11 @@ fn may_register_pin(device: &Device) -> bool {
 /// first unlock ends it.
 pub fn complete(
     mut device: Stored<Device>,
-    code: &CodeRecord,
+    code: Stored<CodeRecord>,
     now: Timestamp,
 ) -> Result<Changeset, RefusalReason> {
     let enrolment = device.value.enrolment;
-    if code.state != CodeState::Bound(enrolment) || !may_register_pin(&device.value) {
+    if code.value.state != CodeState::Bound(enrolment) || !may_register_pin(&device.value) {
         return Err(RefusalReason::CodeUsed);
     }
     let mut changes = Changeset::default();
@@ -247,5 +247,7 @@ pub fn complete(
     device.value.runs = Runs::default();
     device.value.pin_changes = device.value.pin_changes.wrapping_add(1);
     changes.update(device.version, Record::Device(device.value));
+    // Unchanged: whoever ends the code at this moment goes before or after, not beside.
+    changes.update(code.version, Record::Code(code.value));
     Ok(changes)
 }

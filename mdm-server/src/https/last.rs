@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONNECTION, EXPECT};
 use axum::middleware::Next;
@@ -24,15 +24,17 @@ use tokio::time::timeout;
 
 /// Most bytes that are read and thrown away after an early answer: a document of the usual largest size.
 const REST: usize = 256 * 1024 * 1024;
-/// For how long.
+/// For how long, if it keeps coming.
 const REST_WITHIN: Duration = Duration::from_secs(60);
 
-/// Answers with `Connection: close` if the request has not been read to its end by then.
-pub(super) async fn say_so(request: Request, next: Next) -> Response {
+/// Answers with `Connection: close` if the request has not been read to its end by then. Each further part of the rest has
+/// `patience` to come.
+pub(super) async fn say_so(State(patience): State<Duration>, request: Request, next: Next) -> Response {
     let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
-    // Who waits to be asked for the body (RFC 9110, section 10.1.1) has sent none of it before it is polled.
+    // Who waits to be asked for the body (RFC 9110, section 10.1.1) sends none of it before it is polled.
     let is_coming = !request.headers().contains_key(EXPECT);
-    let watched = request.map(|body| Body::new(Watched { body, is_read: is_read.clone(), is_coming }));
+    let watched =
+        request.map(|body| Body::new(Watched { body, is_read: is_read.clone(), is_coming, patience }));
     let mut response = next.run(watched).await;
     if !is_read.load(Ordering::Relaxed) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -45,6 +47,7 @@ struct Watched {
     body: Body,
     is_read: Arc<AtomicBool>,
     is_coming: bool,
+    patience: Duration,
 }
 
 impl HttpBody for Watched {
@@ -79,17 +82,17 @@ impl Drop for Watched {
         }
         // Without a runtime the server is gone, and its connections with it.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(throw_away(std::mem::take(&mut self.body)));
+            runtime.spawn(throw_away(std::mem::take(&mut self.body), self.patience));
         }
     }
 }
 
 /// Reads a body to its end, or as far as it goes.
-async fn throw_away(body: Body) {
+async fn throw_away(body: Body, patience: Duration) {
     let mut body = body.into_data_stream();
     let mut left = REST;
     let reading = async {
-        while let Some(Ok(bytes)) = body.next().await {
+        while let Ok(Some(Ok(bytes))) = timeout(patience, body.next()).await {
             match left.checked_sub(bytes.len()) {
                 Some(rest) => left = rest,
                 None => return,
@@ -117,7 +120,14 @@ mod tests {
             counted.fetch_add(part.len(), Ordering::Relaxed);
             Ok::<_, std::convert::Infallible>(part.clone())
         });
-        throw_away(Body::from_stream(parts)).await;
+        throw_away(Body::from_stream(parts), REST_WITHIN).await;
         assert_eq!(sent.load(Ordering::Relaxed), REST + 1024 * 1024);
+    }
+
+    #[tokio::test]
+    async fn who_stalls_is_waited_for_no_longer_than_for_any_part() {
+        let parts = stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b"x")) });
+        let stalled = Body::from_stream(parts.chain(stream::pending()));
+        timeout(REST_WITHIN / 2, throw_away(stalled, Duration::from_millis(1))).await.unwrap();
     }
 }

@@ -116,8 +116,11 @@ pub async fn load(service: &Service, path: &Path, nothing_since: bool) -> Result
     for enrolment in &replay.blocked {
         block_again(service, *enrolment, Actor::Server, &mut again).await?;
     }
-    for (operator, fate) in &replay.operators {
-        again.operators += usize::from(suffer_again(service, *operator, *fate).await?);
+    // Once: what this journal takes from operators an owner may have given back since.
+    if quarantine.known_until < until {
+        for (operator, fate) in &replay.operators {
+            again.operators += usize::from(suffer_again(service, *operator, *fate).await?);
+        }
     }
     void_old_pins(service, &replay.pins, quarantine.records_as_of, &mut again).await?;
     unpublish_again(service, &replay, &mut again).await?;

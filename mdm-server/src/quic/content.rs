@@ -75,22 +75,36 @@ pub(super) async fn document(
     };
     let (contents, content) = (service.contents.clone(), document.content);
     let opened = blocking(move || contents.open(content.id, content.size)).await?;
-    let mut reader = opened.map_err(UseCaseError::from)?;
-    let (id, begun_at) = (request.id, request.offset);
+    let reader = opened.map_err(UseCaseError::from)?;
+    let DocumentRequest { id, offset, .. } = request;
     let mut outgoing = Outgoing::new(service, caller, exchange, While::Readable(request));
-    let mut offset = begun_at;
+    let mut sent = 0;
+    let outcome = match hand_over(&mut outgoing, reader, (offset, &mut sent)).await {
+        Ok(()) => outgoing.deliver().await,
+        Err(error) => Err(error),
+    };
+    // However it ended.
+    tracing::debug!(enrolment = %caller.enrolment, document = %id, offset, sent, "contents were sent");
+    outcome
+}
+
+/// All from `first` on; `sent` counts the bytes of contents that were handed to the connection.
+async fn hand_over(
+    outgoing: &mut Outgoing<'_>,
+    mut reader: ContentReader,
+    (first, sent): (u64, &mut u64),
+) -> Result<(), ExchangeError> {
     loop {
+        let offset = first + *sent;
         let (read, bytes) = part(reader, offset).await?;
         reader = read;
         let length = bytes.len() as u64;
         outgoing.send(&DocumentChunk { offset, bytes }).await?;
-        offset += length;
-        if offset >= reader.size() {
-            break;
+        *sent += length;
+        if offset + length >= reader.size() {
+            return Ok(());
         }
     }
-    tracing::debug!(enrolment = %caller.enrolment, document = %id, begun_at, offset, "contents were sent");
-    outgoing.deliver().await
 }
 
 pub(super) async fn part(

@@ -120,14 +120,14 @@ async fn deliver(service: &Service, caller: &Caller, command: Vec<u8>) {
 }
 
 /// In the enrolment's turn, as whatever a device can have written: a flood of these does not get before a wipe. Each is a commit,
-/// so that they are counted as hellos are.
+/// so that they are counted.
 async fn note_applied(
     service: &Service,
     caller: &Caller,
     applied: CommandResult,
 ) -> Result<(), ExchangeError> {
     let _held = caller.turn(service).await?;
-    service.calls.admit(caller.enrolment)?;
+    service.reports.admit(caller.enrolment)?;
     retry_on_conflict(|| async {
         if let Some(device) = service.store.device(caller.enrolment).await?
             && device.value.wipe().is_none()
@@ -142,7 +142,7 @@ async fn note_applied(
 
 async fn note_pins(service: &Service, caller: &Caller, taken: PinsTaken) -> Result<(), ExchangeError> {
     let _held = caller.turn(service).await?;
-    service.calls.admit(caller.enrolment)?;
+    service.reports.admit(caller.enrolment)?;
     retry_on_conflict(|| async {
         if let Some(device) = service.store.device(caller.enrolment).await?
             && device.value.wipe().is_none()

@@ -183,14 +183,14 @@ async fn register_pin(
         service.keyring.opaque.registration_response(&request.request, &credential).map_err(malformed)?;
     // Wiped or ended since it was granted: no help any more, though nothing could be made of this one.
     let (device, code) = load_bound(service, index, enrolment).await?;
-    enrol::complete(device, &code, service.clock.now())?;
+    enrol::complete(device, code, service.clock.now())?;
     exchange.send(&PinResponse { response }).await?;
     let upload: PinUpload = exchange.receive().await?;
     let record = record_from_upload(&upload.upload).map_err(malformed)?;
 
     let held = service.lock(enrolment).await;
     let (device, code) = load_bound(service, index, enrolment).await?;
-    enrol::complete(device, &code, service.clock.now())?;
+    enrol::complete(device, code, service.clock.now())?;
     let attempts = service.config.devices.unlock_attempts;
     service.unlock_records.put(enrolment, credential, record, attempts).await?;
     let completed = retry_on_conflict(|| async {
@@ -199,7 +199,7 @@ async fn register_pin(
             Err(ExchangeError::Server(error)) => return Err(error),
             Err(_) => return Ok(Err(RefusalReason::CodeUsed)),
         };
-        match enrol::complete(device, &code, service.clock.now()) {
+        match enrol::complete(device, code, service.clock.now()) {
             Ok(changes) => service.commit(changes).await.map(|_| Ok(())).map_err(UseCaseError::from),
             Err(reason) => Ok(Err(reason)),
         }
@@ -214,7 +214,7 @@ async fn load_bound(
     service: &Service,
     index: mdm_core::code::CodeIndex,
     enrolment: EnrolmentId,
-) -> Result<(Stored<Device>, CodeRecord), ExchangeError> {
+) -> Result<(Stored<Device>, Stored<CodeRecord>), ExchangeError> {
     let device = service.store.device(enrolment).await?.ok_or(RefusalReason::DeviceUnknown)?;
-    Ok((device, load_code(service, index).await?.value))
+    Ok((device, load_code(service, index).await?))
 }

@@ -12,9 +12,12 @@ use super::exchange::ExchangeError;
 /// Devices whose count is kept; beyond, those that are full again are forgotten.
 const REMEMBERED: usize = 20_000;
 
-/// Hellos, and answers to commands and to new pins, of one device in a minute. A phone on a network that breaks after every
-/// hello makes a few in a second, for as long as that lasts; on any other it makes one in some minutes.
+/// Hellos of one device in a minute. A phone makes one in some minutes, and on a network that breaks after every hello a few in
+/// the first seconds, then one in fifteen.
 pub(crate) const CALLS_PER_MINUTE: u32 = 60;
+/// What a device reports in a minute without being asked for more than that: commands applied, new pins taken. Counted apart,
+/// so that who has a device's key and never says hello does not keep its phone from calling.
+pub(crate) const REPORTS_PER_MINUTE: u32 = 30;
 
 /// The counters of one kind of act, in memory: a restart begins them anew.
 pub(crate) struct DeviceRate(DefaultKeyedRateLimiter<EnrolmentId>);

@@ -2,6 +2,7 @@
 //! installed or named.
 
 use std::io::{Write as _, stdout};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -60,7 +61,10 @@ fn docs() -> Result<()> {
 
 /// All of them, also after one has failed: who has waited that long is told everything.
 fn tests() -> Result<()> {
-    Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast"]).run()
+    // End to end they wait for phones, disks and pauses more than they work.
+    let threads = thread::available_parallelism()?.get() + 1;
+    let tests = Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    tests.env("RUST_TEST_THREADS", &threads.to_string()).run()
 }
 
 /// Minutes and seconds, as on a stopwatch.

@@ -145,11 +145,13 @@ fn an_enrolment_completes_only_while_its_code_is_bound_to_it() {
     let mut bound = code(&account());
     let enrolling = device(&account(), public_key(), DeviceState::Enrolling);
     bound.state = CodeState::Bound(enrolling.enrolment);
-    let changes = complete(stored(enrolling.clone()), &bound, noon()).unwrap();
+    let changes = complete(stored(enrolling.clone()), stored(bound.clone()), noon()).unwrap();
     assert_eq!(written_device(&changes).state, DeviceState::Live);
+    // The code is written as well: its end at this moment is a conflict.
+    assert!(changes.writes.iter().any(|write| write.record == Some(Record::Code(bound.clone()))));
 
     bound.end(CodeState::Replaced);
-    assert_eq!(complete(stored(enrolling), &bound, noon()).err(), Some(RefusalReason::CodeUsed));
+    assert_eq!(complete(stored(enrolling), stored(bound), noon()).err(), Some(RefusalReason::CodeUsed));
 }
 
 #[test]
@@ -157,7 +159,10 @@ fn a_blocked_or_opened_device_cannot_register_a_pin_by_its_code() {
     let mut bound = code(&account());
     let blocked = device(&account(), public_key(), DeviceState::Blocked);
     bound.state = CodeState::Bound(blocked.enrolment);
-    assert_eq!(complete(stored(blocked.clone()), &bound, noon()).err(), Some(RefusalReason::CodeUsed));
+    assert_eq!(
+        complete(stored(blocked.clone()), stored(bound.clone()), noon()).err(),
+        Some(RefusalReason::CodeUsed)
+    );
     let opened = Device { state: DeviceState::Live, last_unlock: Some(noon()), ..blocked };
-    assert_eq!(complete(stored(opened), &bound, noon()).err(), Some(RefusalReason::CodeUsed));
+    assert_eq!(complete(stored(opened), stored(bound), noon()).err(), Some(RefusalReason::CodeUsed));
 }

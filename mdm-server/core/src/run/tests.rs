@@ -93,7 +93,7 @@ fn an_enrolment_that_is_begun_again_in_one_process_goes_on_in_its_line() {
     );
 
     // It is completed: the same process is the first of a new line, and the next one follows.
-    let completed = enrol::complete(stored(broken_off), &bound, noon()).unwrap();
+    let completed = enrol::complete(stored(broken_off), stored(bound), noon()).unwrap();
     let line = written_device(&completed).runs.follow(run(2, Some(1)), 1).unwrap();
     assert!(line.follow(run(3, Some(2)), 1).is_ok());
     assert_eq!(line.follow(run(3, None), 1), Err(Forked), "the control");

@@ -19,6 +19,8 @@ use crate::failure::{self, Failure};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Until a server that has not asked for the body is sent it all the same.
+const ASKED_FOR_BODY: Duration = Duration::from_secs(20);
 /// Longest wait for the beginning of an answer: a large batch takes its time.
 const ANSWER: Duration = Duration::from_secs(600);
 /// Most bytes of an answer.
@@ -170,6 +172,7 @@ fn agent(ca: &Path) -> Result<Agent, Failure> {
         .max_redirects(0)
         .proxy(None)
         .timeout_connect(Some(CONNECT))
+        .timeout_await_100(Some(ASKED_FOR_BODY))
         .timeout_recv_response(Some(ANSWER))
         .build();
     Ok(config.into())

@@ -145,14 +145,14 @@ async fn register_pin(
         keyring().opaque.registration_response(&request.request, &credential).map_err(malformed)?;
     // Wiped or ended since it was granted: no help any more, though nothing could be made of this one.
     let (device, code) = load_bound(server, index, enrolment).await?;
-    enrol::complete(device, &code, server.now())?;
+    enrol::complete(device, code, server.now())?;
     server.answer(enrolment, exchange, &PinResponse { response })?;
     let upload: PinUpload = exchange.receive().await?;
     let record = record_from_upload(&upload.upload).map_err(malformed)?;
 
     let held = server.lock(enrolment).await;
     let (device, code) = load_bound(server, index, enrolment).await?;
-    enrol::complete(device, &code, server.now())?;
+    enrol::complete(device, code, server.now())?;
     let limit = match server.sim.has(Fault::LimitNotKept) {
         true => server.sim.settings.attempts.saturating_mul(3),
         false => server.sim.settings.attempts,
@@ -163,7 +163,7 @@ async fn register_pin(
     server
         .retry_on_conflict(async || {
             let (device, code) = load_bound(server, index, enrolment).await?;
-            server.commit(enrol::complete(device, &code, server.now())?).await?;
+            server.commit(enrol::complete(device, code, server.now())?).await?;
             Ok(())
         })
         .await?;
@@ -176,7 +176,7 @@ async fn load_bound(
     server: &Server,
     index: CodeIndex,
     enrolment: EnrolmentId,
-) -> Result<(Stored<Device>, CodeRecord), ServerError> {
+) -> Result<(Stored<Device>, Stored<CodeRecord>), ServerError> {
     let device = server.load(enrolment).await?;
-    Ok((device, load_code(server, index)?.value))
+    Ok((device, load_code(server, index)?))
 }

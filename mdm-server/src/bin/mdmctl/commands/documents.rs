@@ -29,7 +29,12 @@ pub(super) fn run(client: &Client, command: &Documents, json: bool) -> Result<()
 
 fn send(client: &Client, publish: &Publish) -> Result<DocumentView, Failure> {
     let file = File::open(&publish.file).map_err(|error| failure::file(&publish.file, "read", &error))?;
-    let size = file.metadata().map_err(|error| failure::file(&publish.file, "read", &error))?.len();
+    let about = file.metadata().map_err(|error| failure::file(&publish.file, "read", &error))?;
+    if !about.is_file() {
+        let file = publish.file.display();
+        return Err(Failure::Usage(format!("{file} is no file whose size is known: save it as one first")));
+    }
+    let size = about.len();
     let request = DocumentRequest {
         title: publish.title.clone().unwrap_or_else(|| stem(&publish.file)),
         folder: publish.folder.clone(),
