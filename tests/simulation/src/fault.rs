@@ -36,8 +36,6 @@ pub enum Fault {
     ClosedWithoutWipe,
     /// Of the journal that is handed out an entry is missing.
     JournalEntryLost,
-    /// The server commits a wipe while others answer the same device.
-    WipeOutOfTurn,
     /// The server lets more attempts be made than the limit.
     LimitNotKept,
     /// The phone writes its state over the old one instead of beside it.
@@ -50,7 +48,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every mistake.
-    pub const PLANTED: [Self; 20] = [
+    pub const PLANTED: [Self; 19] = [
         Self::ReceiptBeforeErase,
         Self::OfflineSlotKeptAtBlock,
         Self::AttemptNotCharged,
@@ -66,7 +64,6 @@ impl Fault {
         Self::BlockNotNoted,
         Self::ClosedWithoutWipe,
         Self::JournalEntryLost,
-        Self::WipeOutOfTurn,
         Self::LimitNotKept,
         Self::StateInPlace,
         Self::SlotNotSynced,

@@ -179,7 +179,8 @@ fn answers(seeds: &mut Seeds) {
     fields.extend(more.as_object().expect("so is the rest of it").clone());
     let batch = json!({
         "id": ID, "source": "知事部局", "mode": "roster", "state": "planned", "applied_at": null, "uploaded_at": TIME,
-        "sha256": "00", "encoding": "cp932", "delimiter": "comma", "unused_columns": ["備考"], "private_use_total": 1,
+        "sha256": "00", "encoding": "cp932", "delimiter": "comma", "layout": "own",
+        "unused_columns": ["備考"], "private_use_total": 1,
         "private_use": [{"row": 2, "column": "氏名", "code": "U+E000"}], "normalised_rows": {"first": [2], "total": 1},
         "summary": {"rows": 1, "join": 1, "moved": 0, "change": 0, "returned": 0, "leave": 0, "unchanged": 0,
             "rejected": 0, "leavers_held_back": false, "seats_wished": 1, "seats_freed": 0, "seats_free": 5},

@@ -77,10 +77,7 @@ impl Server {
 
     /// 遠隔消去: tombstone and command in one commit, then the page destroyed, then 鍵破棄済 noted.
     pub(crate) async fn wipe(&self, enrolment: EnrolmentId) -> Result<(), ServerError> {
-        let _held = match self.sim.has(Fault::WipeOutOfTurn) {
-            true => None,
-            false => Some(self.lock_for_wipe(enrolment).await),
-        };
+        let _held = self.lock_for_wipe(enrolment).await;
         if self.sim.has(Fault::SealBeforeCommit) {
             self.destroy_record(enrolment).await?;
         }
