@@ -50,14 +50,13 @@ pub enum ApplyError {
     },
     /// Numbers lost their zeros, and the uploader has not said what to do.
     #[error(
-        "{rows} staff numbers lost their zeros in front: upload the file again with numbers padded to {length} digits, or \
-         mend the file"
+        "{rows} staff numbers lost their zeros in front: {cure}", cure = zeros_cure(*length)
     )]
     LostZeros {
         /// Rows.
         rows: u32,
-        /// The usual length.
-        length: u8,
+        /// The length to pad to, if that helps.
+        length: Option<u8>,
     },
     /// It is in force already.
     #[error("the batch was applied at {0} already")]
@@ -134,6 +133,15 @@ pub fn apply(
     changes.update(roster.version, Record::Roster(next));
     changes.extend(lines);
     Ok(Applied { changes, block, seats_given: given, seats_freed: freed, seats_kept, waiting })
+}
+
+fn zeros_cure(length: Option<u8>) -> String {
+    match length {
+        Some(length) => {
+            format!("upload the file again with numbers padded to {length} digits, or mend the file")
+        }
+        None => "mend the file".to_owned(),
+    }
 }
 
 fn may_apply(batch: &Batch, roster: &Roster) -> Result<(), ApplyError> {

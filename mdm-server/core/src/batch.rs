@@ -223,8 +223,9 @@ fn own_layout() -> String {
 pub struct LostZeros {
     /// Rows whose number would be a known one.
     pub rows: u32,
-    /// The length of the known numbers: to be padded to, if all are to be.
-    pub length: u8,
+    /// The length of those known numbers, to pad to. `None` if that would not put them right.
+    #[serde(default)]
+    pub length: Option<u8>,
 }
 
 /// A part of a plan that fits a stored value.

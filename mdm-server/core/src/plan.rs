@@ -53,6 +53,12 @@ pub struct Plan {
 
 /// Compares a file with the accounts of its source. The same input and the same random numbers give the same plan.
 pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
+    let as_written = compare::as_written(input);
+    let input = &PlanInput {
+        sheet: as_written.as_ref().unwrap_or(input.sheet),
+        source: input.source.clone(),
+        ..*input
+    };
     let id = BatchId::make(input.now, rng);
     let items = compare::compare(input, rng);
     let summary = summary(input, &items);
@@ -70,8 +76,8 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         unused_sheets: unused_sheets(sheet),
         lost_zeros: compare::lost_zeros(input, &items),
         unused_columns: sheet.unused_columns.clone(),
-        private_use: sheet.private_use.iter().take(LISTED).cloned().collect(),
-        private_use_total: count(sheet.private_use.len()),
+        private_use: sheet.private_use.clone(),
+        private_use_total: count(sheet.private_use_total),
         normalised_rows: sheet.normalised.iter().take(LISTED).copied().collect(),
         normalised_total: count(sheet.normalised.len()),
         roster_version: input.roster_version,

@@ -78,10 +78,12 @@ pub struct Sheet {
     pub unused_columns: Vec<String>,
     /// Rows that are not empty, in order.
     pub rows: Vec<Row>,
-    /// 外字 in used columns: kept, and listed here.
+    /// 外字 in used columns: kept, and the first [`LISTED`](crate::batch::LISTED) listed here.
     pub private_use: Vec<PrivateUse>,
-    /// Rows whose staff number is kept otherwise than it was written: in half-width letters and digits, without the
-    /// domain of a login name, or with zeros put back.
+    /// How many there are.
+    pub private_use_total: usize,
+    /// Rows whose staff number is kept otherwise than it was written, in half-width letters and digits or with zeros
+    /// put back, and rows whose login name stands for it.
     pub normalised: Vec<u32>,
     /// The staff number column's header, for problems that show when rows are compared.
     pub staff_number_header: String,
@@ -98,6 +100,8 @@ pub struct Row {
     pub number: u32,
     /// Whom it is about. `None` if that cannot be told for sure: then nobody can be said to be absent from the file.
     pub staff_number: Option<StaffNumber>,
+    /// The same without the zeros that were put back, if any were.
+    pub unpadded: Option<StaffNumber>,
     /// What it says, or all that is wrong with it.
     pub person: Result<Person, Vec<Rejection>>,
 }
@@ -156,6 +160,7 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
         unused_columns: columns.unused().to_vec(),
         rows,
         private_use: notes.private_use,
+        private_use_total: notes.private_use_total,
         normalised: notes.normalised,
         staff_number_header: header(Column::StaffNumber),
         name_header: header(name),

@@ -57,7 +57,7 @@ batches-leavers-planned = Devices of leavers that will be blocked: { $devices }.
 batches-leavers-no-devices = No leaver has a device in use.
 batches-promise = Only the data inside this app is erased. Photos, contacts and other personal data are not touched.
 batches-held-back = Nobody leaves for now
-batches-held-back-about = The staff number of at least one row cannot be read, so nobody can be said to be absent. Correct the rejected rows and upload the file again.
+batches-held-back-about = The staff number of at least one row cannot be read, so nobody can be said to be absent, and rows that say somebody leaves wait as well. Correct the rejected rows and upload the file again.
 
 batches-seats = Licenses and devices
 batches-seats-asked = New wishes
@@ -198,6 +198,7 @@ batches-pad-hint = For files in which a spreadsheet removed the zeros in front. 
 batches-pad-wrong = Type a length from 1 to 20.
 batches-zeros = Staff numbers lost their zeros in front
 batches-zeros-about = Rows whose number is a known one but for zeros in front: { $rows }. The plan cannot be applied so. Upload the file again with numbers padded to { $length } digits, or mend the file.
+batches-zeros-mend = Rows whose number is a known one but for zeros in front: { $rows }. The plan cannot be applied so. Nobody was changed. Write the known numbers in the file; whoever has left needs a row of their own with 退職 as the kind of appointment.
 batches-login = Login name
 batches-family-name = Family name
 batches-given-name = Given name

@@ -70,3 +70,4 @@ refusals-not-quarantined = The server is not in quarantine. Nothing was changed.
 refusals-journal-too-old = The journal ends before what a device has seen. The quarantine goes on. Load a newer journal, or confirm on the page “Quarantine” which devices were wiped.
 refusals-nobody-heard = The journal ends before any phone has called. The quarantine goes on. Wait until phones have called and load it again, or confirm on the page “Quarantine” what was ordered since then.
 refusals-plan-zeros = Staff numbers lost their zeros in front: { $rows }. Nothing was applied to the roster. Upload the file again with numbers padded to { $length } digits, or mend the file.
+refusals-plan-zeros-mend = Staff numbers differ from known ones by zeros in front: { $rows }. Nothing was applied to the roster. Write the known numbers in the file and upload it again.

@@ -57,7 +57,7 @@ batches-leavers-planned = 退職等の人の端末{ $devices }台の利用を停
 batches-leavers-no-devices = 退職等の人が使っている端末はありません。
 batches-promise = 消去されるのはこのアプリの中のデータだけです。写真や連絡先など、個人のデータには触れません。
 batches-held-back = 退職等の判定を止めています
-batches-held-back-about = 職員番号を読み取れない行があります。その人が名簿にいないとは言い切れないため、誰も退職等にしません。却下の行を直して取り込み直すと、判定できます。
+batches-held-back-about = 職員番号を読み取れない行があります。その人が名簿にいないとは言い切れないため、誰も退職等にしません。退職等と書かれた行の人も同じです。却下の行を直して取り込み直すと、判定できます。
 
 batches-seats = ライセンスと端末
 batches-seats-asked = 新たな利用希望
@@ -198,6 +198,7 @@ batches-pad-hint = 表計算ソフトが先頭の0を消したときに入力し
 batches-pad-wrong = 桁数を1から20までの数字で入力してください。
 batches-zeros = 職員番号の先頭の0が消えています
 batches-zeros-about = { $rows }行の職員番号が、先頭の0を除いて登録済みの番号と同じです。このままでは適用できません。{ $length }桁まで0を補って取り込み直すか、ファイルを直してください。
+batches-zeros-mend = { $rows }行の職員番号が、先頭の0を除いて登録済みの番号と同じです。このままでは適用できません。何も変更していません。登録済みの番号どおりに直し、退職等の人は発令区分に「退職」と書いた行を加えてください。
 batches-login = ログイン名
 batches-family-name = 姓
 batches-given-name = 名

@@ -170,9 +170,12 @@ fn apply(language: Language, error: &ApplyError) -> Said {
         ApplyError::AlreadyApplied(at) => {
             Said::from("refusals-plan-applied").with("at", time_in_text(*at, language, office_zone()))
         }
-        ApplyError::LostZeros { rows, length } => Said::from("refusals-plan-zeros")
+        ApplyError::LostZeros { rows, length: Some(length) } => Said::from("refusals-plan-zeros")
             .with("rows", grouped((*rows).into()))
             .with("length", length.to_string()),
+        ApplyError::LostZeros { rows, length: None } => {
+            Said::from("refusals-plan-zeros-mend").with("rows", grouped((*rows).into()))
+        }
         ApplyError::IncompletePlan { .. } => "refusals-plan-part".into(),
         ApplyError::NotLoaded(error) => not_loaded(*error),
     }

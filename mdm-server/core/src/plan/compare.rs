@@ -6,43 +6,105 @@ use rand::RngCore;
 use shared::ids::AccountId;
 
 use super::PlanInput;
-use super::known::Known;
+use super::known::{Known, bare};
 use super::posts::Posts;
 use crate::account::{Account, Attributes, Department};
 use crate::batch::{LostZeros, Mode, PlanItem, PlanKind, Rejection, RowProblem};
-use crate::sheet::{Column, Person, Row, Sheet};
+use crate::sheet::{Column, MAX_PADDING, Person, Row, Sheet};
 
 /// Whether the file cannot say who is absent: a row stands for somebody, but not for whom.
 pub(super) fn holds_leavers_back(input: &PlanInput<'_>) -> bool {
     input.mode == Mode::Roster && input.sheet.rows.iter().any(|row| row.staff_number.is_none())
 }
 
-/// Rows that match known people but for zeros in front, and how long those people's numbers are.
+/// Known people whom a file without its zeros may mean, and the zeros that would put it right. Such a plan is not
+/// applied.
 pub(super) fn lost_zeros(input: &PlanInput<'_>, items: &[PlanItem]) -> Option<LostZeros> {
+    let known = Known::new(input);
     let lost =
         |rejections: &[Rejection]| rejections.iter().any(|one| one.problem == RowProblem::LeadingZeros);
-    let rows = items.iter().filter(|item| matches!(&item.kind, PlanKind::Rejected(all) if lost(all))).count();
-    let length = Known::new(input).usual_length()?;
-    let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-    (rows > 0).then_some(LostZeros { rows, length })
+    let rows = items.iter().filter(|item| matches!(&item.kind, PlanKind::Rejected(all) if lost(all)));
+    let rows: Vec<&PlanItem> = rows.collect();
+    let matched: HashSet<AccountId> = rows.iter().filter_map(|item| item.account).collect();
+    let numbers = Numbers::new(&Posts::new(input.sheet));
+    let unclear = |account: &&Account| numbers.but_for_zeros(account) && !matched.contains(&account.id);
+    let unclear = if input.mode == Mode::Roster { known.working().filter(unclear).count() } else { 0 };
+    let count = u32::try_from(rows.len() + unclear).unwrap_or(u32::MAX);
+    // Zeros put back to one length help if all numbers have it, and nobody else's number is the one without.
+    let length = (unclear == 0).then(|| common_length(matched.iter().filter_map(|id| known.by_id(*id))));
+    (count > 0).then_some(LostZeros { rows: count, length: length.flatten() })
+}
+
+/// The length of all these people's numbers, if it is the same and they have digits only.
+fn common_length<'a>(accounts: impl Iterator<Item = &'a Account>) -> Option<u8> {
+    let lengths: HashSet<Option<u8>> = accounts
+        .map(|account| {
+            let number = account.current().staff_number.as_str();
+            let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+            u8::try_from(number.len()).ok().filter(|length| digits && *length <= MAX_PADDING)
+        })
+        .collect();
+    let mut lengths = lengths.into_iter();
+    lengths.next().filter(|_| lengths.next().is_none()).flatten()
+}
+
+/// The file with the numbers as they were written wherever somebody works under them: only to the others zeros are
+/// put back. `None` if nothing changes by that.
+pub(super) fn as_written(input: &PlanInput<'_>) -> Option<Sheet> {
+    let known = Known::new(input);
+    let keeps = |row: &Row| row.unpadded.clone().filter(|number| known.works(number.as_str()));
+    input.sheet.rows.iter().any(|row| keeps(row).is_some()).then(|| {
+        let mut sheet = input.sheet.clone();
+        for row in &mut sheet.rows {
+            let Some(number) = keeps(row) else { continue };
+            row.staff_number = row.staff_number.as_ref().map(|_| number.clone());
+            if let Ok(person) = &mut row.person {
+                person.attributes.staff_number = number;
+            }
+        }
+        sheet
+    })
+}
+
+/// The numbers in the file.
+struct Numbers<'a> {
+    whole: HashSet<&'a str>,
+    bare: HashSet<&'a str>,
+}
+
+impl<'a> Numbers<'a> {
+    fn new(posts: &Posts<'a>) -> Self {
+        Self { whole: posts.numbers().collect(), bare: posts.numbers().map(bare).collect() }
+    }
+
+    /// Whether this person's number is in the file with more or fewer zeros in front only. Such a row may be
+    /// theirs: they are not absent for sure.
+    fn but_for_zeros(&self, account: &Account) -> bool {
+        let number = account.current().staff_number.as_str();
+        !self.whole.contains(number) && self.bare.contains(bare(number))
+    }
+
+    fn absent(&self, account: &Account) -> bool {
+        !self.bare.contains(bare(account.current().staff_number.as_str()))
+    }
 }
 
 /// The lines, in the order of the file; leavers last, by staff number.
 pub(super) fn compare(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Vec<PlanItem> {
     let known = Known::new(input);
     let posts = Posts::new(input.sheet);
-    let in_file: HashSet<&str> = posts.numbers().collect();
-    // Known people whose number lost its zeros: they are in the file, under another number.
-    let mut mistaken: HashSet<AccountId> = HashSet::new();
+    let numbers = Numbers::new(&posts);
+    let held_back = holds_leavers_back(input);
     let mut items = Vec::with_capacity(input.sheet.rows.len());
     for row in &input.sheet.rows {
         let Some(person) = posts.person(row) else { continue };
         let number = row.staff_number.as_ref().map(|number| number.as_str());
         let account = number.and_then(|number| known.by_number(number));
-        let eaten = number.filter(|_| account.is_none()).and_then(|n| known.but_for_zeros(n, &in_file));
-        mistaken.extend(eaten.map(|account| account.id));
+        let eaten = number.filter(|_| account.is_none()).and_then(|n| known.but_for_zeros(n, &numbers.whole));
         let kind = match person {
             Ok(_) if eaten.is_some() => of_number(row, RowProblem::LeadingZeros, input.sheet),
+            // Nobody leaves while a row stands for nobody knows whom.
+            Ok(person) if held_back && person.leaves && account.is_some() => PlanKind::Unchanged,
             Ok(person) => accepted(row, &person, account, input.sheet),
             Err(rejections) => PlanKind::Rejected(rejections),
         };
@@ -52,11 +114,8 @@ pub(super) fn compare(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Vec<Plan
         };
         items.push(PlanItem { row: Some(row.number), account, kind });
     }
-    if input.mode == Mode::Roster && !holds_leavers_back(input) {
-        let absent = |account: &&Account| {
-            !in_file.contains(account.current().staff_number.as_str()) && !mistaken.contains(&account.id)
-        };
-        let mut leavers: Vec<&Account> = known.working().filter(absent).collect();
+    if input.mode == Mode::Roster && !held_back {
+        let mut leavers: Vec<&Account> = known.working().filter(|account| numbers.absent(account)).collect();
         leavers.sort_by_key(|account| (&account.current().staff_number, account.id));
         let leave =
             |account: &Account| PlanItem { row: None, account: Some(account.id), kind: PlanKind::Leave };
@@ -118,12 +177,31 @@ fn completed(person: &Person, before: &Attributes, sheet: &Sheet) -> Attributes 
         title: text(Column::Title, &row.title, &before.title),
         employment: text(Column::Employment, &row.employment, &before.employment),
         term_ends: if has(Column::TermEnds) { row.term_ends } else { before.term_ends },
-        departments: if row.departments.is_empty() {
-            before.departments.clone()
-        } else {
-            row.departments.iter().map(|post| known_post(post, before, sheet)).collect()
-        },
+        departments: departments(row, before, sheet),
     }
+}
+
+/// The posts that the file tells. One that cannot tell 兼務 from 本務 says nothing of the 兼務 that are known, and
+/// their order says nothing.
+fn departments(row: &Attributes, before: &Attributes, sheet: &Sheet) -> Vec<Department> {
+    let mut told: Vec<Department> =
+        row.departments.iter().map(|post| known_post(post, before, sheet)).collect();
+    if told.is_empty() {
+        return before.departments.clone();
+    }
+    if !sheet.columns.contains(&Column::Post) {
+        let same = |one: &Department, other: &Department| one.name == other.name && one.code == other.code;
+        let further = before.departments.iter().filter(|post| !post.main);
+        let further: Vec<Department> =
+            further.filter(|post| !told.iter().any(|one| same(one, post))).cloned().collect();
+        told.extend(further);
+    }
+    let sorted = |posts: &[Department]| {
+        let mut posts = posts.to_vec();
+        posts.sort();
+        posts
+    };
+    if sorted(&told) == sorted(&before.departments) { before.departments.clone() } else { told }
 }
 
 /// A post that is known by its name keeps its code where the file has no codes, and the other way round.

@@ -49,16 +49,9 @@ impl<'a> Known<'a> {
         candidates.iter().copied().find(|account| !in_file.contains(account.current().staff_number.as_str()))
     }
 
-    /// How long most of the numbers are that have digits only.
-    pub(super) fn usual_length(&self) -> Option<u8> {
-        let mut times: HashMap<u8, usize> = HashMap::new();
-        for account in self.working() {
-            let number = account.current().staff_number.as_str();
-            if number.bytes().all(|byte| byte.is_ascii_digit()) {
-                *times.entry(u8::try_from(number.len()).ok()?).or_default() += 1;
-            }
-        }
-        times.into_iter().max_by_key(|(length, times)| (*times, *length)).map(|(length, _)| length)
+    /// Whether somebody works under this number.
+    pub(super) fn works(&self, number: &str) -> bool {
+        self.by_number(number).is_some_and(Account::may_work)
     }
 
     pub(super) fn working(&self) -> impl Iterator<Item = &'a Account> + '_ {
@@ -66,7 +59,8 @@ impl<'a> Known<'a> {
     }
 }
 
-fn bare(number: &str) -> &str {
+/// A number without the zeros in front.
+pub(super) fn bare(number: &str) -> &str {
     number.trim_start_matches('0')
 }
 

@@ -50,6 +50,10 @@ impl<'a> Posts<'a> {
     }
 
     fn problem(&self, person: &Person, together: &[&Row]) -> Option<RowProblem> {
+        // First: what follows looks at all of them for each of them.
+        if together.len() > MAX_POSTS {
+            return Some(RowProblem::DuplicateStaffNumber);
+        }
         if together.len() > 1 && !self.sheet.columns.contains(&Column::Post) {
             return Some(RowProblem::DuplicateStaffNumber);
         }
@@ -58,7 +62,7 @@ impl<'a> Posts<'a> {
         }
         let people: Vec<&Person> = together.iter().filter_map(|row| row.person.as_ref().ok()).collect();
         let mains = people.iter().filter(|one| one.post == Post::Main).count();
-        if mains > 1 || people.len() > MAX_POSTS {
+        if mains > 1 {
             Some(RowProblem::DuplicateStaffNumber)
         } else if mains == 0 && person.post == Post::Further {
             Some(RowProblem::NoMainPost)

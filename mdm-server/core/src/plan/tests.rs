@@ -264,6 +264,36 @@ const SPOILT: [&str; 7] = [
 
 proptest! {
     #[test]
+    fn whoever_is_in_a_file_that_lost_zeros_never_leaves(
+        people in proptest::collection::vec((any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()), 1..8)
+    ) {
+        // Of each pair of numbers, 00n and n: whether the second is known, who is in the file, who lost the zeros.
+        let pairs = (1..).zip(&people);
+        let all: String = pairs.clone().map(|(n, (twin, ..))| {
+            let second = if *twin { format!("{n},鈴木,課,,○\n") } else { String::new() };
+            format!("00{n},山田,課,,○\n{second}")
+        }).collect();
+        let book = known(&all);
+        let (mut file, mut present) = (String::new(), Vec::new());
+        for (n, (twin, long, short, lost)) in pairs {
+            if *long {
+                file += &format!("{}{n},山田,課,,○\n", if *lost { "" } else { "00" });
+                present.push(format!("00{n}"));
+            }
+            if *twin && *short {
+                file += &format!("{n},鈴木,課,,○\n");
+                present.push(n.to_string());
+            }
+        }
+        prop_assume!(!file.is_empty());
+        let plan = planned(&book, &file, Mode::Roster);
+        for item in plan.items.iter().filter(|item| item.kind == PlanKind::Leave) {
+            let left = book.account(item.account.unwrap()).value.current().staff_number.to_string();
+            prop_assert!(!present.contains(&left), "{left} is in the file and leaves");
+        }
+    }
+
+    #[test]
     fn a_row_that_cannot_be_read_never_closes_anybody(
         rows in proptest::collection::vec(proptest::option::of(0..SPOILT.len() + 1), 1..8)
     ) {

@@ -9,7 +9,7 @@ use super::columns::Columns;
 use super::rows::{Notes, Record};
 use super::{Post, date};
 use crate::account::StaffNumber;
-use crate::batch::{PrivateUse, Rejection, RowProblem};
+use crate::batch::{Rejection, RowProblem};
 
 /// Problems kept of one row: more do not help, and a plan's rows must fit their chunk.
 const MAX_PROBLEMS: usize = 4;
@@ -35,28 +35,19 @@ const NO: [&str; 15] = [
 ];
 
 /// 本務, and what else says so.
-const MAIN: [&str; 6] = ["本務", "主務", "本", "主", "main", "1"];
+const MAIN: [&str; 5] = ["本務", "主務", "本", "主", "main"];
 /// 兼務, and what else says so.
-const FURTHER: [&str; 8] = ["兼務", "兼", "兼職", "併任", "further", "concurrent", "2", "0"];
-/// 発令区分 by which a person leaves. Others do not.
-const LEAVES: [&str; 13] = [
-    "退職",
-    "定年退職",
-    "普通退職",
-    "自己都合退職",
-    "勧奨退職",
-    "早期退職",
-    "任期満了",
-    "任期満了退職",
-    "死亡",
-    "死亡退職",
-    "免職",
-    "失職",
-    "leave",
-];
-/// What a spreadsheet shows for a formula without a result.
-const SPREADSHEET_ERRORS: [&str; 8] =
-    ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!"];
+const FURTHER: [&str; 6] = ["兼務", "兼", "兼職", "併任", "further", "concurrent"];
+/// What a 発令区分 ends in by which a person leaves: 定年退職, 依願退職, 懲戒免職 and their like.
+const LEAVES_ENDING: [&str; 3] = ["退職", "免職", "失職"];
+/// The same, if there is no more than that.
+const LEAVES: [&str; 3] = ["死亡", "任期満了", "leave"];
+/// Longest staff number, as in [`StaffNumber`].
+const LONGEST_NUMBER: usize = 32;
+/// Longest login name with its domain (RFC 5321, 4.5.3.1: 64 and 255 bytes, and the `@`).
+const LONGEST_LOGIN: usize = 320;
+/// What a spreadsheet shows for a formula without a result, where it does not end like the others.
+const SPREADSHEET_ERRORS: [&str; 2] = ["#N/A", "#GETTING_DATA"];
 
 /// The cells of one row.
 pub(super) struct Cells<'a> {
@@ -67,33 +58,47 @@ pub(super) struct Cells<'a> {
     pub(super) problems: Vec<Rejection>,
     /// Columns whose cell says that what is known stays.
     pub(super) kept: BTreeSet<Column>,
-    /// A used cell has a line break in it.
-    pub(super) broken_line: bool,
+    /// The staff number without the zeros that were put back, if any were.
+    pub(super) unpadded: Option<StaffNumber>,
+    /// Where the first used cell stands that has a line break in it.
+    pub(super) broken_line: Option<usize>,
 }
 
 impl<'a> Cells<'a> {
     pub(super) fn new(record: &'a Record, columns: &'a Columns, notes: &'a mut Notes) -> Self {
-        let mut cells = columns.indices().filter_map(|index| record.cells.get(index));
-        let broken_line = cells.any(|cell| cell.trim().contains(['\n', '\r']));
-        Self { record, columns, notes, problems: Vec::new(), kept: BTreeSet::new(), broken_line }
+        let broken =
+            |index: &usize| record.cells.get(*index).is_some_and(|cell| cell.trim().contains(['\n', '\r']));
+        let broken_line = columns.indices().find(broken);
+        Self {
+            record,
+            columns,
+            notes,
+            problems: Vec::new(),
+            kept: BTreeSet::new(),
+            unpadded: None,
+            broken_line,
+        }
     }
 
     /// The staff number; if need be in half width, from a login name without its domain, and with zeros put back.
     pub(super) fn staff_number(&mut self, pad_to: Option<u8>) -> Option<StaffNumber> {
-        let Some(written) = self.required(Column::StaffNumber, usize::MAX) else {
+        let by_login = self.columns.numbered_by_login();
+        let longest = if by_login { LONGEST_LOGIN } else { LONGEST_NUMBER };
+        let Some(written) = self.required(Column::StaffNumber, longest) else {
             let unsaid = self.kept.remove(&Column::StaffNumber);
             return if unsaid { self.refuse(Column::StaffNumber, RowProblem::Missing) } else { None };
         };
         let narrow = |c: char| if half_width(c).is_ascii_alphanumeric() { half_width(c) } else { c };
-        let by_login = self.columns.numbered_by_login();
         let own = if by_login { written.split('@').next().unwrap_or_default() } else { &written };
-        let mut number: String = own.chars().map(narrow).collect();
-        if let Some(width) = pad_to
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            number = format!("{number:0>width$}", width = usize::from(width));
-        }
-        if number != written {
+        let bare: String = own.chars().map(narrow).collect();
+        let digits_only = bare.bytes().all(|byte| byte.is_ascii_digit());
+        let number = match pad_to.filter(|_| digits_only) {
+            Some(width) => format!("{bare:0>width$}", width = usize::from(width)),
+            None => bare.clone(),
+        };
+        self.unpadded = StaffNumber::new(&bare).ok().filter(|_| bare != number);
+        // A login name is listed even where it is kept as it is: it may be nobody's staff number.
+        if by_login || number != written {
             self.notes.normalised.push(self.record.number);
         }
         let spaced = by_login && number.contains(char::is_whitespace);
@@ -147,7 +152,7 @@ impl<'a> Cells<'a> {
     pub(super) fn leaves(&mut self) -> bool {
         let deleted = self.cell(Column::Deleted) == "1";
         let appointment = self.text(Column::Appointment, 40);
-        deleted || appointment.is_some_and(|said| LEAVES.contains(&fold(&said).as_str()))
+        deleted || appointment.is_some_and(|said| is_leave(&said))
     }
 
     pub(super) fn mail(&mut self) -> Option<String> {
@@ -185,7 +190,7 @@ impl<'a> Cells<'a> {
             self.kept.insert(column);
             return None;
         }
-        if SPREADSHEET_ERRORS.contains(&cell.as_str()) {
+        if is_spreadsheet_error(&cell) {
             return self.refuse(column, RowProblem::SpreadsheetError);
         }
         if is_formula(&cell) {
@@ -199,8 +204,7 @@ impl<'a> Cells<'a> {
         }
         let header = self.columns.header(column);
         for c in cell.chars().filter(|c| is_private_use(*c)) {
-            let (row, column) = (self.record.number, crate::batch::shown(header));
-            self.notes.private_use.push(PrivateUse { row, column, code: u32::from(c) });
+            self.notes.private_use(self.record.number, header, c);
         }
         Some(cell)
     }
@@ -237,6 +241,15 @@ impl<'a> Cells<'a> {
         self.columns.index(column).and_then(|index| self.record.cells.get(index)).unwrap_or_default().trim()
     }
 
+    /// Says it of the cell with the line break, unless something is said of that row already.
+    pub(super) fn refuse_broken_line(&mut self) {
+        if let (true, Some(index)) = (self.problems.is_empty(), self.broken_line) {
+            let cell = self.record.cells.get(index).unwrap_or_default();
+            let header = self.columns.header_at(index);
+            self.problems.push(Rejection::new(header, cell, RowProblem::NotAcceptable));
+        }
+    }
+
     fn refuse<T>(&mut self, column: Column, problem: RowProblem) -> Option<T> {
         if self.problems.len() < MAX_PROBLEMS {
             let rejection = Rejection::new(self.columns.header(column), self.cell(column), problem);
@@ -244,6 +257,14 @@ impl<'a> Cells<'a> {
         }
         None
     }
+}
+
+/// 退職 and its kinds, also with a remark in brackets behind: `退職(定年)`.
+fn is_leave(said: &str) -> bool {
+    let said = fold(said);
+    let kind =
+        said.strip_suffix(')').and_then(|said| said.rsplit_once('(')).map_or(said.as_str(), |(kind, _)| kind);
+    LEAVES.contains(&kind) || LEAVES_ENDING.iter().any(|ending| kind.ends_with(ending))
 }
 
 /// Family and given name as one, with the blank that fits their letters.
@@ -262,6 +283,19 @@ fn is_formula(cell: &str) -> bool {
         Some('+' | '-') => !rest.chars().all(|c| c.is_ascii_digit() || " -.,()".contains(c)),
         _ => false,
     }
+}
+
+/// `#REF!`, `#NAME?` and whatever else Excel's versions end so; `Err:502` is LibreOffice's.
+fn is_spreadsheet_error(cell: &str) -> bool {
+    let named = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_/".contains(&b))
+    };
+    let digits = |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = cell.strip_prefix('#').and_then(|rest| rest.strip_suffix(['!', '?']));
+    SPREADSHEET_ERRORS.contains(&cell)
+        || ends.is_some_and(named)
+        || cell.strip_prefix("Err:").is_some_and(digits)
 }
 
 /// `1.23E+05`: what a spreadsheet makes of a long number.

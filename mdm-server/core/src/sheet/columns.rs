@@ -115,6 +115,10 @@ impl Columns {
         self.index(column).map_or("", |index| &self.headers[index])
     }
 
+    pub(super) fn header_at(&self, index: usize) -> &str {
+        self.headers.get(index).map_or("", String::as_str)
+    }
+
     pub(super) fn width(&self) -> usize {
         self.headers.len()
     }

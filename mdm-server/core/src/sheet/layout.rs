@@ -179,9 +179,10 @@ fn is_cybozu_row(first: &[&str]) -> bool {
     let one_of = |at: usize, allowed: &[&str]| first.get(at).is_some_and(|cell| allowed.contains(cell));
     first.len() >= CYBOZU_WIDTH
         && first.iter().take(3).all(|cell| !cell.is_empty() && Column::of_header(cell).is_none())
-        && one_of(11, &["0", "1", "*", ""])
-        && one_of(12, &["ja", "en", "zh", "zh-TW", "es", "pt-BR", "th", "auto", "*", ""])
-        && one_of(24, &["0", "1", "*", ""])
+        && first[0].is_ascii()
+        && one_of(11, &["0", "1", "*"])
+        && one_of(12, &["ja", "en", "zh", "zh-TW", "es", "pt-BR", "th", "auto", "*"])
+        && one_of(24, &["0", "1", "*"])
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::column::Column;
 use super::columns::Columns;
 use super::{MAX_CELL, MAX_COLUMNS, Person, Place, Row, SheetError};
 use crate::account::{Attributes, Department, StaffNumber};
-use crate::batch::{PrivateUse, Rejection, RowProblem};
+use crate::batch::{LISTED, PrivateUse, Rejection, RowProblem, shown};
 
 /// A row before its columns are known.
 pub(super) struct Record {
@@ -18,10 +18,22 @@ pub(super) struct Record {
 /// What is to be said of cells beside what they hold.
 #[derive(Default)]
 pub(super) struct Notes {
-    /// 外字.
+    /// 外字: the first [`LISTED`].
     pub(super) private_use: Vec<PrivateUse>,
+    /// How many there are.
+    pub(super) private_use_total: usize,
     /// Rows whose staff number is kept otherwise than it is written.
     pub(super) normalised: Vec<u32>,
+}
+
+impl Notes {
+    /// A few KB of a workbook can unfold to any number of them: those beyond the listed ones are only counted.
+    pub(super) fn private_use(&mut self, row: u32, header: &str, c: char) {
+        self.private_use_total += 1;
+        if self.private_use.len() < LISTED {
+            self.private_use.push(PrivateUse { row, column: shown(header), code: u32::from(c) });
+        }
+    }
 }
 
 impl Record {
@@ -50,14 +62,18 @@ pub(super) fn read(record: &Record, columns: &Columns, pad_to: Option<u8>, notes
     if !fits(&record.cells, columns) {
         let counted = format!("{} cells, the header has {}", record.cells.len(), columns.width());
         let problem = Rejection::new("", &counted, RowProblem::CellCount);
-        return Row { number, staff_number: None, person: Err(vec![problem]) };
+        return Row { number, staff_number: None, unpadded: None, person: Err(vec![problem]) };
     }
     let mut cells = Cells::new(record, columns, notes);
     let staff_number = cells.staff_number(pad_to);
     let person = person(&mut cells, staff_number.clone());
-    // A line break in a cell that never has one: a stray quotation mark may have swallowed the row below.
-    let staff_number = staff_number.filter(|_| !cells.broken_line);
-    Row { number, staff_number, person: person.ok_or(cells.problems) }
+    // A line break in a cell that never has one: a stray quotation mark may have swallowed the row below. So nobody
+    // is told of for sure, not even if the rest of the row can be read.
+    if cells.broken_line.is_some() {
+        cells.refuse_broken_line();
+        return Row { number, staff_number: None, unpadded: None, person: Err(cells.problems) };
+    }
+    Row { number, staff_number, unpadded: cells.unpadded, person: person.ok_or(cells.problems) }
 }
 
 /// As many cells as the header, and nothing in those beyond.

@@ -157,6 +157,12 @@ fn a_row_whose_borders_are_in_doubt_is_about_nobody_for_sure() {
         assert_eq!(sheet.rows[0].staff_number, None);
         assert!(sheet.rows[1].staff_number.is_some() && sheet.rows[1].person.is_ok());
     }
+    // In a login name no other rule would notice it: the domain is not read.
+    let mut cells = vec!["*"; 25];
+    (cells[0], cells[1], cells[24]) = ("\"hanako@example.lg.jp\ntaro\"", "山田", "0");
+    let sheet = read(format!("{}\n", cells.join(",")).as_bytes(), None).unwrap();
+    assert!(sheet.rows[0].staff_number.is_none());
+    assert_eq!(sheet.rows[0].person.as_ref().unwrap_err()[0].problem, RowProblem::NotAcceptable);
 }
 
 #[test]
@@ -196,6 +202,61 @@ fn private_use_characters_are_kept_and_listed_with_their_code() {
     gaiji = encoding_rs::SHIFT_JIS.encode(std::str::from_utf8(&gaiji).unwrap()).0.into_owned();
     gaiji.extend_from_slice(b"\xF0\x40,a\n");
     assert_eq!(read(&gaiji, None).unwrap().private_use[0].code, 0xE000);
+}
+
+#[test]
+fn private_use_characters_beyond_the_listed_are_only_counted() {
+    let gaiji = "\u{E000}".repeat(30);
+    let rows: String = (0..10).map(|n| format!("{n},{gaiji},x\n")).collect();
+    let sheet = read(format!("職員番号,氏名,所属\n{rows}").as_bytes(), None).unwrap();
+    assert_eq!((sheet.private_use.len(), sheet.private_use_total), (crate::batch::LISTED, 300));
+    let number = "\u{E000}".repeat(33);
+    let refused = read(format!("職員番号,氏名,所属\n{number},a,x\n").as_bytes(), None).unwrap();
+    assert_eq!(refused.private_use_total, 0, "what is refused is not listed");
+}
+
+#[test]
+fn errors_of_any_spreadsheet_are_no_values() {
+    for error in ["#CALC!", "#FIELD!", "#BUSY!", "#GETTING_DATA", "#DIV/0!", "#NAME?", "#N/A", "Err:502"] {
+        let file = format!("職員番号,氏名,所属\n{error},山田,課\n");
+        let only = vec![(2, "職員番号".to_owned(), RowProblem::SpreadsheetError)];
+        assert_eq!(row_problems(file.as_bytes()), only, "{error}");
+    }
+    for value in ["#12", "Err:a", "#a!", "#!"] {
+        assert_eq!(row_problems(format!("職員番号,氏名,所属\n{value},山田,課\n").as_bytes()), [], "{value}");
+    }
+}
+
+#[test]
+fn every_kind_of_leaving_is_one_and_its_opposites_are_none() {
+    let leaves = |said: &str| {
+        let file = format!("職員番号,氏名,所属,発令区分\n1,山田,課,{said}\n");
+        read(file.as_bytes(), None).unwrap().rows[0].person.as_ref().unwrap().leaves
+    };
+    for said in [
+        "退職",
+        "依願退職",
+        "応募認定退職",
+        "割愛退職",
+        "希望退職",
+        "懲戒免職",
+        "分限免職",
+        "諭旨免職",
+        "失職",
+        "退職(定年)",
+        "退職（定年）",
+        "定年 退職",
+        "死亡",
+        "任期満了",
+        "任期満了退職",
+        "Leave",
+    ] {
+        assert!(leaves(said), "{said}");
+    }
+    for said in ["", "異動", "退職派遣", "退職取消", "復職", "死亡届", "任期満了予定", "昇任(前任者退職)"]
+    {
+        assert!(!leaves(said), "{said}");
+    }
 }
 
 #[test]

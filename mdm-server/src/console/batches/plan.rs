@@ -92,8 +92,9 @@ impl PlanPage {
         changes(self.summary()) == 0
     }
 
-    fn zeros_length(&self) -> String {
-        self.batch.lost_zeros.map(|zeros| zeros.length.to_string()).unwrap_or_default()
+    /// To how many digits numbers are to be padded, if that would put them right.
+    fn zeros_length(&self) -> Option<String> {
+        self.batch.lost_zeros.and_then(|zeros| zeros.length).map(|length| length.to_string())
     }
 
     fn is_ready(&self) -> bool {

@@ -130,7 +130,7 @@ fn a_file_that_lost_its_zeros_is_flagged_until_the_numbers_are_padded() {
     let book = known("職員番号,氏名,所属\n001201,山田,税務課\n001202,林,税務課\n");
     let eaten = "職員番号,氏名,所属\n1201,山田,税務課\n1203,森,防災課\nA1,関,防災課\n".as_bytes();
     let plan = planned(&book, eaten, Mode::Upsert);
-    assert_eq!(plan.batch.lost_zeros, Some(LostZeros { rows: 1, length: 6 }));
+    assert_eq!(plan.batch.lost_zeros, Some(LostZeros { rows: 1, length: Some(6) }));
 
     let declared = Declared { pad_numbers_to: Some(6), ..Declared::default() };
     let sheet = read(eaten, &declared).unwrap();
@@ -141,4 +141,81 @@ fn a_file_that_lost_its_zeros_is_flagged_until_the_numbers_are_padded() {
     assert_eq!(words, [PlanWord::Unchanged, PlanWord::Join, PlanWord::Join]);
     let PlanKind::Join { attributes, .. } = &padded.items[1].kind else { panic!() };
     assert_eq!(attributes.staff_number.as_str(), "001203");
+}
+
+#[test]
+fn more_posts_than_a_person_may_have_are_not_looked_at_one_by_one() {
+    let rows = "1,山,課,兼務\n".repeat(8);
+    let file = format!("職員番号,氏名,所属,本務兼務区分\n{rows}1,山?,課,兼務\n");
+    let plan = planned(&Book::default(), file.as_bytes(), Mode::Roster);
+    let problems: Vec<_> = lines(&plan).into_iter().filter_map(|(_, _, problem)| problem).collect();
+    assert_eq!(problems[..8], [RowProblem::DuplicateStaffNumber; 8]);
+}
+
+#[test]
+fn a_file_without_further_posts_leaves_them_and_their_order_is_no_news() {
+    let posts =
+        "職員番号,氏名,所属,本務兼務区分\n1,山田,税務課,本務\n1,山田,防災課,兼務\n1,山田,農政課,兼務\n";
+    let book = known(posts);
+    let without = |file: &str| planned(&book, file.as_bytes(), Mode::Roster);
+    let same = without("職員番号,氏名,所属\n1,山田,税務課\n");
+    assert_eq!(lines(&same), [(Some(2), PlanWord::Unchanged, None)]);
+    let moved = without("職員番号,氏名,所属\n1,山田,農政課\n");
+    let PlanKind::Move { attributes, .. } = &moved.items[0].kind else { panic!("{moved:?}") };
+    let told: Vec<_> = attributes.departments.iter().map(|post| (post.name.as_str(), post.main)).collect();
+    assert_eq!(told, [("農政課", true), ("防災課", false)]);
+    let turned = without(
+        "職員番号,氏名,所属,本務兼務区分\n1,山田,農政課,兼務\n1,山田,防災課,兼務\n1,山田,税務課,本務\n",
+    );
+    assert_eq!(lines(&turned), [(Some(4), PlanWord::Unchanged, None)]);
+    let fewer = without("職員番号,氏名,所属,本務兼務区分\n1,山田,税務課,本務\n");
+    assert_eq!(
+        lines(&fewer),
+        [(Some(2), PlanWord::Move, None)],
+        "control: a file that tells posts drops them"
+    );
+}
+
+#[test]
+fn numbers_that_differ_by_zeros_only_flag_the_plan_and_let_nobody_leave() {
+    let book = known("職員番号,氏名,所属\n001201,山田,税務課\n1201,鈴木,税務課\n1300,林,税務課\n");
+    for rows in ["1201,山田,税務課\n1201,鈴木,税務課\n", "1201,鈴木,税務課\n", "001201,山田,税務課\n"]
+    {
+        let plan = planned(&book, format!("職員番号,氏名,所属\n{rows}").as_bytes(), Mode::Roster);
+        let left: Vec<_> = plan.items.iter().filter(|item| item.kind == PlanKind::Leave).collect();
+        assert_eq!(left.len(), 1, "{rows}");
+        assert_eq!(left[0].account, Some(book.by_number("1300").id));
+        assert_eq!(plan.batch.lost_zeros, Some(LostZeros { rows: 1, length: None }), "{rows}");
+    }
+    let said = "職員番号,氏名,所属,発令区分\n001201,山田,税務課,退職\n1201,鈴木,税務課,\n1300,林,税務課,\n";
+    let plan = planned(&book, said.as_bytes(), Mode::Roster);
+    assert_eq!((plan.batch.lost_zeros, plan.batch.summary.leave), (None, 1), "a row of their own says it");
+}
+
+#[test]
+fn zeros_are_advised_by_the_matched_and_put_back_to_no_number_that_is_known() {
+    let book = known("職員番号,氏名,所属\n001201,山田,税務課\n5501,林,税務課\n5502,森,税務課\n");
+    let eaten = "職員番号,氏名,所属\n1201,山田,税務課\n5501,林,税務課\n5502,森,税務課\n".as_bytes();
+    let plan = planned(&book, eaten, Mode::Roster);
+    assert_eq!(plan.batch.lost_zeros, Some(LostZeros { rows: 1, length: Some(6) }));
+    let sheet = read(eaten, &Declared { pad_numbers_to: Some(6), ..Declared::default() }).unwrap();
+    let padded = book.plan_sheet(&sheet, Mode::Roster, Timestamp::UNIX_EPOCH, &mut rng());
+    let words: Vec<_> = padded.items.iter().map(|item| item.kind.word()).collect();
+    assert_eq!((padded.batch.lost_zeros, words), (None, vec![PlanWord::Unchanged; 3]));
+    let letters = known("職員番号,氏名,所属\n00A1,山田,税務課\n");
+    let plan = planned(&letters, "職員番号,氏名,所属\nA1,山田,税務課\n".as_bytes(), Mode::Upsert);
+    assert_eq!(plan.batch.lost_zeros, Some(LostZeros { rows: 1, length: None }), "flagged without advice");
+}
+
+#[test]
+fn who_is_named_a_leaver_stays_too_while_a_staff_number_cannot_be_read() {
+    let book = known("職員番号,氏名,所属\n1,山田,税務課\n2,林,税務課\n");
+    let header = "職員番号,氏名,所属,発令区分";
+    let held =
+        planned(&book, format!("{header}\n1,山田,税務課,退職\n=2,林,税務課,\n").as_bytes(), Mode::Roster);
+    assert!(held.batch.summary.leavers_held_back && held.batch.summary.leave == 0);
+    assert_eq!(lines(&held)[0], (Some(2), PlanWord::Unchanged, None));
+    let whole =
+        planned(&book, format!("{header}\n1,山田,税務課,退職\n2,林,税務課,\n").as_bytes(), Mode::Roster);
+    assert_eq!(lines(&whole)[0], (Some(2), PlanWord::Leave, None));
 }

@@ -96,6 +96,9 @@ fn cybozu_com_is_read_with_header_without_and_with_columns_of_the_organisation()
     let by_login = fixture!("cybozu-com-headerless-without-ids.csv");
     assert_eq!(person(&by_login, 1).attributes.staff_number.as_str(), "001202");
     assert_eq!(by_login.staff_number_header, "#1");
+    // The login name is kept as it is, and still listed: it stands for the number.
+    let rows: Vec<u32> = by_login.rows.iter().map(|row| row.number).collect();
+    assert_eq!((by_login.normalised, with.normalised), (rows, Vec::new()));
 }
 
 #[test]
@@ -108,6 +111,18 @@ fn garoon_is_read_by_its_login_names() {
     assert_eq!(person(&sheet, 1).attributes.title.as_deref(), Some("技師"));
     assert_eq!(person(&sheet, 1).kept, BTreeSet::from([Column::Name, Column::Kana, Column::Mail]));
     assert!(person(&sheet, 2).leaves && !first.leaves);
+    assert_eq!(sheet.normalised, sheet.rows.iter().map(|row| row.number).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_list_with_blank_headers_is_no_list_without_header() {
+    let blank = ",".repeat(22);
+    let own = format!("番号,氏名カナ漢字,所属{blank}\n1,山田,税務課{blank}\n");
+    let ascii = own.replace("番号,", "No,");
+    for file in [own, ascii] {
+        let error = read(file.as_bytes(), &Declared::default()).unwrap_err();
+        assert!(matches!(error, crate::sheet::SheetError::MissingColumn { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::Unreadable;
 use super::strings::Strings;
 use super::styles::{self, Styles};
 use super::xml::{Xml, add_text, attribute, unescaped};
-use crate::sheet::SheetError;
 use crate::sheet::rows::Record;
+use crate::sheet::{MAX_COLUMNS, SheetError};
 
 /// Rows and columns of a sheet, as in Excel's own limits.
 const LAST_ROW: u32 = 1_048_576;
@@ -18,6 +18,9 @@ const LAST_COLUMN: usize = 16_384;
 /// Most bytes that the cells of a row hold together, and those of all rows: a shared text counts each time.
 const ROW_TEXT: usize = 4 << 20;
 const ALL_TEXT: usize = 512 << 20;
+
+/// What every error is handed on as: which errors there are grows with Excel's versions.
+const ERROR: &str = "#N/A";
 
 /// What cells refer to.
 pub(super) struct Tables<'w> {
@@ -32,6 +35,7 @@ struct Cell {
     at: usize,
     kind: Option<String>,
     style: usize,
+    formula: bool,
     text: String,
 }
 
@@ -64,6 +68,7 @@ pub(super) fn each(
                 b"c" => cell = begin_cell(element, line.next)?,
                 b"v" | b"t" => in_value = !phonetic,
                 b"rPh" => phonetic = true,
+                b"f" => cell.formula = true,
                 _ => {}
             },
             Event::End(element) => match element.local_name().as_ref() {
@@ -76,7 +81,7 @@ pub(super) fn each(
                         return Err(Unreadable::TooLarge.into());
                     }
                     width = width.max(line.cells.len());
-                    if take(line.record(width))?.is_break() {
+                    if !line.cells.is_empty() && take(line.record(width))?.is_break() {
                         return Ok(());
                     }
                 }
@@ -110,7 +115,7 @@ fn begin_cell(element: &BytesStart<'_>, next: usize) -> Result<Cell, Unreadable>
     }
     let style = attribute(element, b"s")?.map_or(Some(0), |style| style.parse().ok());
     let kind = attribute(element, b"t")?;
-    Ok(Cell { at, kind, style: style.ok_or(Unreadable::Damaged)?, text: String::new() })
+    Ok(Cell { at, kind, style: style.ok_or(Unreadable::Damaged)?, formula: false, text: String::new() })
 }
 
 /// The column of `BC12`, from 0.
@@ -121,16 +126,20 @@ fn column(place: &str) -> Option<usize> {
 }
 
 impl Line {
-    fn put(&mut self, cell: Cell, tables: &Tables<'_>) -> Result<(), Unreadable> {
+    fn put(&mut self, cell: Cell, tables: &Tables<'_>) -> Result<(), SheetError> {
         let at = cell.at;
         self.next = at + 1;
         let text = cell.shown(tables)?;
-        if text.is_empty() {
-            return Ok(());
-        }
         self.text += text.len();
         if self.text > ROW_TEXT {
-            return Err(Unreadable::TooLarge);
+            return Err(Unreadable::TooLarge.into());
+        }
+        // A blank, like one typed by mistake at the sheet's very end, makes no row wider.
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        if at >= MAX_COLUMNS {
+            return Err(SheetError::TooManyColumns { row: self.number, columns: at + 1 });
         }
         self.cells.resize(at, String::new());
         self.cells.push(text);
@@ -159,7 +168,9 @@ impl Cell {
             Some("b") => "FALSE".to_owned(),
             // A date of ISO 8601, with a time that no column here has.
             Some("d") => self.text.split('T').next().unwrap_or_default().to_owned(),
-            Some("e") => self.text,
+            Some("e") => ERROR.to_owned(),
+            // Saved without having been reckoned: what it would show is not known.
+            _ if self.formula && self.text.trim().is_empty() => ERROR.to_owned(),
             _ if self.text.trim().is_empty() => String::new(),
             _ => styles::show(&self.text, tables.styles.get(self.style), tables.from_1904),
         })

@@ -163,6 +163,49 @@ fn columns_and_rows_are_limited_as_in_a_text() {
     assert_eq!(sheet(&bytes).unwrap_err(), SheetError::TooManyColumns { row: 1, columns: 201 });
 }
 
+#[test]
+fn tags_that_stay_open_are_damage_and_are_not_kept() {
+    let damaged = Err(SheetError::Workbook(Unreadable::Damaged));
+    let deep = |depth: usize| {
+        let (open, close) = ("<a>".repeat(depth), "</a>".repeat(depth));
+        sheet(&with(
+            "xl/worksheets/sheet1.xml",
+            &SHEET.replace("<sheetData>", &format!("{open}{close}<sheetData>")),
+        ))
+    };
+    assert!(deep(60).is_ok());
+    assert_eq!(deep(70), damaged);
+    // Cut off after a row: what would have followed is not absent.
+    let cut = &SHEET[..SHEET.rfind("<row>").unwrap()];
+    assert_eq!(sheet(&with("xl/worksheets/sheet1.xml", cut)), damaged);
+}
+
+#[test]
+fn blanks_far_out_make_no_row_wider_and_values_there_are_refused() {
+    let far = |cell: &str| {
+        let row = SHEET.replacen("</row>\n    <row>", &format!("{cell}</row>\n    <row>"), 1);
+        assert_ne!(row, SHEET);
+        sheet(&with("xl/worksheets/sheet1.xml", &row))
+    };
+    assert!(far("<c r=\"XFD4\" t=\"str\"><v> </v></c>").unwrap().rows.iter().any(|row| row.person.is_ok()));
+    let value = far("<c r=\"XFD4\"><v>1</v></c>").unwrap_err();
+    assert_eq!(value, SheetError::TooManyColumns { row: 4, columns: 16_384 });
+}
+
+#[test]
+fn an_error_is_one_whatever_it_is_called_and_so_is_a_formula_without_result() {
+    let problem = |cell: &str| {
+        let from = "<c t=\"e\"><v>#N/A</v></c>";
+        let bytes = with("xl/worksheets/sheet1.xml", &SHEET.replace(from, cell));
+        sheet(&bytes).unwrap().rows[1].person.as_ref().unwrap_err()[0].problem
+    };
+    use crate::batch::RowProblem::{Missing, SpreadsheetError};
+    for cell in ["<c t=\"e\"><v>#GETTING_DATA</v></c>", "<c t=\"e\"><v>neu</v></c>", "<c><f>A1</f><v/></c>"] {
+        assert_eq!(problem(cell), SpreadsheetError, "{cell}");
+    }
+    assert_eq!(problem("<c t=\"str\"><f>A1</f><v></v></c>"), Missing, "a result that is an empty text");
+}
+
 proptest! {
     #[test]
     fn a_spoilt_workbook_gives_rows_or_an_error_and_never_a_panic(at: prop::sample::Index, byte: u8, cut: bool) {

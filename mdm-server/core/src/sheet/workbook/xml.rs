@@ -13,10 +13,15 @@ use super::Unreadable;
 /// Most bytes of one tag or text. A cell has up to 32,767 characters, some of them written as entities.
 const EVENT: u64 = 1 << 20;
 
+/// Most tags open at once: the reader remembers each. Workbooks have about ten.
+const DEPTH: usize = 64;
+
 /// A part that is read. Entities but the five of XML are none: nothing expands.
 pub(super) struct Xml<'r> {
     reader: Reader<Guard<'r>>,
     buffer: Vec<u8>,
+    /// Tags that are open.
+    depth: usize,
 }
 
 impl<'r> Xml<'r> {
@@ -24,16 +29,25 @@ impl<'r> Xml<'r> {
         let guard = Guard { inner: BufReader::new(part), part: limit, event: EVENT };
         let mut reader = Reader::from_reader(guard);
         reader.config_mut().expand_empty_elements = true;
-        Self { reader, buffer: Vec::new() }
+        Self { reader, buffer: Vec::new(), depth: 0 }
     }
 
     pub(super) fn next(&mut self) -> Result<Event<'_>, Unreadable> {
         self.buffer.clear();
         self.reader.get_mut().event = EVENT;
-        self.reader.read_event_into(&mut self.buffer).map_err(|error| match error {
+        let event = self.reader.read_event_into(&mut self.buffer).map_err(|error| match error {
             quick_xml::Error::Io(error) if error.kind() == ErrorKind::FileTooLarge => Unreadable::TooLarge,
             _ => Unreadable::Damaged,
-        })
+        })?;
+        match event {
+            Event::Start(_) if self.depth >= DEPTH => return Err(Unreadable::Damaged),
+            Event::Start(_) => self.depth += 1,
+            Event::End(_) => self.depth = self.depth.saturating_sub(1),
+            // Cut off between two tags: what would have followed is not absent.
+            Event::Eof if self.depth > 0 => return Err(Unreadable::Damaged),
+            _ => {}
+        }
+        Ok(event)
     }
 
     /// Reads what is left.

@@ -89,7 +89,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 fn next_step(batch: &BatchView) -> String {
     let id = batch.id;
     let apply = match batch.lost_zeros {
-        Some(LostZeros { rows, length }) => format!(
+        Some(LostZeros { rows, length: None }) => format!(
+            "{rows} staff numbers differ from known ones by zeros in front, so it is not applied. Write the known \
+             numbers in the file and upload it again; whoever has left needs a row of their own that says so."
+        ),
+        Some(LostZeros { rows, length: Some(length) }) => format!(
             "{rows} staff numbers lost their zeros in front, so it is not applied. Upload the file again with \
              --pad-numbers-to {length}, or mend the file."
         ),
