@@ -117,7 +117,7 @@ fn garoon_is_read_by_its_login_names() {
 #[test]
 fn a_list_with_blank_headers_is_no_list_without_header() {
     let blank = ",".repeat(22);
-    let own = format!("番号,氏名カナ漢字,所属{blank}\n1,山田,税務課{blank}\n");
+    let own = format!("番号,氏名欄,配属先{blank}\n1,山田,税務課{blank}\n");
     let ascii = own.replace("番号,", "No,");
     for file in [own, ascii] {
         let error = read(file.as_bytes(), &Declared::default()).unwrap_err();
