@@ -71,6 +71,7 @@ fn v1() -> Router<Api> {
         .route("/batches/{id}", get(batches::show))
         .route("/batches/{id}/items", get(batches::items))
         .route("/batches/{id}/apply", post(batches::apply))
+        .route("/batches/{id}/undo", post(batches::undo))
         .route("/codes/export", post(codes::export))
         .route("/accounts", get(accounts::list))
         .route("/accounts/{account}", get(accounts::show))

@@ -114,6 +114,7 @@ fn routes(console: Console) -> Router {
         )
         .route("/batches/{id}", get(batches::plan::show))
         .route("/batches/{id}/rejected.csv", get(batches::rejected::download))
+        .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))
         .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))
         .route("/documents", get(documents::list))
         .route(

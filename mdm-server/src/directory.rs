@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use mdm_core::account::{AccountState, SourceName};
-use mdm_core::batch::{Batch, BatchState, Mode, PlanSummary};
+use mdm_core::batch::{Batch, BatchState, Mode, Origin, PlanSummary};
 use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::seats::{self, Rule};
@@ -134,12 +134,14 @@ pub struct BatchHead {
     pub state: BatchState,
     /// Counts.
     pub summary: PlanSummary,
+    /// Where the plan comes from.
+    pub origin: Origin,
 }
 
 impl From<Batch> for BatchHead {
     fn from(batch: Batch) -> Self {
-        let Batch { id, source, mode, uploaded_at, state, summary, .. } = batch;
-        Self { id, source, mode, uploaded_at, state, summary }
+        let Batch { id, source, mode, uploaded_at, state, summary, origin, .. } = batch;
+        Self { id, source, mode, uploaded_at, state, summary, origin }
     }
 }
 
@@ -303,6 +305,23 @@ impl Snapshot {
         sources.sort_unstable();
         sources.dedup();
         sources
+    }
+
+    /// Undos that were applied, and when, the newest first.
+    pub fn undos_applied(&self) -> impl Iterator<Item = (BatchId, Timestamp)> {
+        self.batches.values().rev().filter_map(|batch| match (batch.origin, batch.state.clone()) {
+            (Origin::Undo { .. }, BatchState::Applied { at }) => Some((batch.id, at)),
+            _ => None,
+        })
+    }
+
+    /// The newest undo of a batch that was applied.
+    pub fn undone_by(&self, of: BatchId) -> Option<&BatchHead> {
+        let undoes = |batch: &&BatchHead| {
+            matches!(batch.origin, Origin::Undo { of: undone, .. } if undone == of)
+                && matches!(batch.state, BatchState::Applied { .. })
+        };
+        self.batches.values().rev().map(Arc::as_ref).find(undoes)
     }
 
     /// A page of batches, the newest first.

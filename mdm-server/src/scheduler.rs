@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::directory;
 use crate::service::Service;
+use crate::use_cases::batches::undo;
 use crate::use_cases::devices::{self, Order};
 use crate::use_cases::{UseCaseError, retry_on_conflict, sign_in};
 
@@ -44,6 +45,7 @@ pub async fn tick(service: &Service) {
     // A wipe cannot be taken back, and who came back after a backup was made is forgotten while a server is in quarantine.
     if service.quarantine().is_none() {
         report("close accounts that left", close_leavers(service).await);
+        report("open what was undone", undo::open_left_behind(service).await);
     }
     sign_in::note_unlisted(service);
 }
@@ -89,6 +91,8 @@ async fn look_after(service: &Service, enrolment: EnrolmentId) -> Result<(), Use
             devices::seal(service, device.enrolment).await
         }
         DeviceState::Live => {
+            // A batch that is applied just now blocks and unblocks by itself.
+            let _held = service.undos.lock().await;
             let account = service.store.account(device.account).await?;
             if account.is_none_or(|account| account.value.may_work() && account.value.seat.is_some()) {
                 return Ok(());

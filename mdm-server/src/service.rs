@@ -22,6 +22,7 @@ use crate::quarantine::Standing;
 use crate::quic::{CALLS_PER_MINUTE, DeviceRate, LiveConnections, REPORTS_PER_MINUTE, Receiving};
 use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
+use crate::use_cases::batches::undo::Undos;
 use crate::use_cases::sign_in::SignIns;
 
 /// How long a command waits for an answer to its device that is being written.
@@ -66,6 +67,8 @@ pub struct Service {
     pub(crate) refusals: Refusals,
     /// Whether the server is in quarantine, and the epoch of commands.
     pub(crate) standing: Standing,
+    /// Personnel batches one at a time, each with the blocks and unblocks behind it.
+    pub(crate) undos: Undos,
     changes: Changes,
     locks: EnrolmentLocks,
 }
@@ -104,6 +107,7 @@ impl Service {
             reports: DeviceRate::new(REPORTS_PER_MINUTE),
             refusals: Refusals::default(),
             standing: Standing::default(),
+            undos: Undos::default(),
             changes,
             locks: EnrolmentLocks::default(),
         }

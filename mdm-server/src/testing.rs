@@ -13,7 +13,7 @@ use mdm_core::operator::{INVITATION_VALID_FOR, Operator, OperatorName, Role};
 use rand::rngs::OsRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
 use shared::crypto::Secret;
-use shared::ids::{AccountId, EnrolmentId, OperatorId};
+use shared::ids::{AccountId, BatchId, EnrolmentId, OperatorId};
 use shared::opaque::RECORD_LEN;
 use shared::wire::{DeviceDescription, KeyLevel};
 use totp_rs::Totp;
@@ -139,7 +139,7 @@ impl World {
     }
 
     /// Uploads a staff file of the source 知事部局 and applies it.
-    pub(crate) async fn apply(&self, csv: &str, mode: Mode) {
+    pub(crate) async fn apply(&self, csv: &str, mode: Mode) -> BatchId {
         let upload = Upload {
             source: SourceName::new("知事部局").unwrap(),
             mode,
@@ -149,6 +149,7 @@ impl World {
         let batch =
             batches::upload(&self.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap();
         batches::apply(&self.service, batch.id, Actor::Server).await.unwrap();
+        batch.id
     }
 
     /// A device of an account, as if it had been enrolled.

@@ -3,13 +3,17 @@
 //! Seats: what leavers give back goes to those who waited before, then to the plan's own people in the order of the
 //! file; who gets none waits. A wish withdrawn before the first sign-in frees the seat; afterwards the seat stays, since
 //! a working phone would go dark by a cell left empty, and is listed in [`Applied::seats_kept`] for an admin to decide.
+//!
+//! In the same changeset stands what everybody was before, for [`crate::undo`].
 
 mod leave;
 mod lines;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use leave::{CloseError, UNDO_WINDOW, close, due_for_wipe};
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
@@ -17,9 +21,12 @@ use shared::ids::{AccountId, EnrolmentId};
 
 use crate::account::Roster;
 use crate::audit::{AuditEvent, Happening, Subject};
-use crate::batch::{Batch, BatchState, LostZeros, PlanChunk};
+use crate::batch::{Batch, BatchState, LostZeros, PlanChunk, PlanItem};
 use crate::change::{Changeset, Record, Stored, Version};
 use crate::seats::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
+use crate::undo::{
+    BEFORES_PER_CHUNK, Before, BeforeChunk, Restored, UndoError, by_account, may_undo, restore,
+};
 
 /// What a plan is applied to.
 #[derive(Debug)]
@@ -30,8 +37,20 @@ pub struct ApplyInput {
     pub chunks: Vec<PlanChunk>,
     /// The source's roster; `None` before its first batch.
     pub roster: Option<Stored<Roster>>,
-    /// All accounts of the source and all who wait; pool and waiting list; codes and devices of all those accounts.
+    /// All accounts of the source and all who wait; pool and waiting list; codes and devices of all those accounts. For
+    /// an undo all whom the batch to be undone made different, instead of those of the source.
     pub holdings: Holdings,
+    /// Of an undo: what is to be undone.
+    pub undone: Option<Undone>,
+}
+
+/// A batch that is to be undone.
+#[derive(Debug)]
+pub struct Undone {
+    /// The batch.
+    pub batch: Batch,
+    /// What people were before it, in any order.
+    pub befores: Vec<BeforeChunk>,
 }
 
 /// Why nothing is applied.
@@ -69,6 +88,9 @@ pub enum ApplyError {
         /// Parts of it that are there.
         found: u32,
     },
+    /// What an undo undoes cannot be undone, or is not at hand.
+    #[error(transparent)]
+    Undo(#[from] UndoError),
     /// The plan speaks of an account that is not there.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
@@ -81,6 +103,10 @@ pub struct Applied {
     pub changes: Changeset,
     /// Devices to be blocked after the commit, one by one.
     pub block: Vec<EnrolmentId>,
+    /// Of an undo: devices to be unblocked after the commit, one by one.
+    pub unblock: Vec<EnrolmentId>,
+    /// Of an undo: who stays as they are, changed between plan and undo.
+    pub not_undone: Vec<AccountId>,
     /// Who got a seat and a code.
     pub seats_given: Vec<AccountId>,
     /// Who lost a seat.
@@ -97,7 +123,7 @@ pub fn apply(
     acting: Acting<'_>,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Applied, ApplyError> {
-    let ApplyInput { mut batch, mut chunks, roster, holdings } = input;
+    let ApplyInput { mut batch, mut chunks, roster, holdings, undone } = input;
     let roster = roster.unwrap_or_else(|| {
         let source = batch.value.source.clone();
         Stored { version: Version(0), value: Roster { source, version: 0 } }
@@ -107,32 +133,87 @@ pub fn apply(
     whole(&batch.value, &chunks)?;
 
     let mut ledger = Ledger::open(holdings, acting).for_batch(batch.value.id);
-    let mut seats_kept = Vec::new();
-    for item in chunks.into_iter().flat_map(|chunk| chunk.items) {
-        seats_kept.extend(lines::apply(item, &batch.value.source, &mut ledger, acting)?);
-    }
-    ledger.settle(rng)?;
+    let items = chunks.into_iter().flat_map(|chunk| chunk.items);
+    let (restored, befores) = match undone_by(&batch.value, undone.as_ref())? {
+        Some(undone) => (undo(undone, items, &mut ledger, acting, rng)?, Vec::new()),
+        None => do_lines(&batch.value, items, &mut ledger, acting, rng)?,
+    };
     let SeatChange { changes: lines, given, freed, waiting, block } = ledger.finish();
+    let Restored { unblock, not_undone, seats_kept } = restored;
 
     let mut changes = Changeset::default();
-    let event =
-        AuditEvent::new(acting.now, acting.actor, Happening::BatchApplied, Subject::batch(batch.value.id));
-    changes.note(counted(
-        event,
-        &batch.value,
-        &[
-            ("seats-assigned", given.len()),
-            ("seats-freed", freed.len()),
-            ("seats-kept", seats_kept.len()),
-            ("waiting", waiting.len()),
-        ],
-    ));
+    let seats = [
+        ("seats-assigned", given.len()),
+        ("seats-freed", freed.len()),
+        ("seats-kept", seats_kept.len()),
+        ("waiting", waiting.len()),
+    ];
+    changes.note(applied(&batch.value, acting, &seats, not_undone.len()));
     batch.value.state = BatchState::Applied { at: acting.now };
+    batch.value.befores = u32::try_from(befores.len()).unwrap_or(u32::MAX);
     let next = Roster { version: roster.value.version + 1, ..roster.value };
     changes.update(batch.version, Record::Batch(batch.value));
     changes.update(roster.version, Record::Roster(next));
+    befores.into_iter().for_each(|chunk| changes.insert(Record::BeforeChunk(chunk)));
     changes.extend(lines);
-    Ok(Applied { changes, block, seats_given: given, seats_freed: freed, seats_kept, waiting })
+    Ok(Applied {
+        changes,
+        block,
+        unblock,
+        not_undone,
+        seats_given: given,
+        seats_freed: freed,
+        seats_kept,
+        waiting,
+    })
+}
+
+/// The lines of a file's plan. Gives who keeps a seat, and what everybody was before.
+fn do_lines(
+    batch: &Batch,
+    items: impl Iterator<Item = PlanItem>,
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<(Restored, Vec<BeforeChunk>), ApplyError> {
+    let mut words = BTreeMap::new();
+    let mut seats_kept = Vec::new();
+    for item in items {
+        words.extend(item.account.map(|account| (account, item.kind.word())));
+        seats_kept.extend(lines::apply(item, &batch.source, ledger, acting)?);
+    }
+    ledger.settle(rng)?;
+    let befores = ledger.befores(&words);
+    let chunk =
+        |(number, items): (u32, &[Before])| BeforeChunk { batch: batch.id, number, items: items.to_vec() };
+    let chunks = (0..).zip(befores.chunks(BEFORES_PER_CHUNK)).map(chunk).collect();
+    Ok((Restored { seats_kept, ..Restored::default() }, chunks))
+}
+
+/// The lines of an undo's plan.
+fn undo(
+    undone: &Undone,
+    items: impl Iterator<Item = PlanItem>,
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Restored, ApplyError> {
+    let at = may_undo(&undone.batch, acting.now)?;
+    let befores = by_account(&undone.batch, &undone.befores)?;
+    let restored = restore(items, &befores, at, ledger, acting, rng)?;
+    ledger.settle(rng)?;
+    Ok(restored)
+}
+
+/// What an undo undoes, which must be at hand; nothing of a file.
+fn undone_by<'a>(batch: &Batch, undone: Option<&'a Undone>) -> Result<Option<&'a Undone>, UndoError> {
+    match batch.undoes() {
+        None => Ok(None),
+        Some(of) => {
+            let undone = undone.filter(|undone| undone.batch.id == of);
+            undone.map(Some).ok_or(UndoError::Incomplete { expected: 1, found: 0 })
+        }
+    }
 }
 
 fn zeros_cure(length: Option<u8>) -> String {
@@ -168,9 +249,9 @@ fn whole(batch: &Batch, chunks: &[PlanChunk]) -> Result<(), ApplyError> {
     }
 }
 
-fn counted(event: AuditEvent, batch: &Batch, seats: &[(&str, usize)]) -> AuditEvent {
+fn applied(batch: &Batch, acting: Acting<'_>, seats: &[(&str, usize)], not_undone: usize) -> AuditEvent {
     let summary = &batch.summary;
-    let event = event
+    let event = AuditEvent::new(acting.now, acting.actor, Happening::BatchApplied, Subject::batch(batch.id))
         .fact("source", &batch.source)
         .fact("join", summary.join)
         .fact("move", summary.moved)
@@ -179,5 +260,9 @@ fn counted(event: AuditEvent, batch: &Batch, seats: &[(&str, usize)]) -> AuditEv
         .fact("leave", summary.leave)
         .fact("unchanged", summary.unchanged)
         .fact("rejected", summary.rejected);
-    seats.iter().fold(event, |event, (name, number)| event.fact(name, number))
+    let event = seats.iter().fold(event, |event, (name, number)| event.fact(name, number));
+    match batch.undoes() {
+        None => event,
+        Some(of) => event.fact("undo-of", of).fact("not-undone", summary.not_undone as usize + not_undone),
+    }
 }

@@ -41,6 +41,7 @@ pub enum Happening {
     ApiRefused,
     BatchUploaded,
     BatchRefused,
+    UndoPlanned,
     BatchApplied,
     AccountJoined,
     AccountChanged,

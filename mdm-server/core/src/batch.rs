@@ -6,6 +6,7 @@ use shared::ids::{AccountId, BatchId};
 
 use crate::account::{Attributes, SourceName};
 use crate::audit::Actor;
+use crate::undo::NotUndone;
 
 mod rejection;
 
@@ -84,10 +85,15 @@ pub enum PlanKind {
     Unchanged,
     /// The row cannot be accepted. It still counts as present.
     Rejected(Vec<Rejection>),
+    /// 割当の返却: of an undo: gives back the seat that the batch gave, unused, for those whom the batch took it from.
+    SeatBack,
+    /// Of an undo: stays as it is, and why.
+    NotUndone(NotUndone),
 }
 
 /// A [`PlanKind`] without what the row says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the kinds of PlanKind")]
 pub enum PlanWord {
     Join,
@@ -97,6 +103,8 @@ pub enum PlanWord {
     Leave,
     Unchanged,
     Rejected,
+    SeatBack,
+    NotUndone,
 }
 
 impl PlanKind {
@@ -110,6 +118,8 @@ impl PlanKind {
             Self::Leave => PlanWord::Leave,
             Self::Unchanged => PlanWord::Unchanged,
             Self::Rejected(_) => PlanWord::Rejected,
+            Self::SeatBack => PlanWord::SeatBack,
+            Self::NotUndone(_) => PlanWord::NotUndone,
         }
     }
 
@@ -120,7 +130,7 @@ impl PlanKind {
             | Self::Move { wishes_seat, .. }
             | Self::Change { wishes_seat, .. }
             | Self::Return { wishes_seat, .. } => *wishes_seat,
-            Self::Leave | Self::Unchanged | Self::Rejected(_) => false,
+            Self::Leave | Self::Unchanged | Self::Rejected(_) | Self::SeatBack | Self::NotUndone(_) => false,
         }
     }
 }
@@ -155,6 +165,12 @@ pub struct PlanSummary {
     pub unchanged: u32,
     /// Not acceptable.
     pub rejected: u32,
+    /// Of an undo: who gives back a seat that the batch gave.
+    #[serde(default)]
+    pub seats_back: u32,
+    /// Of an undo: who stays as they are.
+    #[serde(default)]
+    pub not_undone: u32,
     /// Leavers that are held back because a row's staff number cannot be read.
     pub leavers_held_back: bool,
     /// Seats that the batch newly asks for.
@@ -165,7 +181,23 @@ pub struct PlanSummary {
     pub seats_free: u32,
 }
 
-/// One uploaded file and its plan.
+/// Where a plan comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A file.
+    #[default]
+    File,
+    /// 取り消し: takes back what another batch did.
+    Undo {
+        /// Which.
+        of: BatchId,
+        /// All of it, not chosen people only.
+        whole: bool,
+    },
+}
+
+/// One uploaded file, or the undo of one, and its plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// The key.
@@ -212,6 +244,22 @@ pub struct Batch {
     pub summary: PlanSummary,
     /// How many [`PlanChunk`]s hold the plan.
     pub chunks: u32,
+    /// Where the plan comes from. What is said of a file above is empty if not from one.
+    #[serde(default)]
+    pub origin: Origin,
+    /// How many [`crate::undo::BeforeChunk`]s say what people were before; none while it is planned, nor of an undo.
+    #[serde(default)]
+    pub befores: u32,
+}
+
+impl Batch {
+    /// Which batch it takes back.
+    pub fn undoes(&self) -> Option<BatchId> {
+        match self.origin {
+            Origin::File => None,
+            Origin::Undo { of, .. } => Some(of),
+        }
+    }
 }
 
 fn own_layout() -> String {

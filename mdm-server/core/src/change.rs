@@ -14,6 +14,7 @@ use crate::license::{Pool, WaitingEntry};
 use crate::note::{Note, Shelf};
 use crate::operator::Operator;
 use crate::quarantine::ServerState;
+use crate::undo::BeforeChunk;
 
 /// Rises with each write of a record, also over its deletion, by any step; 0 = not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub enum Key {
     Batch(BatchId),
     /// [`PlanChunk`], counted from 0.
     PlanChunk(BatchId, u32),
+    /// [`BeforeChunk`], counted from 0.
+    BeforeChunk(BatchId, u32),
     /// [`Operator`].
     Operator(OperatorId),
     /// [`Document`].
@@ -75,6 +78,7 @@ pub enum Record {
     Command(CommandRecord),
     Batch(Batch),
     PlanChunk(PlanChunk),
+    BeforeChunk(BeforeChunk),
     Operator(Operator),
     Document(Document),
     Note(Note),
@@ -95,6 +99,7 @@ impl Record {
             Self::Command(command) => Key::Command(command.id),
             Self::Batch(batch) => Key::Batch(batch.id),
             Self::PlanChunk(chunk) => Key::PlanChunk(chunk.batch, chunk.number),
+            Self::BeforeChunk(chunk) => Key::BeforeChunk(chunk.batch, chunk.number),
             Self::Operator(operator) => Key::Operator(operator.id),
             Self::Document(document) => Key::Document(document.id),
             Self::Note(note) => Key::Note(note.account, note.id),

@@ -24,6 +24,7 @@ pub mod run;
 pub mod seats;
 pub mod second_device;
 pub mod sheet;
+pub mod undo;
 pub mod unlock;
 
 #[cfg(test)]

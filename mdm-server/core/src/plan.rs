@@ -14,7 +14,7 @@ use shared::ids::BatchId;
 use crate::account::{Account, SourceName};
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::batch::{
-    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, LISTED_SHEETS, Mode, PlanChunk, PlanItem, PlanKind,
+    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, LISTED_SHEETS, Mode, Origin, PlanChunk, PlanItem, PlanKind,
     PlanSummary, PlanWord,
 };
 use crate::change::{Changeset, Record, Stored};
@@ -84,6 +84,8 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         state: BatchState::Planned,
         summary,
         chunks: count(items.len().div_ceil(ITEMS_PER_CHUNK)),
+        origin: Origin::File,
+        befores: 0,
     };
     Plan { batch, items }
 }
@@ -94,31 +96,38 @@ impl Plan {
     pub fn changes(self) -> Changeset {
         let Self { batch, items } = self;
         let mut changes = Changeset::default();
-        let summary = &batch.summary;
-        changes.note(
-            AuditEvent::new(
-                batch.uploaded_at,
-                batch.uploaded_by,
-                Happening::BatchUploaded,
-                Subject::batch(batch.id),
-            )
-            .fact("file-sha256", data_encoding::HEXLOWER.encode(&batch.digest))
-            .fact("source", &batch.source)
-            .fact("rows", summary.rows)
-            .fact("join", summary.join)
-            .fact("move", summary.moved)
-            .fact("change", summary.change)
-            .fact("return", summary.returned)
-            .fact("leave", summary.leave)
-            .fact("unchanged", summary.unchanged)
-            .fact("rejected", summary.rejected),
-        );
+        changes.note(planned(&batch));
         for (number, items) in (0..).zip(items.chunks(ITEMS_PER_CHUNK)) {
             changes.insert(Record::PlanChunk(PlanChunk { batch: batch.id, number, items: items.to_vec() }));
         }
         changes.insert(Record::Batch(batch));
         changes
     }
+}
+
+fn planned(batch: &Batch) -> AuditEvent {
+    let summary = &batch.summary;
+    let event = |what| AuditEvent::new(batch.uploaded_at, batch.uploaded_by, what, Subject::batch(batch.id));
+    let event = match batch.origin {
+        Origin::File => event(Happening::BatchUploaded)
+            .fact("file-sha256", data_encoding::HEXLOWER.encode(&batch.digest))
+            .fact("source", &batch.source)
+            .fact("rows", summary.rows),
+        Origin::Undo { of, whole } => event(Happening::UndoPlanned)
+            .fact("undo-of", of)
+            .fact("whole", whole)
+            .fact("source", &batch.source)
+            .fact("seats-back", summary.seats_back)
+            .fact("not-undone", summary.not_undone),
+    };
+    event
+        .fact("join", summary.join)
+        .fact("move", summary.moved)
+        .fact("change", summary.change)
+        .fact("return", summary.returned)
+        .fact("leave", summary.leave)
+        .fact("unchanged", summary.unchanged)
+        .fact("rejected", summary.rejected)
 }
 
 /// Notes that a file was not read. Nothing else is stored of it.
@@ -150,6 +159,8 @@ fn summary(input: &PlanInput<'_>, items: &[PlanItem]) -> PlanSummary {
             PlanKind::Leave => &mut summary.leave,
             PlanKind::Unchanged => &mut summary.unchanged,
             PlanKind::Rejected(_) => &mut summary.rejected,
+            PlanKind::SeatBack => &mut summary.seats_back,
+            PlanKind::NotUndone(_) => &mut summary.not_undone,
         } += 1;
         summary.seats_wished += u32::from(asks_for_seat(&item.kind, account));
         summary.seats_freed += u32::from(gives_seat_back(&item.kind, account));
@@ -170,7 +181,11 @@ pub fn newly_asks(kind: PlanWord, wishes_seat: bool, account: Option<&Account>) 
         PlanWord::Move | PlanWord::Change => {
             wishes_seat && account.is_some_and(|account| !account.wishes_seat && account.seat.is_none())
         }
-        PlanWord::Leave | PlanWord::Unchanged | PlanWord::Rejected => false,
+        PlanWord::Leave
+        | PlanWord::Unchanged
+        | PlanWord::Rejected
+        | PlanWord::SeatBack
+        | PlanWord::NotUndone => false,
     }
 }
 
@@ -183,11 +198,15 @@ pub(crate) fn gives_seat_back(kind: &PlanKind, account: Option<&Account>) -> boo
 pub fn gives_back(kind: PlanWord, wishes_seat: bool, account: Option<&Account>) -> bool {
     let Some(account) = account.filter(|account| account.seat.is_some()) else { return false };
     match kind {
-        PlanWord::Leave => true,
+        PlanWord::Leave | PlanWord::SeatBack => true,
         PlanWord::Move | PlanWord::Change => {
             !wishes_seat && account.wishes_seat && account.signed_in_at.is_none()
         }
-        PlanWord::Join | PlanWord::Return | PlanWord::Unchanged | PlanWord::Rejected => false,
+        PlanWord::Join
+        | PlanWord::Return
+        | PlanWord::Unchanged
+        | PlanWord::Rejected
+        | PlanWord::NotUndone => false,
     }
 }
 

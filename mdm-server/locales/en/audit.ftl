@@ -43,6 +43,7 @@ audit-group-people = People and rosters
 audit-what-batch-uploaded = Roster uploaded
 audit-what-batch-refused = Roster not readable
 audit-what-batch-applied = Roster applied
+audit-what-undo-planned = Undo of a roster planned
 audit-what-account-joined = Account made
 audit-what-account-changed = Account changed
 audit-what-account-returned = Account back again

@@ -43,6 +43,7 @@ audit-group-people = 職員と名簿
 audit-what-batch-uploaded = 名簿の取り込み
 audit-what-batch-refused = 読み取れない名簿
 audit-what-batch-applied = 名簿の適用
+audit-what-undo-planned = 名簿の取り消しの計画
 audit-what-account-joined = アカウントの新規登録
 audit-what-account-changed = アカウントの変更
 audit-what-account-returned = 復帰

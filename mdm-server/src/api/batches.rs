@@ -3,15 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use mdm_core::account::SourceName;
+use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
 use mdm_core::sheet::{Declared, Delimiter, Encoding, MAX_PADDING};
 use shared::ids::BatchId;
 
 use super::auth::May;
-use super::extract::{Asked, Named, UploadedFile, page_after, page_size};
-use super::types::{AppliedView, BatchView, ItemView, Page, PageQuery, UploadQuery};
+use super::extract::{self, Asked, Named, UploadedFile, page_after, page_size};
+use super::types::{AppliedView, BatchView, ItemView, Page, PageQuery, UndoRequest, UploadQuery};
 use super::{Api, ApiError};
 use crate::rights::{Manage, Read};
+use crate::use_cases::UseCaseError;
+use crate::use_cases::batches::undo::{Chosen, plan_undo};
 use crate::use_cases::batches::{self, Upload};
 
 pub(super) async fn upload(
@@ -83,4 +85,17 @@ pub(super) async fn apply(
     Named(id): Named<BatchId>,
 ) -> Result<Json<AppliedView>, ApiError> {
     Ok(Json(AppliedView::from(&batches::apply(&api.service, id, may.actor()).await?)))
+}
+
+pub(super) async fn undo(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    extract::Json(request): extract::Json<UndoRequest>,
+) -> Result<(StatusCode, Json<BatchView>), ApiError> {
+    let numbers: Result<Vec<StaffNumber>, InvalidStaffNumber> =
+        request.staff_numbers.iter().map(|number| StaffNumber::new(number)).collect();
+    let chosen = Chosen { numbers: numbers.map_err(UseCaseError::from)?, departments: request.departments };
+    let batch = plan_undo(&api.service, id, &chosen, may.actor()).await?;
+    Ok((StatusCode::CREATED, Json(BatchView::from(&batch))))
 }

@@ -18,7 +18,7 @@ pub use accounts::{AccountDetail, AccountQuery, AccountView, CodeStanding, CodeW
 pub use audit::{CheckpointView, EntryView, PersonalView};
 pub use batches::{
     AppliedView, BatchView, BatchWord, ItemView, KindWord, PrivateUseView, RejectionView, RowCount,
-    UploadQuery,
+    UndoRequest, UploadQuery,
 };
 pub use codes::{CodeRow, ExportFormat, ExportQuery, Reissued};
 pub use devices::{CopyView, DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};

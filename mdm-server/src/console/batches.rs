@@ -8,6 +8,7 @@ mod reasons;
 pub(super) mod rejected;
 #[cfg(test)]
 mod tests;
+pub(super) mod undo;
 pub(super) mod upload;
 mod work;
 
@@ -78,8 +79,8 @@ fn mode(language: Language, mode: Mode) -> String {
 
 /// How many people a plan changes anything for.
 fn changes(summary: &PlanSummary) -> u32 {
-    let PlanSummary { join, moved, change, returned, leave, .. } = summary;
-    join + moved + change + returned + leave
+    let PlanSummary { join, moved, change, returned, leave, seats_back, .. } = summary;
+    join + moved + change + returned + leave + seats_back
 }
 
 struct Row {

@@ -47,6 +47,7 @@ pub const READERS: &[Reader] = &[
     form::<licenses::waiting::WaitForm>(),
     form::<quarantine::ConfirmForm>(),
     form::<batches::apply::ApplyForm>(),
+    form::<batches::undo::UndoForm>(),
     form::<devices::order::OrderForm>(),
     form::<devices::wipe::WipeForm>(),
     form::<()>(),

@@ -8,6 +8,7 @@ use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERS
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
 use mdm_core::quarantine::LeaveError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
+use mdm_core::undo::UndoError;
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use shared::cose::SignError;
 
@@ -60,6 +61,7 @@ fn not_found(missing: &Missing) -> Said {
         Missing::Device(_) => "refusals-device".into(),
         Missing::Batch(_) => "refusals-batch".into(),
         Missing::PlanPart { .. } => "refusals-plan-part".into(),
+        Missing::InBatch(name) => Said::from("refusals-not-in-batch").with("name", name.clone()),
         Missing::Operator(name) => Said::from("refusals-operator").with("name", name.clone()),
         Missing::Document(_) => "refusals-document".into(),
         Missing::Department(name) => Said::from("refusals-department").with("name", name.clone()),
@@ -76,6 +78,8 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::Command(error) => command(error),
         Refusal::Seat(error) => seat(*error),
         Refusal::Apply(error) => apply(language, error),
+        Refusal::Undo(error) => undo(language, error),
+        Refusal::NothingToUndo => "refusals-nothing-to-undo".into(),
         Refusal::Reissue(ReissueError::NoSeat) => "refusals-code-without-seat".into(),
         Refusal::Reissue(ReissueError::AccountMayNotWork) => "refusals-code-left".into(),
         Refusal::CodeDoesNotOpen(_) => "refusals-code-does-not-open".into(),
@@ -177,7 +181,20 @@ fn apply(language: Language, error: &ApplyError) -> Said {
             Said::from("refusals-plan-zeros-mend").with("rows", grouped((*rows).into()))
         }
         ApplyError::IncompletePlan { .. } => "refusals-plan-part".into(),
+        ApplyError::Undo(error) => undo(language, error),
         ApplyError::NotLoaded(error) => not_loaded(*error),
+    }
+}
+
+fn undo(language: Language, error: &UndoError) -> Said {
+    match error {
+        UndoError::NotApplied => "refusals-undo-not-applied".into(),
+        UndoError::IsAnUndo => "refusals-undo-of-undo".into(),
+        UndoError::WindowOver(at) => {
+            Said::from("refusals-undo-over").with("at", time_in_text(*at, language, office_zone()))
+        }
+        UndoError::Incomplete { .. } => "refusals-undo-part".into(),
+        UndoError::NotLoaded(error) => not_loaded(*error),
     }
 }
 

@@ -50,6 +50,7 @@ impl Named {
             | Key::Code(_)
             | Key::Command(_)
             | Key::PlanChunk(..)
+            | Key::BeforeChunk(..)
             | Key::Operator(_)
             | Key::Note(..)
             | Key::Shelf(_)
@@ -78,6 +79,7 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::ApiRefused
         | Happening::BatchUploaded
         | Happening::BatchRefused
+        | Happening::UndoPlanned
         | Happening::CodesExported
         | Happening::CodeTried
         | Happening::CodeDied

@@ -4,6 +4,7 @@ pub mod lines;
 mod outlook;
 #[cfg(test)]
 mod tests;
+pub mod undo;
 
 pub use lines::{Index, Line, items};
 pub use outlook::{Outlook, outlook};
@@ -24,7 +25,7 @@ use shared::ids::{AccountId, BatchId};
 use tokio::task::JoinError;
 
 use super::licenses::block_all;
-use super::load::{commit_any_size, holdings};
+use super::load::{commit_any_size, holdings, load_accounts};
 use super::{Missing, UseCaseError, retry_on_conflict};
 use crate::service::Service;
 
@@ -169,11 +170,17 @@ pub struct InForce {
     pub waiting: usize,
     /// How many devices of those who lost a seat were to be blocked.
     pub devices_to_block: usize,
+    /// Of an undo: how many devices were to be unblocked.
+    pub devices_to_unblock: usize,
+    /// Of an undo: who stays as they are, changed between plan and undo.
+    pub not_undone: Vec<AccountId>,
 }
 
 /// Applies a plan, whole or not at all; then blocks the devices of those who left.
 pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<InForce, UseCaseError> {
     service.outside_quarantine()?;
+    // An undo does not overtake the blocks of the batch that it takes back.
+    let _held = service.undos.lock().await;
     let applied = retry_on_conflict(|| async {
         let input = input(service, id).await?;
         let working = service.clone();
@@ -189,6 +196,11 @@ pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<
     })
     .await?;
     block_all(service, &applied.block, "left by a personnel batch", actor).await;
+    if !applied.unblock.is_empty()
+        && let Err(error) = undo::open_again(service, id, actor).await
+    {
+        tracing::error!(batch = %id, %error, "not all devices are unblocked yet, will be tried again");
+    }
     Ok(InForce {
         batch: show(service, id).await?,
         seats_given: applied.seats_given.len(),
@@ -196,6 +208,8 @@ pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<
         seats_kept: applied.seats_kept,
         waiting: applied.waiting.len(),
         devices_to_block: applied.block.len(),
+        devices_to_unblock: applied.unblock.len(),
+        not_undone: applied.not_undone,
     })
 }
 
@@ -206,6 +220,12 @@ async fn input(service: &Service, id: BatchId) -> Result<ApplyInput, UseCaseErro
         chunks.push(chunk(service, id, number).await?);
     }
     let roster = service.store.roster(&batch.value.source).await?;
+    let undone = undo::undone(service, &batch.value).await?;
+    if let Some((undone, everybody)) = undone {
+        let accounts = load_accounts(service, everybody.iter().copied()).await?;
+        let holdings = holdings(service, accounts, &everybody).await?;
+        return Ok(ApplyInput { batch, chunks, roster, holdings, undone: Some(undone) });
+    }
     let accounts = accounts_of(service, &batch.value.source).await?;
     let may_lose: Vec<AccountId> = chunks
         .iter()
@@ -214,7 +234,7 @@ async fn input(service: &Service, id: BatchId) -> Result<ApplyInput, UseCaseErro
         .filter_map(|i| i.account)
         .collect();
     let holdings = holdings(service, accounts, &may_lose).await?;
-    Ok(ApplyInput { batch, chunks, roster, holdings })
+    Ok(ApplyInput { batch, chunks, roster, holdings, undone: None })
 }
 
 fn may_lose_seat(item: &PlanItem) -> bool {

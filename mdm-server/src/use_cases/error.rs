@@ -7,6 +7,7 @@ use mdm_core::command::CommandError;
 use mdm_core::document::DocumentError;
 use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
+use mdm_core::undo::UndoError;
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId};
 
@@ -74,6 +75,9 @@ pub enum Missing {
         /// Which part, from 0.
         number: u32,
     },
+    /// Nobody whom the batch made different has this staff number or department.
+    #[error("the batch changed nobody of {0}: write the staff number or the department as the plan does")]
+    InBatch(String),
     /// No operator has this name or id.
     #[error("there is no operator {0}")]
     Operator(String),
@@ -114,6 +118,12 @@ pub enum Refusal {
     /// The batch does not take effect.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The batch is not undone.
+    #[error(transparent)]
+    Undo(#[from] UndoError),
+    /// Everybody is as before already.
+    #[error("there is nothing to undo: everybody who is meant is as before the batch")]
+    NothingToUndo,
     /// No other code is issued.
     #[error(transparent)]
     Reissue(#[from] ReissueError),
@@ -204,6 +214,7 @@ refused!(
     InvalidOperatorName,
     SeatError,
     ApplyError,
+    UndoError,
     ReissueError
 );
 

@@ -76,6 +76,7 @@ pub(crate) fn api_body(bytes: &[u8]) {
         json::<types::Page<types::OperatorView>>,
         json::<types::InvitationView>,
         json::<types::TokenMade>,
+        json::<types::UndoRequest>,
     ];
     chosen(bytes, &readers);
 }

@@ -36,7 +36,8 @@ pub(super) fn apply(
         PlanKind::Move { .. } => return change(id, item.kind, "move", place, ledger, acting),
         PlanKind::Change { .. } => return change(id, item.kind, "change", place, ledger, acting),
         PlanKind::Leave => leave(id, ledger, acting)?,
-        PlanKind::Unchanged | PlanKind::Rejected(_) => {}
+        // The last two are of an undo, which has a way of its own.
+        PlanKind::Unchanged | PlanKind::Rejected(_) | PlanKind::SeatBack | PlanKind::NotUndone(_) => {}
     }
     Ok(None)
 }

@@ -34,6 +34,8 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
         PlanKind::Leave => "leave",
         PlanKind::Unchanged => "unchanged",
         PlanKind::Rejected(_) => "rejected",
+        PlanKind::SeatBack => "seat-back",
+        PlanKind::NotUndone(_) => "not-undone",
     };
     plan.items.iter().map(name).collect()
 }

@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
-use shared::ids::{AccountId, BatchId};
+use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::codes::issue;
 use super::{Acting, Holdings, NotLoaded, SeatChange, is_helped};
 use crate::account::{Account, Seat};
 use crate::audit::{AuditEvent, Happening, Subject};
+use crate::batch::PlanWord;
 use crate::change::{Changeset, Key, Record, Stored, Version};
 use crate::code::{CodeRecord, CodeState};
 use crate::device::Device;
 use crate::license::{Pool, WaitingEntry};
+use crate::undo::{Before, Mark, Served, Turn, Was};
 
 /// A record as it was loaded and as it is to be.
 struct Tracked<T> {
@@ -53,6 +55,8 @@ pub(crate) struct Ledger<'a> {
     queue: BTreeSet<(Timestamp, u32, AccountId)>,
     codes: BTreeMap<AccountId, Vec<Tracked<CodeRecord>>>,
     devices: BTreeMap<AccountId, Vec<Device>>,
+    /// Who got a seat, in this order, and the turn that they had.
+    served: Vec<(AccountId, Turn)>,
     outcome: SeatChange,
 }
 
@@ -76,6 +80,7 @@ impl<'a> Ledger<'a> {
                 .collect(),
             codes: BTreeMap::new(),
             devices: BTreeMap::new(),
+            served: Vec::new(),
             outcome: SeatChange::default(),
         };
         for code in codes {
@@ -109,7 +114,7 @@ impl<'a> Ledger<'a> {
         self.accounts.get_mut(&id).and_then(|tracked| tracked.now.as_mut()).ok_or(NotLoaded(id))
     }
 
-    pub(super) fn all_accounts(&self) -> impl Iterator<Item = &Account> {
+    pub(crate) fn all_accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values().filter_map(|tracked| tracked.now.as_ref())
     }
 
@@ -121,15 +126,21 @@ impl<'a> Ledger<'a> {
         self.seats.size = size;
     }
 
-    pub(super) fn waits(&self, account: AccountId) -> bool {
+    pub(crate) fn waits(&self, account: AccountId) -> bool {
         self.waiting.get(&account).is_some_and(|tracked| tracked.now.is_some())
     }
 
     /// Puts an account at the end of the waiting list. [`Ledger::settle`] says whether it must stay there.
     pub(crate) fn ask(&mut self, account: AccountId, place: u32) {
+        self.wait_as(account, Turn { since: self.acting.now, place });
+    }
+
+    /// Puts an account on the waiting list, at a turn that it has had or is to have.
+    pub(crate) fn wait_as(&mut self, account: AccountId, turn: Turn) {
         if !self.waits(account) {
-            let entry = WaitingEntry { account, since: self.acting.now, place };
-            self.queue.insert((entry.since, place, account));
+            let Turn { since, place } = turn;
+            let entry = WaitingEntry { account, since, place };
+            self.queue.insert((since, place, account));
             self.waiting
                 .entry(account)
                 .or_insert(Tracked { version: Version(0), before: None, now: None })
@@ -165,11 +176,12 @@ impl<'a> Ledger<'a> {
     /// Gives free seats to the waiting list in order, each with a code.
     pub(crate) fn settle(&mut self, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
         while self.seats.free() > 0 {
-            let Some((_, _, next)) = self.queue.first().copied() else { break };
+            let Some((since, place, next)) = self.queue.first().copied() else { break };
             let account = self.account(next)?;
             let entitled = account.may_work() && account.seat.is_none();
             self.stop_waiting(next);
             if entitled {
+                self.served.push((next, Turn { since, place }));
                 self.give(next, rng)?;
             }
         }
@@ -177,17 +189,74 @@ impl<'a> Ledger<'a> {
     }
 
     fn give(&mut self, id: AccountId, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
-        let acting = self.acting;
-        let account = self.account(id)?;
-        account.seat = Some(Seat { assigned_at: acting.now });
-        let (code, mut event) = issue(account, acting, rng);
-        event.subject.batch = self.batch;
+        self.seat(id, Seat { assigned_at: self.acting.now }, &[])?;
+        self.issue_code(id, rng)
+    }
+
+    /// Gives a free seat back to who has held it before. Without a code: their device is still theirs.
+    pub(crate) fn give_back(&mut self, id: AccountId, seat: Seat) -> Result<(), NotLoaded> {
+        self.stop_waiting(id);
+        self.seat(id, seat, &[("why", "undone")])
+    }
+
+    fn seat(&mut self, id: AccountId, seat: Seat, facts: &[(&str, &str)]) -> Result<(), NotLoaded> {
+        self.account(id)?.seat = Some(seat);
         self.seats.assigned += 1;
         self.outcome.given.push(id);
-        self.happened(Happening::SeatAssigned, id, &[]);
+        self.happened(Happening::SeatAssigned, id, facts);
+        Ok(())
+    }
+
+    pub(crate) fn issue_code(
+        &mut self,
+        id: AccountId,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(), NotLoaded> {
+        let acting = self.acting;
+        let (code, mut event) = issue(self.account(id)?, acting, rng);
+        event.subject.batch = self.batch;
         self.note(event);
         self.codes.entry(id).or_default().push(Tracked::fresh(code));
         Ok(())
+    }
+
+    /// Seats that can be given out now.
+    pub(crate) fn free(&self) -> u32 {
+        self.seats.free()
+    }
+
+    /// Since when the first on the waiting list waits.
+    pub(crate) fn first_waits_since(&self) -> Option<Timestamp> {
+        self.queue.first().map(|(since, _, _)| *since)
+    }
+
+    /// The account's devices that were loaded.
+    pub(crate) fn devices_of(&self, id: AccountId) -> &[Device] {
+        self.devices.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// What every account that is different now was before, and as what it is left; `words` is what the plan did to whom.
+    pub(crate) fn befores(&self, words: &BTreeMap<AccountId, PlanWord>) -> Vec<Before> {
+        let mut served: BTreeMap<AccountId, Served> = BTreeMap::new();
+        for (order, (account, turn)) in (0..).zip(&self.served) {
+            served.insert(*account, Served { order, turn: *turn });
+        }
+        let block: BTreeSet<EnrolmentId> = self.outcome.block.iter().copied().collect();
+        let before = |(id, tracked): (&AccountId, &Tracked<Account>)| {
+            let now = tracked.now.as_ref().filter(|now| tracked.before.as_ref() != Some(*now))?;
+            let turn = self.waiting.get(id).and_then(|tracked| tracked.before.as_ref());
+            let waited = turn.map(|entry| Turn { since: entry.since, place: entry.place });
+            let theirs = self.devices_of(*id).iter().map(|device| device.enrolment);
+            Some(Before {
+                account: *id,
+                word: words.get(id).copied(),
+                was: tracked.before.as_ref().map(|before| Was::new(before, now, waited)),
+                left_as: Mark::of(now),
+                blocked: theirs.filter(|device| block.contains(device)).collect(),
+                served: served.get(id).copied(),
+            })
+        };
+        self.accounts.iter().filter_map(before).collect()
     }
 
     /// What is to be written: only what differs from what was loaded.

@@ -8,9 +8,9 @@ use shared::crypto::Secret;
 use shared::ids::{AccountId, BatchId};
 
 use crate::account::{Account, SourceName};
-use crate::apply::{Applied, ApplyError, ApplyInput, apply};
+use crate::apply::{Applied, ApplyError, ApplyInput, Undone, apply};
 use crate::audit::{Actor, AuditEvent, Happening};
-use crate::batch::Mode;
+use crate::batch::{Batch, Mode};
 use crate::change::{Changeset, Key, Record, Stored, Version};
 use crate::code::{CodeKeys, CodeRecord};
 use crate::device::Device;
@@ -18,6 +18,7 @@ use crate::license::Pool;
 use crate::plan::{Plan, PlanInput, plan};
 use crate::seats::{Acting, Holdings};
 use crate::sheet::{self, Declared, Sheet};
+use crate::undo::{self, Before, BeforeChunk, UndoError, UndoInput};
 
 /// Records with their versions, and the events so far.
 #[derive(Default)]
@@ -153,10 +154,77 @@ impl Book {
             chunks: all!(self, PlanChunk).map(|c| c.value).filter(|chunk| chunk.batch == batch).collect(),
             roster: all!(self, Roster).next(),
             holdings: self.holdings(),
+            undone: self.undone(batch),
         };
         let mut applied = apply(input, acting(&code_keys(), now), rng)?;
         self.commit(std::mem::take(&mut applied.changes));
         Ok(applied)
+    }
+
+    /// The version of what is stored there; 0 if nothing is.
+    pub(crate) fn version(&self, key: &Key) -> Version {
+        self.records.get(key).map_or(Version(0), |(version, _)| *version)
+    }
+
+    pub(crate) fn batch(&self, id: BatchId) -> Batch {
+        all!(self, Batch).find(|stored| stored.value.id == id).unwrap().value
+    }
+
+    /// Changes what was noted of people before a batch, as a mistake in noting it would.
+    pub(crate) fn change_befores(&mut self, batch: BatchId, change: impl Fn(&mut Before)) {
+        let chunks: Vec<_> = all!(self, BeforeChunk).filter(|chunk| chunk.value.batch == batch).collect();
+        for Stored { version, value: mut chunk } in chunks {
+            chunk.items.iter_mut().for_each(&change);
+            let mut changes = Changeset::default();
+            changes.update(version, Record::BeforeChunk(chunk));
+            self.commit(changes);
+        }
+    }
+
+    /// What people were before a batch.
+    pub(crate) fn befores(&self, batch: BatchId) -> Vec<BeforeChunk> {
+        all!(self, BeforeChunk).map(|stored| stored.value).filter(|chunk| chunk.batch == batch).collect()
+    }
+
+    fn undone(&self, batch: BatchId) -> Option<Undone> {
+        let of = self.batch(batch).undoes()?;
+        Some(Undone { batch: self.batch(of), befores: self.befores(of) })
+    }
+
+    /// Plans the undo of a batch without storing anything.
+    pub(crate) fn plan_undo(
+        &self,
+        of: BatchId,
+        only: Option<&BTreeSet<AccountId>>,
+        now: Timestamp,
+        rng: &mut StdRng,
+    ) -> Result<Plan, UndoError> {
+        let accounts = self.accounts().into_iter().map(|stored| (stored.value.id, stored.value)).collect();
+        let input = UndoInput {
+            of: &self.batch(of),
+            befores: &self.befores(of),
+            accounts: &accounts,
+            only,
+            roster_version: all!(self, Roster).next().map_or(0, |roster| roster.value.version),
+            pool: &self.pool().value,
+            actor: Actor::Server,
+            now,
+        };
+        undo::plan(&input, rng)
+    }
+
+    /// Plans, stores and applies an undo.
+    pub(crate) fn undo(
+        &mut self,
+        of: BatchId,
+        only: Option<&BTreeSet<AccountId>>,
+        now: Timestamp,
+        rng: &mut StdRng,
+    ) -> (Plan, Applied) {
+        let plan = self.plan_undo(of, only, now, rng).unwrap();
+        self.commit(plan.clone().changes());
+        let applied = self.try_apply(plan.batch.id, now, rng).unwrap();
+        (plan, applied)
     }
 
     /// Plans, stores and applies a file.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use mdm_core::batch::{LostZeros, Mode, PlanSummary, RowProblem};
+use mdm_core::undo::NotUndone;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId};
 
@@ -24,6 +25,18 @@ pub struct UploadQuery {
     /// Puts zeros back in front of staff numbers of digits only, up to this length (1 to 20).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pad_numbers_to: Option<u8>,
+}
+
+/// For whom a batch is to be undone: for everybody if both are empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoRequest {
+    /// 職員番号.
+    #[serde(default)]
+    pub staff_numbers: Vec<String>,
+    /// 所属: all who belonged to it before the batch or by it.
+    #[serde(default)]
+    pub departments: Vec<String>,
 }
 
 /// Where a batch stands.
@@ -64,6 +77,9 @@ pub struct BatchView {
     /// Staff numbers lost their zeros in front: the plan is not applied before the file is uploaded with padding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_zeros: Option<LostZeros>,
+    /// The batch that this one takes back. What is said of a file is empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<BatchId>,
     /// Counts.
     pub summary: PlanSummary,
     /// Headers of columns that were not used.
@@ -109,6 +125,8 @@ pub enum KindWord {
     Leave,
     Unchanged,
     Rejected,
+    SeatBack,
+    NotUndone,
 }
 
 /// One line of a plan.
@@ -130,6 +148,9 @@ pub struct ItemView {
     pub department: Option<String>,
     /// Asks for a seat, where the row says so.
     pub wishes_seat: Option<bool>,
+    /// Of an undo: why the person stays as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_undone: Option<NotUndone>,
     /// Why the row is not accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<RejectionView>,
@@ -163,4 +184,10 @@ pub struct AppliedView {
     pub waiting: usize,
     /// How many devices were to be blocked.
     pub devices_to_block: usize,
+    /// Of an undo: how many devices were to be unblocked.
+    #[serde(default)]
+    pub devices_to_unblock: usize,
+    /// Of an undo: who stays as they are, changed between plan and undo.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_undone: Vec<AccountId>,
 }

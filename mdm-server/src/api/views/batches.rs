@@ -34,6 +34,7 @@ impl From<&Batch> for BatchView {
             layout: batch.layout.clone(),
             unused_sheets: batch.unused_sheets.clone(),
             lost_zeros: batch.lost_zeros,
+            undoes: batch.undoes(),
             summary: batch.summary.clone(),
             unused_columns: batch.unused_columns.clone(),
             private_use: private_use.collect(),
@@ -61,6 +62,8 @@ impl From<&Line> for ItemView {
             PlanKind::Leave => (KindWord::Leave, None, None),
             PlanKind::Unchanged => (KindWord::Unchanged, None, None),
             PlanKind::Rejected(_) => (KindWord::Rejected, None, None),
+            PlanKind::SeatBack => (KindWord::SeatBack, None, None),
+            PlanKind::NotUndone(_) => (KindWord::NotUndone, None, None),
         };
         let known = line.account.as_ref().map(|account| account.current());
         let person: Option<&Attributes> = said.or(known);
@@ -73,6 +76,10 @@ impl From<&Line> for ItemView {
             name: person.map(|person| person.name.clone()),
             department: person.map(|person| main_post(&person.departments)),
             wishes_seat,
+            not_undone: match &line.item.kind {
+                PlanKind::NotUndone(why) => Some(*why),
+                _ => None,
+            },
             rejections: rejections(line),
         }
     }
@@ -99,6 +106,8 @@ impl From<&InForce> for AppliedView {
             seats_kept: done.seats_kept.clone(),
             waiting: done.waiting,
             devices_to_block: done.devices_to_block,
+            devices_to_unblock: done.devices_to_unblock,
+            not_undone: done.not_undone.clone(),
         }
     }
 }

@@ -108,6 +108,17 @@ pub(crate) enum Batch {
         /// The batch.
         id: BatchId,
     },
+    /// Plan what takes back an applied batch, within 14 days. Nothing changes until that plan is applied.
+    Undo {
+        /// The batch.
+        id: BatchId,
+        /// Only for people with these staff numbers.
+        #[arg(long, value_name = "STAFF_NUMBER", num_args = 1..)]
+        only: Vec<String>,
+        /// Only for people who belonged to this department before the batch, or by it.
+        #[arg(long, value_name = "NAME")]
+        department: Vec<String>,
+    },
 }
 
 /// A person.

@@ -23,6 +23,7 @@ happenings! {
         BatchUploaded "audit-what-batch-uploaded",
         BatchRefused "audit-what-batch-refused",
         BatchApplied "audit-what-batch-applied",
+        UndoPlanned "audit-what-undo-planned",
         AccountJoined "audit-what-account-joined",
         AccountChanged "audit-what-account-changed",
         AccountReturned "audit-what-account-returned",

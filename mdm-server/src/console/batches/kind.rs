@@ -15,8 +15,8 @@ pub(super) enum Kind {
     Waiting,
 }
 
-/// The kinds in the order of their counts on the page.
-pub(super) const WORDS: [PlanWord; 7] = [
+/// The kinds in the order of their counts on the page. The last two are of undos only.
+pub(super) const WORDS: [PlanWord; 9] = [
     PlanWord::Join,
     PlanWord::Move,
     PlanWord::Change,
@@ -24,6 +24,8 @@ pub(super) const WORDS: [PlanWord; 7] = [
     PlanWord::Leave,
     PlanWord::Unchanged,
     PlanWord::Rejected,
+    PlanWord::SeatBack,
+    PlanWord::NotUndone,
 ];
 
 impl Kind {
@@ -49,6 +51,8 @@ impl Kind {
             Self::Word(PlanWord::Leave) => "leave",
             Self::Word(PlanWord::Unchanged) => "unchanged",
             Self::Word(PlanWord::Rejected) => "rejected",
+            Self::Word(PlanWord::SeatBack) => "seat-back",
+            Self::Word(PlanWord::NotUndone) => "not-undone",
         }
     }
 
@@ -64,13 +68,37 @@ impl Kind {
             Self::Word(PlanWord::Leave) => "batches-kind-leave",
             Self::Word(PlanWord::Unchanged) => "batches-kind-unchanged",
             Self::Word(PlanWord::Rejected) => "batches-kind-rejected",
+            Self::Word(PlanWord::SeatBack) => "batches-undo-kind-seat-back",
+            Self::Word(PlanWord::NotUndone) => "batches-undo-kind-not-undone",
         })
+    }
+
+    /// In the words of an undo: what becomes of people by it.
+    pub(super) fn said_of_undo(self, page: &Page) -> String {
+        match self {
+            Self::Changes => page.say("batches-undo-kind-changes"),
+            Self::Word(PlanWord::Move) => page.say("batches-undo-kind-move"),
+            Self::Word(PlanWord::Change) => page.say("batches-undo-kind-change"),
+            Self::Word(PlanWord::Return) => page.say("batches-undo-kind-return"),
+            Self::Word(PlanWord::Leave) => page.say("batches-undo-kind-leave"),
+            other => other.said(page),
+        }
+    }
+
+    /// Whether a plan has such lines at all: those of files differ from those of undos.
+    pub(super) fn is_of(self, undo: bool) -> bool {
+        use PlanWord::{Join, NotUndone, Rejected, SeatBack, Unchanged};
+        match self {
+            Self::Word(Join | Unchanged | Rejected) => !undo,
+            Self::Word(SeatBack | NotUndone) => undo,
+            Self::Changes | Self::Waiting | Self::Word(_) => true,
+        }
     }
 
     /// Whether lines of this kind belong to it. Those that would wait are known by their positions.
     pub(super) fn takes(self, word: PlanWord) -> bool {
         match self {
-            Self::Changes => !matches!(word, PlanWord::Unchanged | PlanWord::Rejected),
+            Self::Changes => !matches!(word, PlanWord::Unchanged | PlanWord::Rejected | PlanWord::NotUndone),
             Self::Word(wanted) => wanted == word,
             Self::Waiting => false,
         }
@@ -87,5 +115,7 @@ pub(super) fn count(summary: &PlanSummary, word: PlanWord) -> u32 {
         PlanWord::Leave => summary.leave,
         PlanWord::Unchanged => summary.unchanged,
         PlanWord::Rejected => summary.rejected,
+        PlanWord::SeatBack => summary.seats_back,
+        PlanWord::NotUndone => summary.not_undone,
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use mdm_core::account::{Attributes, Department};
 use mdm_core::batch::{PlanKind, PlanWord};
+use mdm_core::undo::NotUndone;
 use shared::ids::AccountId;
 
 use super::kind::Kind;
@@ -30,6 +31,8 @@ pub(super) struct LineRow {
     pub(super) changes: Vec<Changed>,
     /// Whether they would have to wait for the seat that they wish.
     pub(super) waits: bool,
+    /// Of an undo: why they stay as they are.
+    pub(super) not_undone: Option<String>,
 }
 
 /// One value that becomes another.
@@ -57,7 +60,14 @@ pub(super) struct RejectedRow {
 }
 
 /// A line before the batch took effect, at `applied_at`, or as it is planned.
-pub(super) fn line_row(page: &Page, line: &Line, applied_at: Option<Timestamp>, waits: bool) -> LineRow {
+pub(super) fn line_row(
+    page: &Page,
+    line: &Line,
+    applied_at: Option<Timestamp>,
+    waits: bool,
+    undo: bool,
+) -> LineRow {
+    let kind = Kind::Word(line.item.kind.word());
     let said = said(&line.item.kind);
     let word = line.item.kind.word();
     let known = line.account.as_ref().filter(|_| word != PlanWord::Join);
@@ -70,7 +80,7 @@ pub(super) fn line_row(page: &Page, line: &Line, applied_at: Option<Timestamp>, 
     let person = said.or(known);
     LineRow {
         row: line.item.row,
-        kind: Kind::Word(word).said(page),
+        kind: if undo { kind.said_of_undo(page) } else { kind.said(page) },
         account: line.account.as_ref().map(|account| account.id),
         number: person.map(|person| person.staff_number.to_string()).unwrap_or_default(),
         name: person.map(|person| person.name.clone()).unwrap_or_default(),
@@ -81,6 +91,11 @@ pub(super) fn line_row(page: &Page, line: &Line, applied_at: Option<Timestamp>, 
             _ => Vec::new(),
         },
         waits,
+        not_undone: match line.item.kind {
+            PlanKind::NotUndone(NotUndone::ChangedSince) => Some(page.say("batches-undo-changed-since")),
+            PlanKind::NotUndone(NotUndone::Closed) => Some(page.say("batches-undo-closed")),
+            _ => None,
+        },
     }
 }
 
@@ -90,7 +105,11 @@ fn said(kind: &PlanKind) -> Option<&Attributes> {
         | PlanKind::Move { attributes, .. }
         | PlanKind::Change { attributes, .. }
         | PlanKind::Return { attributes, .. } => Some(attributes),
-        PlanKind::Leave | PlanKind::Unchanged | PlanKind::Rejected(_) => None,
+        PlanKind::Leave
+        | PlanKind::Unchanged
+        | PlanKind::Rejected(_)
+        | PlanKind::SeatBack
+        | PlanKind::NotUndone(_) => None,
     }
 }
 

@@ -8,6 +8,7 @@ use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::audit::{Body, Happening};
 use mdm_core::batch::{Batch, BatchState, PlanSummary};
 use serde::Deserialize;
+use shared::ids::BatchId;
 
 use super::kind::{self, Kind};
 use super::line::{LineRow, RejectedRow, line_row, rejected_rows};
@@ -77,6 +78,9 @@ struct PlanPage {
     lines: Vec<LineRow>,
     rejected: Vec<RejectedRow>,
     pager: Pager,
+    /// The newest undo of it.
+    undone_by: Option<BatchId>,
+    may_undo: bool,
 }
 
 impl PlanPage {
@@ -155,7 +159,8 @@ async fn plan(
     let waits = |position: u32| {
         outlook.as_ref().is_some_and(|outlook| outlook.would_wait.binary_search(&position).is_ok())
     };
-    let row = |line| line_row(&page, line, in_force, waits(line.position));
+    let is_undo = batch.undoes().is_some();
+    let row = |line| line_row(&page, line, in_force, waits(line.position), is_undo);
     let is_rejected = kind == Kind::Word(mdm_core::batch::PlanWord::Rejected);
     Ok(PlanPage {
         lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
@@ -175,8 +180,10 @@ async fn plan(
         private_use: private_use(&batch),
         normalised_rows: normalised(&page, &batch),
         wiped_at: in_force.unwrap_or(page.now).checked_add(UNDO_WINDOW).unwrap_or(page.now),
-        tabs: tabs(&page, &batch.summary, kind, outlook.as_ref()),
-        kind_said: kind.said(&page),
+        tabs: tabs(&page, &batch, kind, outlook.as_ref()),
+        kind_said: if is_undo { kind.said_of_undo(&page) } else { kind.said(&page) },
+        undone_by: directory::current(service).await?.undone_by(batch.id).map(|undo| undo.id),
+        may_undo: mdm_core::undo::may_undo(&batch, page.now).is_ok(),
         number: query.page.max(1),
         page,
         batch,
@@ -195,15 +202,17 @@ fn positions(kind: Kind, index: &Index, outlook: Option<&Outlook>) -> Vec<u32> {
 }
 
 /// All changes first, then each kind; who would wait only if anybody would.
-fn tabs(page: &Page, summary: &PlanSummary, chosen: Kind, outlook: Option<&Outlook>) -> Vec<Tab> {
+fn tabs(page: &Page, batch: &Batch, chosen: Kind, outlook: Option<&Outlook>) -> Vec<Tab> {
+    let (summary, is_undo) = (&batch.summary, batch.undoes().is_some());
     let tab = |kind: Kind, count: usize| Tab {
         name: kind.name(),
-        said: kind.said(page),
+        said: if is_undo { kind.said_of_undo(page) } else { kind.said(page) },
         count,
         chosen: kind == chosen,
     };
     let mut tabs = vec![tab(Kind::Changes, changes(summary) as usize)];
-    tabs.extend(kind::WORDS.map(|word| tab(Kind::Word(word), kind::count(summary, word) as usize)));
+    let words = kind::WORDS.into_iter().filter(|word| Kind::Word(*word).is_of(is_undo));
+    tabs.extend(words.map(|word| tab(Kind::Word(word), kind::count(summary, word) as usize)));
     let waiting = outlook.map_or(0, |outlook| outlook.would_wait.len());
     if waiting > 0 || chosen == Kind::Waiting {
         tabs.push(tab(Kind::Waiting, waiting));

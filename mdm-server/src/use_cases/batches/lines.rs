@@ -93,6 +93,16 @@ pub struct Indexed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
     lines: Vec<Indexed>,
+    undo: Option<UndoSeats>,
+}
+
+/// Seats of an undo, as its plan says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UndoSeats {
+    /// Who is to have theirs again.
+    pub(super) claims: usize,
+    /// Who loses one.
+    pub(super) freed: usize,
 }
 
 impl Index {
@@ -107,7 +117,16 @@ impl Index {
                 wishes_seat: item.kind.wishes_seat(),
             }));
         }
-        Ok(Self { lines })
+        let seats = UndoSeats {
+            claims: batch.summary.seats_wished as usize,
+            freed: batch.summary.seats_freed as usize,
+        };
+        Ok(Self { lines, undo: batch.undoes().map(|_| seats) })
+    }
+
+    /// Of an undo: its seats.
+    pub(super) fn undo(&self) -> Option<UndoSeats> {
+        self.undo
     }
 
     /// Positions, from 1, of the lines whose kind is `wanted`.

@@ -7,7 +7,7 @@ use mdm_core::account::Account;
 use mdm_core::plan::{gives_back, newly_asks};
 use shared::ids::AccountId;
 
-use super::lines::Index;
+use super::lines::{Index, UndoSeats};
 use crate::directory::{Snapshot, Standing};
 
 /// What applying a plan would do now.
@@ -51,6 +51,9 @@ pub fn outlook(index: &Index, directory: &Snapshot) -> Outlook {
             asking.push(position);
         }
     }
+    if let Some(seats) = index.undo() {
+        return of_undo(outlook, seats);
+    }
     let entitled = |account: &Account| account.may_work() && account.seat.is_none();
     let before = directory.waiting().map(|row| &row.person.account);
     let before = before.filter(|account| entitled(account) && !gone.contains(&account.id)).count();
@@ -60,6 +63,12 @@ pub fn outlook(index: &Index, directory: &Snapshot) -> Outlook {
     outlook.given = asking.len().min(available - outlook.given_to_waiting);
     outlook.would_wait = asking.split_off(outlook.given);
     outlook
+}
+
+/// Those who had a seat go before all others.
+fn of_undo(outlook: Outlook, UndoSeats { claims, freed }: UndoSeats) -> Outlook {
+    let available = outlook.free + freed;
+    Outlook { asked: claims, freed, given: claims.min(available), ..outlook }
 }
 
 fn withdraws(line: super::lines::Indexed, account: &Account) -> bool {

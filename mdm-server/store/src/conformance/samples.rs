@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use mdm_core::account::{Account, AccountState, Attributes, Dated, Roster, SourceName, StaffNumber};
 use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
-use mdm_core::batch::{Batch, BatchState, Mode, PlanChunk, PlanItem, PlanKind, PlanSummary};
+use mdm_core::batch::{
+    Batch, BatchState, Mode, Origin, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord,
+};
 use mdm_core::change::{Changeset, Record};
 use mdm_core::code::{CodeIndex, CodeRecord, CodeState};
 use mdm_core::command::CommandRecord;
@@ -18,6 +20,7 @@ use mdm_core::operator::{
     Credentials, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role, SealedTotpSecret,
     SignIn, TokenHash,
 };
+use mdm_core::undo::{Before, BeforeChunk, Mark};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
@@ -174,7 +177,21 @@ pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
         state,
         summary: PlanSummary::default(),
         chunks: 0,
+        origin: Origin::File,
+        befores: 0,
     }
+}
+
+pub(crate) fn before_chunk(batch: u32, number: u32) -> BeforeChunk {
+    let before = Before {
+        account: account_id(7),
+        word: Some(PlanWord::Join),
+        was: None,
+        left_as: Mark([8; 32]),
+        blocked: vec![enrolment(3)],
+        served: None,
+    };
+    BeforeChunk { batch: batch_id(batch), number, items: vec![before] }
 }
 
 pub(crate) fn plan_chunk(batch: u32, number: u32, items: usize) -> PlanChunk {

@@ -56,6 +56,7 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
             Record::Roster(samples::roster("消防", 1)),
             Record::Pool(Pool { size: 700, reserved: 20, assigned: 0 }),
             Record::PlanChunk(samples::plan_chunk(1, 2, 3)),
+            Record::BeforeChunk(samples::before_chunk(1, 2)),
         ]))
         .await
         .unwrap();
@@ -88,6 +89,9 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
     assert_eq!(store.pool().await.unwrap().value.size, 700);
     let chunk = store.plan_chunk(samples::batch_id(1), 2).await.unwrap().unwrap();
     assert_eq!(chunk.value, samples::plan_chunk(1, 2, 3));
+    let chunk = store.before_chunk(samples::batch_id(1), 2).await.unwrap().unwrap();
+    assert_eq!(chunk.value, samples::before_chunk(1, 2));
+    assert_eq!(store.before_chunk(samples::batch_id(1), 1).await.unwrap(), None);
 }
 
 pub(crate) async fn the_waiting_list_is_in_turn(place: &impl Place) {

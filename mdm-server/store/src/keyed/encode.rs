@@ -41,6 +41,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::Command(value) => into_writer(value, &mut bytes),
         Record::Batch(value) => into_writer(value, &mut bytes),
         Record::PlanChunk(value) => into_writer(value, &mut bytes),
+        Record::BeforeChunk(value) => into_writer(value, &mut bytes),
         Record::Operator(value) => into_writer(value, &mut bytes),
         Record::Document(value) => into_writer(value, &mut bytes),
         Record::Note(value) => into_writer(value, &mut bytes),
@@ -76,6 +77,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::Command(_) => from_reader(cbor).map(Record::Command),
         Key::Batch(_) => from_reader(cbor).map(Record::Batch),
         Key::PlanChunk(..) => from_reader(cbor).map(Record::PlanChunk),
+        Key::BeforeChunk(..) => from_reader(cbor).map(Record::BeforeChunk),
         Key::Operator(_) => from_reader(cbor).map(Record::Operator),
         Key::Document(_) => from_reader(cbor).map(Record::Document),
         Key::Note(..) => from_reader(cbor).map(Record::Note),
@@ -136,6 +138,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
         | Record::Pool(_)
         | Record::Batch(_)
         | Record::PlanChunk(_)
+        | Record::BeforeChunk(_)
         | Record::Server(_) => Vec::new(),
     }
 }

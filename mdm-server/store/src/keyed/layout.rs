@@ -38,6 +38,7 @@ pub(super) const ROSTER: u8 = b'r';
 const CODE: u8 = b'c';
 const COMMAND: u8 = b'm';
 const PLAN_CHUNK: u8 = b'q';
+const BEFORE_CHUNK: u8 = b'u';
 const SHELF: u8 = b'h';
 const POOL: u8 = b'p';
 const SERVER: u8 = b'v';
@@ -80,7 +81,8 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::Device(enrolment) => key(DEVICE, &[enrolment.as_bytes()]),
         Key::Command(id) => key(COMMAND, &[id.as_bytes()]),
         Key::Batch(id) => key(BATCH, &[id.as_bytes()]),
-        Key::PlanChunk(batch, number) => plan_chunk(*batch, *number),
+        Key::PlanChunk(batch, number) => part_of(PLAN_CHUNK, *batch, *number),
+        Key::BeforeChunk(batch, number) => part_of(BEFORE_CHUNK, *batch, *number),
         Key::Operator(id) => key(OPERATOR, &[id.as_bytes()]),
         Key::Document(id) => key(DOCUMENT, &[id.as_bytes()]),
         Key::Note(account, id) => key(NOTE, &[account.as_bytes(), id.as_bytes()]),
@@ -89,8 +91,8 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
     }
 }
 
-fn plan_chunk(batch: BatchId, number: u32) -> Vec<u8> {
-    key(PLAN_CHUNK, &[batch.as_bytes(), &number.to_be_bytes()])
+fn part_of(kind: u8, batch: BatchId, number: u32) -> Vec<u8> {
+    key(kind, &[batch.as_bytes(), &number.to_be_bytes()])
 }
 
 /// Source names have no control characters, so that a zero byte ends them.

@@ -15,6 +15,7 @@ use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::note::{Note, Shelf};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
 use mdm_core::quarantine::ServerState;
+use mdm_core::undo::BeforeChunk;
 use serde::de::DeserializeOwned;
 use shared::cose::PublicKey;
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
@@ -262,6 +263,10 @@ impl<E: Engine> Batches for KeyedStore<E> {
 
     fn plan_chunk(&self, batch: BatchId, number: u32) -> Read<'_, Option<Stored<PlanChunk>>> {
         self.one("part of a plan", Key::PlanChunk(batch, number))
+    }
+
+    fn before_chunk(&self, batch: BatchId, number: u32) -> Read<'_, Option<Stored<BeforeChunk>>> {
+        self.one("part of what was before a batch", Key::BeforeChunk(batch, number))
     }
 
     fn batches(&self, before: Option<BatchId>, limit: usize) -> Read<'_, Vec<Stored<Batch>>> {

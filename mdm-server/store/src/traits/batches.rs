@@ -2,6 +2,7 @@
 
 use mdm_core::batch::{Batch, PlanChunk};
 use mdm_core::change::Stored;
+use mdm_core::undo::BeforeChunk;
 use shared::ids::BatchId;
 
 use super::Read;
@@ -13,6 +14,9 @@ pub trait Batches: Send + Sync {
 
     /// Part `number` of a batch's plan, from 0.
     fn plan_chunk(&self, batch: BatchId, number: u32) -> Read<'_, Option<Stored<PlanChunk>>>;
+
+    /// Part `number`, from 0, of what people were before a batch.
+    fn before_chunk(&self, batch: BatchId, number: u32) -> Read<'_, Option<Stored<BeforeChunk>>>;
 
     /// A page of batches, the newest first; `before` is the last one already seen.
     fn batches(&self, before: Option<BatchId>, limit: usize) -> Read<'_, Vec<Stored<Batch>>>;

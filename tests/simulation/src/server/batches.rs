@@ -105,7 +105,7 @@ impl Server {
         let items = chunks.iter().flat_map(|chunk| &chunk.items);
         let may_lose: Vec<_> =
             items.filter(|item| may_lose_seat(item)).filter_map(|item| item.account).collect();
-        Ok(ApplyInput { batch, chunks, roster, holdings: self.holdings(&may_lose)? })
+        Ok(ApplyInput { batch, chunks, roster, holdings: self.holdings(&may_lose)?, undone: None })
     }
 
     /// Blocks devices whose account lost its seat. What a crash leaves of it is the scheduler's.

@@ -12,7 +12,7 @@ use crate::testing::book::Book;
 
 /// A row as somebody typed it.
 #[derive(Debug, Clone)]
-struct Typed {
+pub(crate) struct Typed {
     number: u8,
     name: u8,
     department: u8,
@@ -29,7 +29,12 @@ enum Damage {
 }
 
 impl Typed {
-    fn line(&self) -> String {
+    /// A row without damage.
+    pub(crate) fn whole(number: u8, department: u8, wish: bool) -> Self {
+        Self { number, name: 0, department, wish, damage: Damage::None }
+    }
+
+    pub(crate) fn line(&self) -> String {
         let Self { number, name, department, wish, damage } = self;
         let wish = if *wish { "○" } else { "" };
         match damage {
@@ -45,7 +50,7 @@ impl Typed {
     }
 }
 
-fn typed() -> impl Strategy<Value = Typed> {
+pub(crate) fn typed() -> impl Strategy<Value = Typed> {
     let damage = prop_oneof![
         24 => Just(Damage::None),
         2 => Just(Damage::LostName),

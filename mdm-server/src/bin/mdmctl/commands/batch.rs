@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use mdm_core::batch::LostZeros;
-use mdm_server::api::types::{AppliedView, BatchView, ItemView, KindWord, MAX_UPLOAD};
+use mdm_server::api::types::{AppliedView, BatchView, ItemView, KindWord, MAX_UPLOAD, UndoRequest};
 use serde::Serialize;
 use serde_json::json;
 
@@ -38,6 +38,11 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
         Batch::Apply { id } => {
             let done: AppliedView = client.post(&["batches", &id.to_string(), "apply"], &[], &json!({}))?;
             answer(json, &done, applied)
+        }
+        Batch::Undo { id, only, department } => {
+            let request = UndoRequest { staff_numbers: only.clone(), departments: department.clone() };
+            let batch: BatchView = client.post(&["batches", &id.to_string(), "undo"], &[], &request)?;
+            answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
         }
     }
 }
@@ -107,7 +112,10 @@ fn counts(batch: &BatchView) -> String {
     let mut said = vec![
         ("batch", batch.id.to_string()),
         ("source", format!("{} ({})", batch.source, word(batch.mode))),
-        ("file", format!("{}, {}, {} rows", batch.encoding, batch.delimiter, summary.rows)),
+        match batch.undoes {
+            Some(of) => ("undo of", of.to_string()),
+            None => ("file", format!("{}, {}, {} rows", batch.encoding, batch.delimiter, summary.rows)),
+        },
         ("state", format!("{} {}", word(batch.state), batch.applied_at.map(time).unwrap_or_default())),
         ("uploaded", time(batch.uploaded_at)),
         ("join", summary.join.to_string()),
@@ -125,10 +133,14 @@ fn counts(batch: &BatchView) -> String {
             ),
         ),
     ];
+    if batch.undoes.is_some() {
+        said.push(("give a seat back", summary.seats_back.to_string()));
+        said.push(("not undone", summary.not_undone.to_string()));
+    }
     if !batch.unused_columns.is_empty() {
         said.push(("not used", batch.unused_columns.join(", ")));
     }
-    if batch.layout != "own" {
+    if batch.layout != "own" && batch.undoes.is_none() {
         said.push(("layout", batch.layout.clone()));
     }
     if !batch.unused_sheets.is_empty() {
@@ -168,7 +180,9 @@ fn lines(items: &[ItemView], unchanged_too: bool) -> String {
 }
 
 fn line(item: &ItemView) -> Vec<String> {
-    let remarks: Vec<&str> = item.rejections.iter().map(|rejection| rejection.message.as_str()).collect();
+    let mut remarks: Vec<String> =
+        item.rejections.iter().map(|rejection| rejection.message.clone()).collect();
+    remarks.extend(item.not_undone.map(|why| why.to_string()));
     let wish = item.wishes_seat.map(|wishes| if wishes { "yes" } else { "no" });
     vec![
         item.row.map(|row| row.to_string()).unwrap_or_default(),
@@ -193,6 +207,7 @@ fn applied(done: &AppliedView) -> String {
         ("seats freed", done.seats_freed.to_string()),
         ("now waiting", done.waiting.to_string()),
         ("devices to block", done.devices_to_block.to_string()),
+        ("devices to unblock", done.devices_to_unblock.to_string()),
     ]);
     if !done.seats_kept.is_empty() {
         text.push_str("\nThese no longer wish a seat but have signed in and keep it:\n");
