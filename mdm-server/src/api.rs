@@ -73,6 +73,7 @@ fn v1() -> Router<Api> {
         .route("/batches/{id}/apply", post(batches::apply))
         .route("/batches/{id}/undo", post(batches::undo))
         .route("/codes/export", post(codes::export))
+        .route("/codes/letters", post(codes::letters))
         .route("/accounts", get(accounts::list))
         .route("/accounts/{account}", get(accounts::show))
         .route("/accounts/{account}/code", post(codes::reissue))

@@ -34,6 +34,9 @@ pub struct Config {
     /// What notes are allowed.
     #[serde(default)]
     pub notes: Notes,
+    /// How letters are printed.
+    #[serde(default)]
+    pub letters: Letters,
 }
 
 /// The two doors. They bind apart, so that the one for devices can stand in a DMZ and the other inside.
@@ -168,6 +171,26 @@ impl Notes {
     }
 }
 
+/// How letters are printed, and what stands on them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Letters {
+    /// A TrueType or OpenType font with Japanese characters; if absent, that of Debian's `fonts-noto-cjk` or
+    /// `fonts-morisawa-bizud-gothic`.
+    pub font: Option<PathBuf>,
+    /// The same for headings, names and codes; if absent, `font`.
+    pub bold_font: Option<PathBuf>,
+    /// The place of both fonts in their collections, from 0.
+    pub font_index: u32,
+    /// Whom to ask and whom to tell of a lost device, on every letter.
+    pub helpdesk: Option<String>,
+    /// Where one gets the app, on every letter.
+    pub app: Option<String>,
+}
+
+/// Most characters of a line of the configuration that goes onto letters.
+const MAX_LETTER_LINE: usize = 120;
+
 fn bytes(mib: u32) -> u64 {
     u64::from(mib) * 1024 * 1024
 }
@@ -264,6 +287,14 @@ impl Config {
         }
         if !(1..=100_000).contains(&notes.account_notes) {
             return Some("notes.account_notes is 1 to 100000, the most that a phone takes");
+        }
+        let letters = &self.letters;
+        let mut lines = [&letters.helpdesk, &letters.app].into_iter().flatten();
+        if lines.any(|line| line.chars().count() > MAX_LETTER_LINE || line.contains(char::is_control)) {
+            return Some("letters.helpdesk and letters.app are one line of at most 120 characters each");
+        }
+        if letters.bold_font.is_some() && letters.font.is_none() {
+            return Some("letters.bold_font goes with letters.font");
         }
         if self.secrets.starts_with(&self.data) {
             return Some(

@@ -25,7 +25,7 @@ mod live;
 mod lost;
 mod notice;
 mod operators;
-mod page;
+pub(crate) mod page;
 mod pager;
 mod posted;
 mod quarantine;
@@ -36,7 +36,7 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 mod viewer;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -139,6 +139,7 @@ fn routes(console: Console) -> Router {
         .route("/licenses/waiting", get(licenses::waiting::list).post(licenses::waiting::add))
         .route("/licenses/reclaim", get(licenses::reclaim::preview).post(licenses::reclaim::reclaim))
         .route("/codes", get(codes::form).post(codes::export))
+        .route("/codes/letters", post(codes::letters))
         .route("/quarantine", get(quarantine::show).post(quarantine::confirm))
         .route("/audit", get(audit::search::show))
         .route("/audit/journal.jsonl", get(audit::export::journal))

@@ -15,6 +15,7 @@ mod https;
 pub mod init;
 pub mod journal_file;
 pub mod keyring;
+pub mod letters;
 pub mod pins;
 pub mod quarantine;
 pub mod quic;

@@ -19,7 +19,7 @@ use shared::wire::{DeviceDescription, KeyLevel};
 use totp_rs::Totp;
 
 use crate::clock::Clock;
-use crate::config::{Config, Devices, Documents, Listen, Notes};
+use crate::config::{Config, Devices, Documents, Letters, Listen, Notes};
 use crate::keyring::Keyring;
 use crate::service::Service;
 use crate::tls::CertificateAuthority;
@@ -89,6 +89,7 @@ pub(crate) fn config() -> Config {
         devices: Devices::default(),
         documents: Documents::default(),
         notes: Notes::default(),
+        letters: Letters::default(),
     }
 }
 

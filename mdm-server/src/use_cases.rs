@@ -7,6 +7,7 @@ pub mod devices;
 pub mod documents;
 mod error;
 pub mod journal;
+pub mod letters;
 pub mod licenses;
 mod load;
 pub mod notes;

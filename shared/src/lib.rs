@@ -6,6 +6,7 @@
 pub mod activation_code;
 pub mod cose;
 pub mod crypto;
+pub mod enrolment_link;
 pub mod grant;
 pub mod ids;
 pub mod opaque;

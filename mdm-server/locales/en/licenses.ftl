@@ -85,3 +85,5 @@ licenses-codes-unfit = In CP932 the name or department of so many people would h
 licenses-codes-do = Export
 licenses-code-from = Valid from
 licenses-code-until = Valid until
+licenses-kana = Kana
+licenses-code-link = Content of the QR code

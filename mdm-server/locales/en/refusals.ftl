@@ -77,3 +77,9 @@ refusals-undo-not-applied = This personnel batch was not applied, so there is no
 refusals-undo-of-undo = An undo cannot be undone. Nothing was changed. Upload a roster that says what is to hold.
 refusals-undo-over = This batch took effect on { $at }, more than 14 days ago, and can no longer be undone. Nothing was changed. Upload a roster that says what is to hold.
 refusals-undo-part = A part of the record of what was before the batch is missing, so it cannot be undone. Nothing was changed. Upload a roster that says what is to hold.
+refusals-letters-lose = Characters that the font lacks stand in the name or department of { $count ->
+    [one] 1 person
+   *[other] { $count } people
+} ({ $names }). No letter was made. Print with replacements, or set another font in the configuration.
+refusals-no-letters = There is nobody to write to: no one who was asked for has a code that can be used. Apply the batch, or reissue codes.
+refusals-letters = The letters could not be made. All codes stay valid. Tell whoever runs the server.

@@ -85,3 +85,5 @@ licenses-codes-unfit = CP932では、{ $count }人の氏名か所属に「〓」
 licenses-codes-do = 書き出す
 licenses-code-from = 使用開始
 licenses-code-until = 使用期限
+licenses-kana = フリガナ
+licenses-code-link = QRコードの内容

@@ -5,15 +5,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use mdm_letters::Layout;
 
 use super::accounts::source;
 use super::auth::May;
 use super::extract::{Asked, Named};
-use super::types::{AccountQuery, CodeRow, ExportFormat, ExportQuery, Reissued};
+use super::types::{
+    AccountQuery, CodeRow, ExportFormat, ExportQuery, LanguageWord, LayoutWord, LettersQuery, Reissued,
+};
 use super::{Api, ApiError};
+use crate::console::words::Language;
 use crate::rights::Codes;
 use crate::use_cases::accounts::Who;
 use crate::use_cases::codes;
+use crate::use_cases::letters::{self, Order};
 
 pub(super) async fn export(
     may: May<Codes>,
@@ -36,6 +41,27 @@ pub(super) async fn export(
             ([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
         }
     })
+}
+
+pub(super) async fn letters(
+    may: May<Codes>,
+    State(api): State<Api>,
+    Asked(query): Asked<LettersQuery>,
+) -> Result<Response, ApiError> {
+    let order = Order {
+        layout: match query.layout {
+            LayoutWord::One => Layout::One,
+            LayoutWord::Ten => Layout::Ten,
+        },
+        language: match query.language {
+            LanguageWord::Ja => Language::Japanese,
+            LanguageWord::En => Language::English,
+        },
+        batch: query.batch,
+        substitutes: query.substitutes,
+    };
+    let pdf = letters::print(&api.service, may.actor(), order).await?;
+    Ok(([(CONTENT_TYPE, "application/pdf")], pdf).into_response())
 }
 
 pub(super) async fn reissue(

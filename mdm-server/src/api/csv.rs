@@ -6,8 +6,18 @@ use super::types::CodeRow;
 use crate::use_cases::statement::office_zone;
 
 /// The header of the columns.
-const HEADER: [&str; 8] =
-    ["名簿区分", "職員番号", "氏名", "所属", "アクティベーションコード", "使用開始", "使用期限", "account"];
+const HEADER: [&str; 10] = [
+    "名簿区分",
+    "職員番号",
+    "氏名",
+    "所属",
+    "アクティベーションコード",
+    "使用開始",
+    "使用期限",
+    "account",
+    "フリガナ",
+    "QRコード",
+];
 
 /// All rows below a header.
 pub(super) fn codes(rows: &[CodeRow]) -> Result<Vec<u8>, csv::Error> {
@@ -24,6 +34,8 @@ pub(super) fn codes(rows: &[CodeRow]) -> Result<Vec<u8>, csv::Error> {
             &minute(row.valid_from),
             &minute(row.expires_at),
             &row.account.to_string(),
+            row.kana.as_deref().unwrap_or_default(),
+            &row.link,
         ])?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))

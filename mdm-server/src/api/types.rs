@@ -20,7 +20,7 @@ pub use batches::{
     AppliedView, BatchView, BatchWord, ItemView, KindWord, PrivateUseView, RejectionView, RowCount,
     UndoRequest, UploadQuery,
 };
-pub use codes::{CodeRow, ExportFormat, ExportQuery, Reissued};
+pub use codes::{CodeRow, ExportFormat, ExportQuery, LanguageWord, LayoutWord, LettersQuery, Reissued};
 pub use devices::{CopyView, DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};
 pub use documents::{AudienceWord, DOCUMENT_PART, DepartmentWord, DocumentRequest, DocumentView, FILE_PART};
 pub use licenses::{

@@ -89,8 +89,10 @@ impl From<&OpenedCode> for CodeRow {
             source: code.account.source.to_string(),
             staff_number: current.staff_number.to_string(),
             name: current.name.clone(),
+            kana: current.kana.clone(),
             department: main_post(&current.departments),
             code: code.text.to_string(),
+            link: code.link.to_string(),
             valid_from: code.record.valid_from,
             expires_at: code.record.expires_at,
         }

@@ -234,6 +234,7 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
         devices: Devices::default(),
         documents: mdm_server::config::Documents::default(),
         notes: mdm_server::config::Notes::default(),
+        letters: mdm_server::config::Letters::default(),
     };
     let recovery_key_out = arguments.recovery_key_out.map(absolute).transpose()?;
     let made = init::init_with(

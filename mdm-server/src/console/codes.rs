@@ -4,17 +4,20 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use mdm_letters::Layout;
 use serde::Deserialize;
 
 use super::Console;
-use super::download::{Encoding, Table, fits_cp932};
+use super::download::{Encoding, Table, attachment, fits_cp932};
 use super::failure::Failure;
 use super::page::{Nav, Page};
 use super::posted::Posted;
 use super::render::render;
 use super::viewer::Fresh;
+use super::words::Language;
 use crate::rights::Codes;
-use crate::use_cases::codes;
+use crate::use_cases::letters::{self, Order};
+use crate::use_cases::{Refusal, UseCaseError, codes};
 
 /// Names that code page 932 does not have are shown so far.
 const SHOWN: usize = 20;
@@ -27,6 +30,15 @@ struct CodesPage {
     /// Names that would lose a character in code page 932.
     unfit: Vec<String>,
     unfit_total: usize,
+    letters: Letters,
+}
+
+/// Whether letters can be made.
+enum Letters {
+    /// The server has no font for them.
+    WithoutFont,
+    /// So many people's names or departments the font cannot print as written; some of the names.
+    Ready(usize, Vec<String>),
 }
 
 /// How many there are, and what a file of them is.
@@ -43,8 +55,50 @@ pub(super) async fn form(
     let mut unfit: Vec<String> = unfit.map(|current| current.name.clone()).collect();
     let unfit_total = unfit.len();
     unfit.truncate(SHOWN);
+    let letters = match letters::lost(&console.service).await {
+        Ok(lost) => {
+            let names = lost.iter().take(SHOWN).map(|person| person.name.clone());
+            Letters::Ready(lost.len(), names.collect())
+        }
+        Err(UseCaseError::Refused(Refusal::LetterFont(problem))) => {
+            tracing::warn!(%problem, "letters cannot be made");
+            Letters::WithoutFont
+        }
+        Err(error) => return Err(Failure::of(&viewer.visit, error)),
+    };
     let page = viewer.page(Nav::Licenses, &console);
-    Ok(render(&CodesPage { page, codes: people.len(), unfit, unfit_total }))
+    Ok(render(&CodesPage { page, codes: people.len(), unfit, unfit_total, letters }))
+}
+
+/// What the letters are to be.
+#[derive(Deserialize)]
+pub(super) struct LettersForm {
+    #[serde(default)]
+    layout: String,
+    #[serde(default)]
+    language: String,
+    #[serde(default)]
+    substitutes: Option<String>,
+}
+
+/// The letters.
+pub(super) async fn letters(
+    Fresh(viewer): Fresh<Codes>,
+    State(console): State<Console>,
+    Posted(form): Posted<LettersForm>,
+) -> Result<Response, Failure> {
+    let malformed = || Failure::Malformed(viewer.visit.language);
+    let layout = match form.layout.as_str() {
+        "one" => Layout::One,
+        "ten" => Layout::Ten,
+        _ => return Err(malformed()),
+    };
+    let language = Language::by_tag(&form.language).ok_or_else(malformed)?;
+    let order = Order { layout, language, batch: None, substitutes: form.substitutes.is_some() };
+    let pdf = letters::print(&console.service, viewer.actor(), order).await;
+    let pdf = pdf.map_err(|error| Failure::of(&viewer.visit, error))?;
+    let page = viewer.visit.page(&console);
+    Ok(attachment(&format!("letters-{}.pdf", page.day(&page.now)), "application/pdf", pdf.into()))
 }
 
 /// How the file is written.
@@ -76,6 +130,8 @@ pub(super) async fn export(
         "licenses-codes",
         "licenses-code-from",
         "licenses-code-until",
+        "licenses-kana",
+        "licenses-code-link",
     ];
     let mut table = Table::new(&header.map(|key| page.say(key)));
     for code in &opened {
@@ -88,6 +144,8 @@ pub(super) async fn export(
             &code.text,
             &page.time(&code.record.valid_from),
             &page.time(&code.record.expires_at),
+            current.kana.as_deref().unwrap_or_default(),
+            &code.link,
         ]);
     }
     Ok(table.download(&format!("codes-{}.csv", page.day(&page.now)), encoding))

@@ -62,4 +62,5 @@ pub const READERS: &[Reader] = &[
     query::<licenses::waiting::WaitingQuery>(),
     query::<batches::upload::NewQuery>(),
     query::<batches::plan::PlanQuery>(),
+    form::<codes::LettersForm>(),
 ];

@@ -240,7 +240,8 @@ pub(super) fn grouped(count: u64) -> String {
     grouped
 }
 
-pub(super) fn time_in_text(at: Timestamp, language: Language, zone: TimeZone) -> String {
+/// A time as it stands in a sentence: with era and weekday in Japanese.
+pub(crate) fn time_in_text(at: Timestamp, language: Language, zone: TimeZone) -> String {
     let at = at.to_zoned(zone);
     match language {
         Language::English => at.strftime("%A, %-d %B %Y, %-H:%M").to_string(),

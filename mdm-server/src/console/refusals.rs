@@ -15,6 +15,7 @@ use shared::cose::SignError;
 use super::page::{grouped, time_in_text};
 use super::words::{FluentValue, Language};
 use crate::documents::ContentError;
+use crate::use_cases::letters::LostText;
 use crate::use_cases::statement::office_zone;
 use crate::use_cases::{Missing, Refusal, UseCaseError};
 
@@ -49,6 +50,15 @@ pub(super) fn text(language: Language, error: &UseCaseError) -> String {
         UseCaseError::Sign(error) => sign(error),
     };
     language.say(said.key, &said.values)
+}
+
+/// People who are named at most.
+const NAMED: usize = 20;
+
+fn names_of(language: Language, people: &[LostText]) -> String {
+    let names: Vec<&str> = people.iter().take(NAMED).map(|person| person.name.as_str()).collect();
+    let more = if people.len() > NAMED { " …" } else { "" };
+    names.join(comma(language)) + more
 }
 
 fn not_found(missing: &Missing) -> Said {
@@ -94,6 +104,12 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::SeveralDepartments(name) => {
             Said::from("refusals-several-departments").with("name", name.clone())
         }
+        Refusal::LetterFont(_) => "letters-font".into(),
+        Refusal::LettersWouldLose(people) => Said::from("refusals-letters-lose")
+            .with("count", people.len())
+            .with("names", names_of(language, people)),
+        Refusal::NoLetters => "refusals-no-letters".into(),
+        Refusal::Letters(_) => "refusals-letters".into(),
         Refusal::Busy => "refusals-busy".into(),
         Refusal::ShuttingDown => "refusals-shutting-down".into(),
         Refusal::Quarantine => "refusals-quarantine".into(),
@@ -104,11 +120,14 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
 }
 
 fn listed(language: Language, sources: &[SourceName]) -> String {
-    let between = match language {
+    sources.iter().map(SourceName::as_str).collect::<Vec<_>>().join(comma(language))
+}
+
+fn comma(language: Language) -> &'static str {
+    match language {
         Language::Japanese => "、",
         Language::English => ", ",
-    };
-    sources.iter().map(SourceName::as_str).collect::<Vec<_>>().join(between)
+    }
 }
 
 fn command(error: &CommandError) -> Said {

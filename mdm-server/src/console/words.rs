@@ -8,11 +8,11 @@ use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
 
-pub(super) use fluent_bundle::FluentValue;
+pub(crate) use fluent_bundle::FluentValue;
 
 /// A language of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Language {
+pub(crate) enum Language {
     /// 日本語, also where nothing was asked for.
     Japanese,
     /// English.
@@ -26,12 +26,12 @@ macro_rules! files {
 }
 
 /// Each file of Japanese words.
-pub(super) const JAPANESE: [(&str, &str); 12] = files!(
-    "ja": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "audit", "operators", "quarantine", "refusals"
+pub(super) const JAPANESE: [(&str, &str); 13] = files!(
+    "ja": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "letters", "audit", "operators", "quarantine", "refusals"
 );
 /// Each file of English words: the same files.
-pub(super) const ENGLISH: [(&str, &str); 12] = files!(
-    "en": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "audit", "operators", "quarantine", "refusals"
+pub(super) const ENGLISH: [(&str, &str); 13] = files!(
+    "en": "common", "sign-in", "dashboard", "batches", "accounts", "devices", "documents", "licenses", "letters", "audit", "operators", "quarantine", "refusals"
 );
 
 static WORDS: LazyLock<[Words; 2]> =
@@ -45,7 +45,7 @@ impl Language {
     pub(super) const ALL: [Self; 2] = [Self::Japanese, Self::English];
 
     /// As in BCP 47.
-    pub(super) fn tag(self) -> &'static str {
+    pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::Japanese => "ja",
             Self::English => "en",
@@ -61,7 +61,7 @@ impl Language {
     }
 
     /// By its tag.
-    pub(super) fn by_tag(tag: &str) -> Option<Self> {
+    pub(crate) fn by_tag(tag: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.tag() == tag)
     }
 
@@ -76,7 +76,7 @@ impl Language {
     }
 
     /// What `key` says. A missing key says itself: a test finds them all.
-    pub(super) fn say(self, key: &str, args: &[(&str, FluentValue<'_>)]) -> String {
+    pub(crate) fn say(self, key: &str, args: &[(&str, FluentValue<'_>)]) -> String {
         let [japanese, english] = &*WORDS;
         match self {
             Self::Japanese => japanese.say(key, args),

@@ -7,6 +7,7 @@ use mdm_core::code::{CodeRecord, CodeState};
 use mdm_core::seats::{self, Acting};
 use mdm_store::MAX_PAGE;
 use rand::rngs::OsRng;
+use shared::enrolment_link::EnrolmentLink;
 use zeroize::Zeroizing;
 
 use super::accounts::{self, Who};
@@ -22,19 +23,32 @@ pub struct OpenedCode {
     pub record: CodeRecord,
     /// As printed.
     pub text: Zeroizing<String>,
+    /// What the QR code of a letter says ([`EnrolmentLink`]).
+    pub link: Zeroizing<String>,
 }
 
 /// Opens all codes that a device could still be enrolled with, by main post and staff number. The journal notes it before
 /// they are given out.
 pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, UseCaseError> {
+    let opened = open_all(service, |_| true).await?;
+    note_export(service, actor, opened.len()).await?;
+    Ok(opened)
+}
+
+/// The same without a note: whoever gives them out notes it first, by [`note_export`].
+pub(super) async fn open_all(
+    service: &Service,
+    wanted: impl Fn(&CodeRecord) -> bool,
+) -> Result<Vec<OpenedCode>, UseCaseError> {
     service.outside_quarantine()?;
     let now = service.clock.now();
+    let pins = pins(service)?;
     let mut opened = Vec::new();
-    for record in all_usable(service).await? {
+    for record in all_usable(service).await?.into_iter().filter(wanted) {
         let fresh = record.state == CodeState::Open && record.expires_at > now;
         let Some(account) = service.store.account(record.account).await?.filter(|_| fresh) else { continue };
         if account.value.may_work() && account.value.seat.is_some() {
-            opened.push(open(service, account.value, record)?);
+            opened.push(open(service, &pins, account.value, record)?);
         }
     }
     opened.sort_by_cached_key(|code| {
@@ -46,12 +60,23 @@ pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, 
             current.staff_number.clone(),
         )
     });
-    let mut changes = Changeset::default();
-    changes.note(
-        AuditEvent::new(now, actor, Happening::CodesExported, Subject::default()).fact("codes", opened.len()),
-    );
-    service.commit(changes).await?;
     Ok(opened)
+}
+
+/// Notes in the journal that so many codes are given out.
+pub(super) async fn note_export(service: &Service, actor: Actor, codes: usize) -> Result<(), UseCaseError> {
+    let mut changes = Changeset::default();
+    let now = service.clock.now();
+    changes
+        .note(AuditEvent::new(now, actor, Happening::CodesExported, Subject::default()).fact("codes", codes));
+    service.commit(changes).await?;
+    Ok(())
+}
+
+/// By which keys letters say that the server is known.
+fn pins(service: &Service) -> Result<Vec<[u8; 32]>, UseCaseError> {
+    let keys = service.keyring.server_keys().map_err(|cause| Refusal::Letters(cause.to_string()))?;
+    Ok(keys.pins.into_iter().map(|pin| pin.into_array()).collect())
 }
 
 /// Whom [`export`] would give a code of now, without opening one.
@@ -73,9 +98,16 @@ async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> 
     }
 }
 
-fn open(service: &Service, account: Account, record: CodeRecord) -> Result<OpenedCode, UseCaseError> {
+fn open(
+    service: &Service,
+    pins: &[[u8; 32]],
+    account: Account,
+    record: CodeRecord,
+) -> Result<OpenedCode, UseCaseError> {
     let code = service.keyring.codes.open(&record).map_err(|_| Refusal::CodeDoesNotOpen(account.id))?;
-    Ok(OpenedCode { account, record, text: code.to_text() })
+    let text = code.to_text();
+    let link = EnrolmentLink { code, server: service.config.public_address.clone(), pins: pins.to_vec() };
+    Ok(OpenedCode { account, record, text, link: link.to_text() })
 }
 
 /// Issues another code; those issued before are dead. Giving it out is noted as an export of one.
@@ -99,5 +131,5 @@ pub async fn reissue(service: &Service, who: &Who, actor: Actor) -> Result<Opene
     let codes = service.store.codes_of_account(id).await?;
     let newest = codes.into_iter().rev().find(|code| code.value.state == CodeState::Open);
     let Stored { value: record, .. } = newest.ok_or(Refusal::CodeGoneAtOnce)?;
-    open(service, account, record)
+    open(service, &pins(service)?, account, record)
 }

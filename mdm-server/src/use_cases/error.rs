@@ -155,6 +155,23 @@ pub enum Refusal {
     /// The department's name occurs in several sources.
     #[error("several sources have a department {0}: name the source as well")]
     SeveralDepartments(String),
+    /// This server cannot print letters.
+    #[error(transparent)]
+    LetterFont(#[from] crate::letters::FontProblem),
+    /// The font lacks characters of names or departments.
+    #[error(
+        "the font lacks characters of {} people, so no letter was made: ask for substitutes, which are listed on the first page, \
+         or set another font in [letters]: {}",
+        .0.len(),
+        lost(.0)
+    )]
+    LettersWouldLose(Vec<super::letters::LostText>),
+    /// Nobody has a code for a letter.
+    #[error("nobody who was asked for has a code that can be used: apply the batch, or reissue codes")]
+    NoLetters,
+    /// What stands on letters does not fit them. Never a person's.
+    #[error("letters cannot be made: {0}")]
+    Letters(String),
     /// Too much is being done at once.
     #[error("the server is busy: try again in a few seconds")]
     Busy,
@@ -171,6 +188,18 @@ pub enum Refusal {
     /// The server ends before it could begin.
     #[error("the server is shutting down: try again later")]
     ShuttingDown,
+}
+
+/// People who are named in a message at most.
+const NAMED: usize = 20;
+
+fn lost(people: &[super::letters::LostText]) -> String {
+    let named = people.iter().take(NAMED).map(|person| {
+        let lost: Vec<String> = person.lost.iter().map(mdm_letters::Lost::code_points).collect();
+        format!("{} {} ({})", person.staff_number, person.name, lost.join(", "))
+    });
+    let more = if people.len() > NAMED { "; …" } else { "" };
+    named.collect::<Vec<_>>().join("; ") + more
 }
 
 fn listed(sources: &[SourceName]) -> String {

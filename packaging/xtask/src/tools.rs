@@ -49,7 +49,7 @@ const APP: [Tool; 3] = [
 ];
 
 /// What the tests need besides.
-const TESTS: [Tool; 6] = [
+const TESTS: [Tool; 8] = [
     Tool {
         name: "strace",
         why: "tests watch with it that a commit is on disk before it is acknowledged",
@@ -73,6 +73,18 @@ const TESTS: [Tool; 6] = [
         why: "tests drive the browser with it; both are of one version",
         package: "chromium-driver",
         works: probes::chromedriver,
+    },
+    Tool {
+        name: "poppler",
+        why: "letters are read back from their PDF",
+        package: "poppler-utils",
+        works: probes::poppler,
+    },
+    Tool {
+        name: "zbarimg",
+        why: "QR codes of letters are read back from their picture",
+        package: "zbar-tools",
+        works: probes::zbarimg,
     },
     Tool {
         name: "npm",

@@ -208,12 +208,15 @@ pub enum Act {
 /// What `enrol` needs.
 #[derive(Args)]
 pub struct EnrolArguments {
+    /// What the QR code of a letter says, in place of code, server and pins.
+    #[arg(long, value_name = "LINK", required_unless_present = "code", conflicts_with_all = ["code", "server", "pins"])]
+    pub scanned: Option<String>,
     /// The activation code.
-    #[arg(long)]
-    pub code: String,
+    #[arg(long, requires = "server")]
+    pub code: Option<String>,
     /// `host:port` of the server.
     #[arg(long)]
-    pub server: String,
+    pub server: Option<String>,
     /// SHA-256 of a server key in hex, from the QR code; may be repeated.
     #[arg(long = "pins", value_name = "HEX")]
     pub pins: Vec<String>,

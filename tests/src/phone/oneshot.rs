@@ -9,6 +9,7 @@ use client_agent::{Agent, EnrolRequest, Link, UnlockError, Unlocked, WayBack};
 use client_core::State;
 use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use shared::activation_code::ActivationCode;
+use shared::enrolment_link::EnrolmentLink;
 use shared::policy::LeaseMode;
 use zeroize::Zeroizing;
 
@@ -21,13 +22,24 @@ fn parse_pin_hex(text: &String) -> anyhow::Result<[u8; 32]> {
     bytes.context("--pins takes a SHA-256 as 64 hexadecimal digits")
 }
 
+/// What was scanned or typed.
+fn letter(arguments: &EnrolArguments) -> anyhow::Result<EnrolmentLink> {
+    if let Some(link) = &arguments.scanned {
+        return Ok(EnrolmentLink::parse(link)?);
+    }
+    let code = arguments.code.as_deref().context("--code or --scanned")?;
+    let server = arguments.server.clone().context("--server")?;
+    let pins = arguments.pins.iter().map(parse_pin_hex).collect::<anyhow::Result<_>>()?;
+    Ok(EnrolmentLink { code: ActivationCode::parse(code)?, server, pins })
+}
+
 /// `phone enrol`.
 pub(super) async fn enrol(start: &Start, arguments: EnrolArguments) -> anyhow::Result<()> {
-    let code = ActivationCode::parse(&Zeroizing::new(arguments.code))?;
-    let pins = arguments.pins.iter().map(parse_pin_hex).collect::<anyhow::Result<_>>()?;
+    let letter = letter(&arguments)?;
     let pin = arguments.pin.read()?;
     let agent = open_alone(start, Printer::to_stderr)?;
-    let enrolled = agent.enrol(EnrolRequest { code, server: arguments.server, pin, pins }).await?;
+    let EnrolmentLink { code, server, pins } = letter;
+    let enrolled = agent.enrol(EnrolRequest { code, server, pin, pins }).await?;
     println!("enrolled {} at {}", enrolled.enrolment, enrolled.organisation);
     Ok(())
 }

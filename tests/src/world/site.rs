@@ -126,6 +126,7 @@ impl Site {
             devices: mdm_server::config::Devices { wrong_pin_delay_seconds: 0, ..Default::default() },
             documents: mdm_server::config::Documents::default(),
             notes: mdm_server::config::Notes::default(),
+            letters: mdm_server::config::Letters::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod durability;
 mod enrol;
 mod interop;
 mod kill;
+mod letters;
 mod memory;
 mod notes;
 mod pins;

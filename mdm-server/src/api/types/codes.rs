@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::ids::AccountId;
+use shared::ids::{AccountId, BatchId};
 
 /// How exported codes are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct CodeRow {
     pub staff_number: String,
     /// 氏名.
     pub name: String,
+    /// フリガナ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kana: Option<String>,
     /// 所属 of the main post.
     pub department: String,
     /// The code as printed.
@@ -42,6 +45,48 @@ pub struct CodeRow {
     pub valid_from: Timestamp,
     /// Until when.
     pub expires_at: Timestamp,
+    /// What the QR code of a letter says.
+    #[serde(default)]
+    pub link: String,
+}
+
+/// How many letters a page has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayoutWord {
+    /// One.
+    #[default]
+    One,
+    /// Ten, to be cut apart.
+    Ten,
+}
+
+/// What letters are written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LanguageWord {
+    /// Japanese.
+    #[default]
+    Ja,
+    /// English.
+    En,
+}
+
+/// Which letters, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LettersQuery {
+    /// How many a page has.
+    #[serde(default)]
+    pub layout: LayoutWord,
+    /// What they are written in.
+    #[serde(default)]
+    pub language: LanguageWord,
+    /// Only people of this batch.
+    #[serde(default)]
+    pub batch: Option<BatchId>,
+    /// Prints something else for characters that the font lacks, and lists whom it concerns.
+    #[serde(default)]
+    pub substitutes: bool,
 }
 
 /// A code in place of an earlier one. Like [`CodeRow`].

@@ -131,12 +131,51 @@ pub(crate) struct Who {
     pub(crate) source: Option<String>,
 }
 
+/// How many letters a page has.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Layout {
+    /// One.
+    One,
+    /// Ten, to be cut apart.
+    Ten,
+}
+
+/// What letters are written in.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Language {
+    /// Japanese.
+    Ja,
+    /// English.
+    En,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Codes {
     /// Write all codes that can be used, as CSV; with --json as JSON.
     Export {
         /// Where to; standard output if absent.
         file: Option<PathBuf>,
+    },
+    /// Write letters as PDF, by department, each department behind its receipt list.
+    Letters {
+        /// Only people of this batch.
+        #[arg(long, value_name = "ID", conflicts_with = "all", required_unless_present = "all")]
+        batch: Option<BatchId>,
+        /// Everybody who has a code that can be used.
+        #[arg(long)]
+        all: bool,
+        /// How many letters a page has.
+        #[arg(long, value_enum, default_value = "one")]
+        layout: Layout,
+        /// What they are written in.
+        #[arg(long, value_enum, default_value = "ja")]
+        language: Language,
+        /// Print something else for characters that the font lacks, and list whom it concerns on the first page.
+        #[arg(long)]
+        substitutes: bool,
+        /// Where to.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Issue another code for a person; earlier ones are dead.
     Reissue(Who),

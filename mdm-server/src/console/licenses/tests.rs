@@ -115,6 +115,16 @@ async fn codes_leave_after_a_fresh_second_factor_and_are_noted() {
     assert!(rows[1].starts_with("知事部局,002,〓田花子,税務課,"), "{text}");
     assert_eq!(noted(&world, Happening::CodesExported).await, 1);
     assert_eq!(fresh.post("/codes", &[("encoding", "")]).await.status, StatusCode::BAD_REQUEST);
+
+    let asked = [("layout", "ten"), ("language", "ja")];
+    let stale = browser.post("/codes/letters", &asked).await;
+    assert!(stale.location.starts_with("/confirm"), "{}", stale.status);
+    let letters = fresh.post("/codes/letters", &asked).await;
+    assert_eq!(letters.status, StatusCode::OK);
+    assert!(letters.bytes.starts_with(b"%PDF-"));
+    assert_eq!(noted(&world, Happening::CodesExported).await, 2);
+    let unknown = [("layout", "a3"), ("language", "ja")];
+    assert_eq!(fresh.post("/codes/letters", &unknown).await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
@@ -128,6 +138,7 @@ async fn who_may_only_read_reads() {
             assert_eq!(browser.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
             assert_eq!(browser.post(path, &[]).await.status, StatusCode::FORBIDDEN, "{path}");
         }
+        assert_eq!(browser.post("/codes/letters", &[]).await.status, StatusCode::FORBIDDEN);
         assert_eq!(
             browser.post("/licenses/waiting", &[("number", "004")]).await.status,
             StatusCode::FORBIDDEN

@@ -61,6 +61,7 @@ fn sources() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = String::new();
     read(&root.join("src/console"), &mut all);
+    read(&root.join("src/letters"), &mut all);
     read(&root.join("templates"), &mut all);
     all
 }

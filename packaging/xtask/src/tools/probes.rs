@@ -55,6 +55,16 @@ pub(super) fn xvfb() -> bool {
     matches!(read, Some(Ok(_))) && number.trim().parse::<u32>().is_ok()
 }
 
+/// Both readers of PDF: its text, and its picture.
+pub(super) fn poppler() -> bool {
+    succeeds("pdftotext", &["-v"]) && succeeds("pdftoppm", &["-v"])
+}
+
+/// Reads bar codes.
+pub(super) fn zbarimg() -> bool {
+    succeeds("zbarimg", &["--version"])
+}
+
 /// Loads a page: a browser that is a snap may be there and not run.
 pub(super) fn chromium() -> bool {
     let profile = scratch_folder();

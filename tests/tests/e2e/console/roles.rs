@@ -99,6 +99,7 @@ fn roles_hold_at_the_api() {
         ("POST", "/licenses/reclaim".to_owned(), json!({ "never_signed_in_days": 0, "dry_run": true })),
         ("POST", "/waitlist".to_owned(), json!({ "account": account })),
         ("POST", "/codes/export".to_owned(), Value::Null),
+        ("POST", "/codes/letters".to_owned(), Value::Null),
         ("POST", "/operators".to_owned(), json!({ "name": "mallory", "role": "owner" })),
     ];
     let before = everything(world);

@@ -1,0 +1,137 @@
+//! Letters as PDF: who gets one, in which groups, and that the journal notes it as it notes any export of codes.
+
+use std::collections::BTreeSet;
+
+use mdm_core::account::{Account, StaffNumber};
+use mdm_core::audit::Actor;
+use mdm_letters::{Fonts, Group, Layout, Letter, Lost};
+use shared::ids::{AccountId, BatchId};
+use tokio::sync::Mutex;
+
+use super::batches::{self, Index};
+use super::codes::{self, OpenedCode};
+use super::{Refusal, UseCaseError};
+use crate::console::words::Language;
+use crate::letters;
+use crate::service::Service;
+
+/// What is to be printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order {
+    /// How many letters a page has.
+    pub(crate) layout: Layout,
+    /// What they are written in.
+    pub(crate) language: Language,
+    /// Only people of this batch.
+    pub(crate) batch: Option<BatchId>,
+    /// Prints 〓 or a similar character for what the font lacks, and lists whom it concerns.
+    pub(crate) substitutes: bool,
+}
+
+/// Somebody whose name or department the font cannot print as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostText {
+    /// Whose.
+    pub staff_number: StaffNumber,
+    /// The name, as written.
+    pub name: String,
+    /// What the font lacks.
+    pub lost: Vec<Lost>,
+}
+
+/// One at a time: fonts and pages of a large organisation take some hundred megabytes.
+static PRESS: Mutex<()> = Mutex::const_new(());
+
+/// Prints letters for all codes that a device could still be enrolled with, apart from those that a device asked for. They are
+/// noted before they are given out, and after they could be made.
+pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Result<Vec<u8>, UseCaseError> {
+    let of_batch = match order.batch {
+        Some(batch) => Some(accounts_of(service, batch).await?),
+        None => None,
+    };
+    let _held = PRESS.lock().await;
+    let fonts = load(service).await?;
+    let opened = codes::open_all(service, |record| {
+        record.asked_by.is_none()
+            && of_batch.as_ref().is_none_or(|accounts| accounts.contains(&record.account))
+    })
+    .await?;
+    if opened.is_empty() {
+        return Err(Refusal::NoLetters.into());
+    }
+    let lost = lost_of(&fonts, opened.iter().map(|code| &code.account));
+    if !lost.is_empty() && !order.substitutes {
+        return Err(Refusal::LettersWouldLose(lost).into());
+    }
+    let groups = groups(&opened, order.language);
+    let words = letters::words(order.language, &service.config, service.clock.now());
+    let pdf = blocking(move || mdm_letters::print(&groups, order.layout, &words, &fonts)).await?;
+    let pdf = pdf.map_err(|error| Refusal::Letters(error.to_string()))?;
+    codes::note_export(service, actor, opened.len()).await?;
+    Ok(pdf)
+}
+
+/// Who of those with a code cannot be printed as written.
+pub(crate) async fn lost(service: &Service) -> Result<Vec<LostText>, UseCaseError> {
+    let people = codes::people_with_codes(service).await?;
+    let _held = PRESS.lock().await;
+    let fonts = load(service).await?;
+    Ok(lost_of(&fonts, people.iter()))
+}
+
+fn lost_of<'a>(fonts: &Fonts, people: impl Iterator<Item = &'a Account>) -> Vec<LostText> {
+    let lost = people.map(|account| {
+        let current = account.current();
+        let mut lost = fonts.lost(&current.name);
+        lost.extend(fonts.lost(current.staff_number.as_str()));
+        lost.extend(current.departments.first().map(|post| fonts.lost(&post.name)).unwrap_or_default());
+        LostText { staff_number: current.staff_number.clone(), name: current.name.clone(), lost }
+    });
+    lost.filter(|person| !person.lost.is_empty()).collect()
+}
+
+async fn accounts_of(service: &Service, batch: BatchId) -> Result<BTreeSet<AccountId>, UseCaseError> {
+    let batch = batches::show(service, batch).await?;
+    let index = Index::read(service, &batch).await?;
+    Ok(index.lines().filter_map(|(_, line)| line.account).collect())
+}
+
+async fn load(service: &Service) -> Result<Fonts, UseCaseError> {
+    let config = service.config.letters.clone();
+    let fonts = blocking(move || letters::fonts::load(&config)).await?;
+    Ok(fonts.map_err(Refusal::LetterFont)?)
+}
+
+/// Work of some seconds, off the threads that answer devices.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, UseCaseError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::ShuttingDown.into())
+}
+
+/// By source and department, in the order of the codes.
+fn groups(opened: &[OpenedCode], language: Language) -> Vec<Group> {
+    let place = |code: &OpenedCode| {
+        let post = code.account.current().departments.first();
+        (code.account.source.clone(), post.map(|post| (post.code.clone(), post.name.clone())))
+    };
+    let groups = opened.chunk_by(|one, next| place(one) == place(next)).map(|codes| {
+        let post = codes.first().and_then(|code| code.account.current().departments.first());
+        Group {
+            department: post.map_or_else(|| letters::no_department(language), |post| post.name.clone()),
+            letters: codes.iter().map(|code| letter(code, language)).collect(),
+            count: letters::count(language, codes.len()),
+        }
+    });
+    groups.collect()
+}
+
+fn letter(code: &OpenedCode, language: Language) -> Letter {
+    let current = code.account.current();
+    Letter {
+        staff_number: current.staff_number.to_string(),
+        name: current.name.clone(),
+        addressee: letters::addressee(language, &current.name),
+        code: code.text.clone(),
+        payload: code.link.clone(),
+        valid_until: letters::valid_until(language, code.record.expires_at),
+    }
+}

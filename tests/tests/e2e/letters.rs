@@ -1,0 +1,203 @@
+//! Letters: what is printed for people is read back by poppler and zbar and equals what the API says, name by name; a letter's QR
+//! code enrols; a name that cannot be printed as written is never lost in silence.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use e2e::world::{Site, World};
+use serde_json::Value;
+
+use crate::prepared::{PIN, SOURCE};
+
+const DEPARTMENTS: [&str; 3] = ["総務部 総務課", "農林水産部 畜産課", "健康福祉部 長寿社会課"];
+/// Names as staff files have them: variants, characters outside the first plane, variation sequences, Latin letters.
+const NAMES: [&str; 5] = ["髙橋　﨑子", "𠮷田　葛\u{E0100}", "渡邉　邊\u{E0101}太", "大江 Jirō", "髙濵　凜"];
+
+/// 30 people in force, ten in each of three departments.
+fn people(world: &World) -> Vec<Value> {
+    world.mdmctl(&["licenses", "pool", "set", "40"]).unwrap();
+    let mut text = String::from("職員番号,氏名,フリガナ,所属,職名,利用\r\n");
+    for number in 0..30 {
+        let (name, department) = (NAMES[number % NAMES.len()], DEPARTMENTS[number / 10]);
+        text += &format!("{:06},{name},ナマエ　{number},{department},主事,○\r\n", number + 1);
+    }
+    put_in_force(world, &text);
+    let codes = world.mdmctl(&["codes", "export"]).unwrap().as_array().unwrap().clone();
+    assert_eq!(codes.len(), 30);
+    codes
+}
+
+fn put_in_force(world: &World, text: &str) -> String {
+    let file = world.file("staff.csv", text.as_bytes()).unwrap();
+    let batch = world.upload(file.to_str().unwrap(), SOURCE, "upsert").unwrap();
+    world.apply(&batch).unwrap();
+    batch
+}
+
+/// Letters by `mdmctl`, in a file of that name.
+fn letters(site: &Site, name: &str, how: &[&str]) -> PathBuf {
+    let file = site.file(name, b"").unwrap();
+    fs::remove_file(&file).unwrap();
+    let arguments = [&["codes", "letters", "--out", file.to_str().unwrap()], how].concat();
+    site.mdmctl(&arguments).unwrap();
+    file
+}
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().expect("Debian's poppler-utils and zbar-tools are installed");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The text of each page, without blanks: readers of PDF set them as they think fit.
+fn texts(pdf: &Path) -> Vec<String> {
+    let text = String::from_utf8(run(Command::new("pdftotext").arg(pdf).arg("-"))).unwrap();
+    text.split_terminator('\u{c}').map(squeezed).collect()
+}
+
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// What QR codes on a page say.
+fn scanned(pdf: &Path, page: usize) -> BTreeSet<String> {
+    let (picture, page) = (pdf.with_extension("qr"), page.to_string());
+    run(Command::new("pdftoppm")
+        .args(["-r", "200", "-gray", "-png", "-singlefile", "-f", &page, "-l", &page])
+        .arg(pdf)
+        .arg(&picture));
+    let mut scan = Command::new("zbarimg");
+    let said = run(scan
+        .args(["--quiet", "--raw", "--set", "*.enable=0", "--set", "qrcode.enable=1"])
+        .arg(picture.with_extension("qr.png")));
+    String::from_utf8(said).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn said<'a>(row: &'a Value, key: &str) -> &'a str {
+    row[key].as_str().unwrap()
+}
+
+/// Each page of letters has those of whom it should have them, in order, and nobody else's code.
+fn check(pdf: &Path, codes: &[Value], a_page: usize, words: [&str; 2]) {
+    let texts = texts(pdf);
+    let mut page = 0;
+    for (department, people) in DEPARTMENTS.iter().zip(by_department(codes)) {
+        let cover = &texts[page];
+        assert!(cover.contains(words[0]) && cover.contains(&squeezed(department)), "{cover}");
+        for person in &people {
+            assert!(cover.contains(&squeezed(said(person, "name"))), "{cover}");
+            assert!(cover.contains(said(person, "staff_number")), "{cover}");
+            assert!(!cover.contains(said(person, "code")), "a cover goes from hand to hand");
+        }
+        page += 1;
+        for people in people.chunks(a_page) {
+            let (text, qr) = (&texts[page], scanned(pdf, page + 1));
+            for person in people {
+                for key in ["name", "code", "staff_number"] {
+                    assert!(text.contains(&squeezed(said(person, key))), "{key} of {person}: {text}");
+                }
+            }
+            assert!(text.contains(words[1]), "{text}");
+            let expected: BTreeSet<String> =
+                people.iter().map(|person| said(person, "link").to_owned()).collect();
+            assert_eq!(qr, expected);
+            page += 1;
+        }
+    }
+    assert_eq!(texts.len(), page);
+}
+
+fn by_department(codes: &[Value]) -> Vec<Vec<Value>> {
+    let of =
+        |department: &&str| codes.iter().filter(|code| code["department"] == **department).cloned().collect();
+    DEPARTMENTS.iter().map(of).collect()
+}
+
+/// A page as a picture for people.
+fn picture(pdf: &Path, page: usize, name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screens/letters");
+    fs::create_dir_all(&folder).unwrap();
+    let page = page.to_string();
+    let mut draw = Command::new("pdftoppm");
+    run(draw
+        .args(["-r", "100", "-png", "-singlefile", "-f", &page, "-l", &page])
+        .arg(pdf)
+        .arg(folder.join(name)));
+}
+
+/// The whole audit journal.
+fn journal(site: &Site, name: &str) -> String {
+    let file = site.file(name, b"").unwrap();
+    fs::remove_file(&file).unwrap();
+    site.mdmctl(&["audit", "export", file.to_str().unwrap()]).unwrap();
+    fs::read_to_string(file).unwrap()
+}
+
+#[test]
+fn letters_say_what_the_api_says_in_both_layouts_and_languages() {
+    let mut world = World::prepared().unwrap();
+    world.edit_config(|config| config.letters.helpdesk = Some("情報政策課 内線2345".to_owned())).unwrap();
+    world.start().unwrap();
+    let codes = people(&world);
+    for (language, words) in
+        [("ja", ["受領簿", "情報政策課内線2345"]), ("en", ["Receiptlist", "情報政策課内線2345"])]
+    {
+        for (layout, a_page) in [("one", 1), ("ten", 10)] {
+            let name = format!("{layout}-{language}.pdf");
+            let pdf = letters(&world, &name, &["--all", "--layout", layout, "--language", language]);
+            check(&pdf, &codes, a_page, words);
+            picture(&pdf, 2, &format!("{layout}-{language}"));
+            if layout == "one" {
+                picture(&pdf, 1, &format!("cover-{language}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_has_letters_of_its_own_and_what_was_scanned_enrols() {
+    let world = World::new().unwrap();
+    let before = people(&world);
+    let batch = put_in_force(&world, "職員番号,氏名,所属,利用\r\n000031,大江 花子,総務部 総務課,○\r\n");
+    let pdf = letters(&world, "batch.pdf", &["--batch", &batch]);
+    let text = texts(&pdf).concat();
+    assert!(text.contains("大江花子") && !text.contains(said(&before[0], "code")), "{text}");
+    let links = scanned(&pdf, 2);
+    let link = links.first().unwrap();
+    let phone = world.phone("phone");
+    phone
+        .call(&["enrol", "--scanned", link, "--pin", PIN])
+        .unwrap()
+        .expect_success("the scanned letter")
+        .unwrap();
+    phone.unlock(PIN).unwrap();
+    let another = world.phone("another");
+    let refused = another.call(&["enrol", "--scanned", link, "--pin", PIN]).unwrap();
+    refused.expect_failure("a letter that was used").unwrap();
+}
+
+#[test]
+fn a_name_that_the_font_lacks_is_refused_by_name_or_listed() {
+    let world = World::new().unwrap();
+    world.mdmctl(&["licenses", "pool", "set", "5"]).unwrap();
+    let people =
+        "職員番号,氏名,所属,利用\r\n000001,\u{E0A1}田 花子,総務課,○\r\n000002,髙橋 太郎,総務課,○\r\n";
+    put_in_force(&world, people);
+    let out = world.file("letters.pdf", b"").unwrap();
+    fs::remove_file(&out).unwrap();
+    let refused = world.try_mdmctl(&["codes", "letters", "--all", "--out", out.to_str().unwrap()]).unwrap();
+    let why = refused.expect_failure("a character that no font has").unwrap();
+    assert!(why.contains("000001") && why.contains("U+E0A1") && !why.contains("000002"), "{why}");
+    assert!(!out.exists(), "a refused export leaves no file");
+    assert!(!journal(&world, "before").contains("codes_exported"), "nothing was given out");
+
+    let pdf = letters(&world, "letters.pdf", &["--all", "--substitutes"]);
+    let pages = texts(&pdf);
+    assert!(pages[0].contains("000001") && pages[0].contains("U+E0A1"), "{}", pages[0]);
+    assert!(!pages[0].contains("000002"), "{}", pages[0]);
+    assert!(pages.iter().any(|page| page.contains("〓田花子様")), "{pages:?}");
+    picture(&pdf, 1, "mended-by-hand-ja");
+    assert!(journal(&world, "after").contains("codes_exported"));
+}
