@@ -55,6 +55,7 @@ pub enum Happening {
     WaitingAdded,
     CodeIssued,
     CodesExported,
+    CodeHandedOut,
     CodeTried,
     CodeDied,
     CodeExpired,

@@ -16,8 +16,12 @@ pub(crate) const WIDTH: f32 = 210.0;
 pub(crate) const HEIGHT: f32 = 297.0;
 /// Lines of a paragraph stand so far apart, in sizes of its type.
 const LEADING: f32 = 1.6;
-/// A text that has to fit becomes no smaller than this part of its size; then it takes more lines.
+/// The same where several lines share the height of one.
+const TIGHT: f32 = 1.2;
+/// A text that has to fit on a line becomes no smaller than this part of its size; then it takes more lines.
 const SMALLEST: f32 = 0.6;
+/// No type is smaller than this many points.
+const LEAST: f32 = 3.0;
 
 pub(crate) const BLACK: u8 = 0;
 pub(crate) const GREY: u8 = 0x60;
@@ -94,18 +98,34 @@ impl Sheet<'_, '_> {
         y
     }
 
-    /// A text on one line, smaller if it must be; one that would become too small takes several. The answer is where the next
-    /// may begin.
+    /// A text in the height of one line: smaller if it must be, on several lines if that leaves it larger. The answer is where the
+    /// next may begin, whatever the text is. What would need type that nobody can read is cut, with an ellipsis.
     pub(crate) fn fitted(&mut self, text: &str, style: Style, place: Place) -> f32 {
-        let room = points(place.width);
+        let (room, height) = (points(place.width), style.size * LEADING);
+        let next = place.y + millimetres(height);
         let line = self.case(style).line(text);
-        let smaller = (room / line.width.max(f32::EPSILON)).min(style.size);
-        if smaller < style.size * SMALLEST {
-            return self.paragraph(text, Style { size: style.size * SMALLEST, ..style }, place);
+        let fits = (room / line.width.max(f32::EPSILON)).min(style.size);
+        if fits >= style.size * SMALLEST {
+            self.put(&line, Style { size: fits, ..style }, place.x, place.y, height);
+            return next;
         }
-        let step = style.size * LEADING;
-        self.put(&line, Style { size: smaller, ..style }, place.x, place.y, step);
-        place.y + millimetres(step)
+        let mut size = style.size * SMALLEST;
+        let mut lines = self.case(style).lines(text, room / size);
+        while counted(lines.len()) * size * TIGHT > height && size > LEAST {
+            size = (size * 0.95).max(LEAST);
+            lines = self.case(style).lines(text, room / size);
+        }
+        while lines.len() > 1 && counted(lines.len()) * size * TIGHT > height {
+            lines.pop();
+            let last = lines.pop().map(|line| line.text + "…").unwrap_or_default();
+            lines.push(self.case(style).line(&last));
+        }
+        let step = (height / counted(lines.len())).min(size * LEADING);
+        for (at, line) in lines.iter().enumerate() {
+            let y = place.y + millimetres(counted(at) * step);
+            self.put(line, Style { size, ..style }, place.x, y, step);
+        }
+        next
     }
 
     /// The same in the middle of its width.
@@ -125,7 +145,7 @@ impl Sheet<'_, '_> {
     /// How high a paragraph is.
     pub(crate) fn height(&self, text: &str, style: Style, width: f32) -> f32 {
         let lines = self.case(style).lines(text, points(width) / style.size).len();
-        u16::try_from(lines).map_or(0.0, f32::from) * millimetres(style.size * LEADING)
+        counted(lines) * millimetres(style.size * LEADING)
     }
 
     /// A number in white, in the middle of a black square.
@@ -230,6 +250,11 @@ impl Boxes for PathBuilder {
             self.push_rect(rect);
         }
     }
+}
+
+/// A count of lines.
+fn counted(count: usize) -> f32 {
+    u16::try_from(count).map_or(f32::from(u16::MAX), f32::from)
 }
 
 fn points(millimetres: f32) -> f32 {

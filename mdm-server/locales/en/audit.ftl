@@ -57,6 +57,7 @@ audit-what-seat-reclaimed = Seat taken back
 audit-what-waiting-added = Added to the waiting list
 audit-what-code-issued = Code issued
 audit-what-codes-exported = Codes exported or shown
+audit-what-code-handed-out = Among the codes exported or shown
 audit-what-code-tried = Code tried
 audit-what-code-died = Code dead after too many tries
 audit-what-code-expired = Code expired

@@ -57,6 +57,7 @@ audit-what-seat-reclaimed = 割当の回収
 audit-what-waiting-added = 割当待ちへの追加
 audit-what-code-issued = コードの発行
 audit-what-codes-exported = コードの書き出し・表示
+audit-what-code-handed-out = コードの書き出し・表示の対象
 audit-what-code-tried = コードの使用
 audit-what-code-died = コードの失効(試行回数)
 audit-what-code-expired = コードの期限切れ

@@ -81,6 +81,7 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::BatchRefused
         | Happening::UndoPlanned
         | Happening::CodesExported
+        | Happening::CodeHandedOut
         | Happening::CodeTried
         | Happening::CodeDied
         | Happening::CodeExpired

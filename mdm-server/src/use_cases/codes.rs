@@ -15,6 +15,9 @@ use super::{Refusal, UseCaseError, retry_on_conflict};
 use crate::directory;
 use crate::service::Service;
 
+/// Events of one commit: others who write do not wait for more.
+const MAX_NOTED: usize = 500;
+
 /// A code that can be used, opened. Not for logs: no `Debug`.
 pub struct OpenedCode {
     /// Whom it enrols.
@@ -31,7 +34,7 @@ pub struct OpenedCode {
 /// they are given out.
 pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, UseCaseError> {
     let opened = open_all(service, |_| true).await?;
-    note_export(service, actor, opened.len()).await?;
+    note_export(service, actor, Subject::default(), &opened).await?;
     Ok(opened)
 }
 
@@ -63,13 +66,23 @@ pub(super) async fn open_all(
     Ok(opened)
 }
 
-/// Notes in the journal that so many codes are given out.
-pub(super) async fn note_export(service: &Service, actor: Actor, codes: usize) -> Result<(), UseCaseError> {
-    let mut changes = Changeset::default();
+/// Notes in the journal that these codes are given out, and whose they are: what was noted is more than what left, never less.
+pub(super) async fn note_export(
+    service: &Service,
+    actor: Actor,
+    about: Subject,
+    codes: &[OpenedCode],
+) -> Result<(), UseCaseError> {
     let now = service.clock.now();
-    changes
-        .note(AuditEvent::new(now, actor, Happening::CodesExported, Subject::default()).fact("codes", codes));
-    service.commit(changes).await?;
+    let mut events =
+        vec![AuditEvent::new(now, actor, Happening::CodesExported, about).fact("codes", codes.len())];
+    for code in codes {
+        let whose = Subject::account(code.account.id);
+        events.push(AuditEvent::new(now, actor, Happening::CodeHandedOut, whose));
+    }
+    for part in events.chunks(MAX_NOTED) {
+        service.commit(Changeset { events: part.to_vec(), ..Changeset::default() }).await?;
+    }
     Ok(())
 }
 

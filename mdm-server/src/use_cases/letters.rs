@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mdm_core::account::{Account, StaffNumber};
-use mdm_core::audit::Actor;
+use mdm_core::audit::{Actor, Subject};
 use mdm_letters::{Fonts, Group, Layout, Letter, Lost};
 use shared::ids::{AccountId, BatchId};
 use tokio::sync::Mutex;
@@ -67,7 +67,8 @@ pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Resu
     let words = letters::words(order.language, &service.config, service.clock.now());
     let pdf = blocking(move || mdm_letters::print(&groups, order.layout, &words, &fonts)).await?;
     let pdf = pdf.map_err(|error| Refusal::Letters(error.to_string()))?;
-    codes::note_export(service, actor, opened.len()).await?;
+    let about = order.batch.map(Subject::batch).unwrap_or_default();
+    codes::note_export(service, actor, about, &opened).await?;
     Ok(pdf)
 }
 

@@ -16,8 +16,9 @@ pub(crate) fn run(name: &str, args: &[OsString]) -> Result<()> {
     tools::compiler()?;
     match name {
         "console" => console(args),
+        "letters" => letters(args),
         "vault" => vault(args),
-        other => bail!("there is no bench {other}; there are: console, vault"),
+        other => bail!("there is no bench {other}; there are: console, letters, vault"),
     }
 }
 
@@ -39,6 +40,12 @@ fn console(args: &[OsString]) -> Result<()> {
     ])
     .args(args)
     .replace()
+}
+
+/// Time and memory of a large print, in a process of its own.
+fn letters(args: &[OsString]) -> Result<()> {
+    let example = ["run", "--release", "--quiet", "--locked", "--package", "mdm-letters", "--example", "many"];
+    Cargo::new(example).args(["--"]).args(args).replace()
 }
 
 fn vault(args: &[OsString]) -> Result<()> {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::run::root;
 
 /// One folder for each face.
-const FACES: [&str; 2] = ["console", "app"];
+const FACES: [&str; 3] = ["console", "app", "letters"];
 
 /// Puts the new pictures in the place of the old ones.
 pub(crate) fn take_over() -> Result<()> {

@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use data_encoding::BASE64;
 use e2e::attacker::{RawDevice, RawStream};
 use e2e::world::{LocalWorld, Phone, RunningPhone, Site, World, wait};
-use mdm_core::audit::{Body, Happening};
+use mdm_core::audit::Happening;
 use mdm_core::note::Note;
 use mdm_server::use_cases::notes::{self, Taken};
 use rand::rngs::OsRng;
@@ -20,6 +19,7 @@ use shared::wire::{
 };
 
 use crate::documents::sign_in;
+use crate::prepared::exported_journal;
 use crate::thief::{MARKER, PIN, enrolled, holder, runtime};
 
 /// How long a busy machine is given to send something.
@@ -55,20 +55,7 @@ pub(crate) fn until_sent(phone: &Phone, count: usize) {
 
 /// How many revisions the journal knows.
 pub(crate) fn stored(site: &Site) -> usize {
-    let file = site.folder().join("journal.jsonl");
-    if file.exists() {
-        std::fs::remove_file(&file).unwrap();
-    }
-    site.mdmctl(&["audit", "export", file.to_str().unwrap()]).unwrap();
-    let lines = std::fs::read_to_string(file).unwrap();
-    let entry = |line: &str| -> Option<Body> {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let bytes = BASE64.decode(line["bytes"].as_str()?.as_bytes()).unwrap();
-        Some(ciborium::from_reader(bytes.as_slice()).unwrap())
-    };
-    let entries: Vec<Body> = lines.lines().filter_map(entry).collect();
-    assert!(entries.iter().any(|entry| entry.what == Happening::ServerStarted), "an exported journal");
-    entries.iter().filter(|entry| entry.what == Happening::NoteStored).count()
+    exported_journal(site).iter().filter(|entry| entry.what == Happening::NoteStored).count()
 }
 
 fn switched_on(phone: &Phone) -> RunningPhone {

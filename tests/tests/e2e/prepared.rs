@@ -1,7 +1,10 @@
 //! Stopped worlds from which tests that kill or trace a server start over and over.
 
+use data_encoding::BASE64;
 use e2e::roster::{Encoding, FIRST_YEAR, RosterSpec, Row, encode, generate};
 use e2e::world::{Site, World};
+use mdm_core::audit::{Body, Happening};
+use serde_json::Value;
 
 /// 名簿区分 of the people below.
 pub(crate) const SOURCE: &str = "知事部局";
@@ -39,4 +42,22 @@ pub(crate) fn phone() -> (World, String) {
     let device = world.devices().unwrap()[0]["id"].as_str().unwrap().to_owned();
     world.stop().unwrap();
     (world, device)
+}
+
+/// The journal as `mdmctl` exports it, decoded. The server has to run.
+pub(crate) fn exported_journal(site: &Site) -> Vec<Body> {
+    let file = site.folder().join("journal.jsonl");
+    if file.exists() {
+        std::fs::remove_file(&file).unwrap();
+    }
+    site.mdmctl(&["audit", "export", file.to_str().unwrap()]).unwrap();
+    let lines = std::fs::read_to_string(file).unwrap();
+    let entry = |line: &str| -> Option<Body> {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let bytes = BASE64.decode(line["bytes"].as_str()?.as_bytes()).unwrap();
+        Some(ciborium::from_reader(bytes.as_slice()).unwrap())
+    };
+    let entries: Vec<Body> = lines.lines().filter_map(entry).collect();
+    assert!(entries.iter().any(|entry| entry.what == Happening::ServerStarted), "an exported journal");
+    entries
 }

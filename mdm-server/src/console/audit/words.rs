@@ -37,6 +37,7 @@ happenings! {
         WaitingAdded "audit-what-waiting-added",
         CodeIssued "audit-what-code-issued",
         CodesExported "audit-what-codes-exported",
+        CodeHandedOut "audit-what-code-handed-out",
         CodeTried "audit-what-code-tried",
         CodeDied "audit-what-code-died",
         CodeExpired "audit-what-code-expired";
