@@ -74,6 +74,8 @@ pub(crate) struct Inner {
     pub(crate) device: Option<DeviceState>,
     /// Of the lease that runs. That of a volatile one is nowhere else.
     pub(crate) lease_secret: Option<Secret<32>>,
+    /// The disk has refused to give up the offline slot of a lease that has ended: to be tried again.
+    offline_left: bool,
     /// Proves the last unlock to the server.
     pub(crate) grant: Grant,
     /// Tells the users of the open vault to stop.
@@ -131,8 +133,16 @@ impl Agent {
         let run = Run { id: RunId::make(moment().now, &mut rng()), after };
         let closing = Arc::default();
         let grant = Grant::at_start(lease_secret.is_some());
-        let inner =
-            Inner { session, device, lease_secret, grant, closing, erase, opening: Opening::default() };
+        let inner = Inner {
+            session,
+            device,
+            lease_secret,
+            offline_left: false,
+            grant,
+            closing,
+            erase,
+            opening: Opening::default(),
+        };
         let agent = Self {
             home,
             platform,
@@ -180,6 +190,8 @@ impl Agent {
     /// Lets time pass: ends leases and closes the vault where that is due. Blocking.
     pub fn tick(&self) {
         let mut inner = self.inner();
+        // Said when it was refused first; a tick comes every few seconds.
+        let _still_refused = self.drop_offline_left(&mut inner);
         let effects = inner.session.tick(moment());
         self.execute_all(&mut inner, effects);
     }
@@ -219,11 +231,26 @@ impl Agent {
         *self.vault.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Obeys a command from the network. Blocking.
+    /// Obeys a command from the network. Blocking. A block that comes again has not been obeyed either while its offline slot
+    /// is there.
     pub(crate) fn obey(&self, command: &[u8]) -> Result<(), AgentError> {
         let mut inner = self.inner();
         let effects = inner.session.handle_command(command)?;
-        self.execute(&mut inner, effects)
+        self.execute(&mut inner, effects)?;
+        Ok(self.drop_offline_left(&mut inner)?)
+    }
+
+    /// Destroys what opens the vault without the server.
+    pub(crate) fn drop_offline(&self, inner: &mut Inner) -> Result<(), FileError> {
+        inner.lease_secret = None;
+        let dropped = DurableLease::drop_offline(&self.home);
+        inner.offline_left = dropped.is_err();
+        dropped
+    }
+
+    /// What the disk has refused to give up, once more.
+    fn drop_offline_left(&self, inner: &mut Inner) -> Result<(), FileError> {
+        if inner.offline_left { self.drop_offline(inner) } else { Ok(()) }
     }
 
     /// Executes effects in order, all of them; the first failure is returned at the end.
@@ -236,10 +263,7 @@ impl Agent {
                     inner.grant.forget_key();
                     Ok(())
                 }
-                Effect::DropOfflineSlot => {
-                    inner.lease_secret = None;
-                    DurableLease::drop_offline(&self.home)
-                }
+                Effect::DropOfflineSlot => self.drop_offline(inner),
                 Effect::StoreLease => self.store_lease(inner),
                 Effect::StorePinDelay => self.store_pin_delay(inner),
                 Effect::Store(progress) => inner.device.as_mut().map_or(Ok(()), |device| {

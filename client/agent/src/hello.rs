@@ -12,7 +12,6 @@ use shared::wire::{
     ALPN_DEVICE, CommandMessage, CommandResult, EnrolmentStanding, Hello, HelloReply, Kind, Message,
     RefusalReason, Refused, Renew, Renewed, RunAnswer, Unsupported,
 };
-use vault::DurableLease;
 
 use crate::agent::{Agent, Event, Inner};
 use crate::clock::moment;
@@ -120,11 +119,13 @@ impl Agent {
 
     /// Blocking.
     fn hello(&self) -> Hello {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        let blocked = inner.erase.as_ref().map(|erase| &erase.device).or(inner.device.as_ref());
+        let blocked = blocked.is_some_and(|device| device.progress.blocked);
+        // A block whose offline slot could not be destroyed has not been obeyed: it is tried again before it is reported.
+        let obeyed = !blocked || self.drop_offline(&mut inner).is_ok();
         let device = inner.erase.as_ref().map(|erase| &erase.device).or(inner.device.as_ref());
         let progress = device.map(|device| device.progress).unwrap_or_default();
-        // A block whose offline slot could not be destroyed has not been obeyed: it is tried again before it is reported.
-        let obeyed = !progress.blocked || DurableLease::drop_offline(&self.home).is_ok();
         Hello {
             app_version: self.platform.description.app_version.clone(),
             last_applied: progress.last_applied.filter(|_| obeyed),

@@ -11,6 +11,7 @@ mod notebook;
 mod notes;
 mod peer;
 mod stories;
+mod stuck;
 mod wipe;
 
 use std::path::Path;

@@ -302,7 +302,7 @@ impl Agent {
         offline: &OfflineSlot,
         sent: Moment,
     ) -> Result<(), AgentError> {
-        DurableLease::drop_offline(&self.home)?;
+        self.drop_offline(inner)?;
         if let Some(lease) = offline.lease.start(sent).to_stored(sent, boot_id()) {
             DurableLease { lease, secret: offline.secret.clone() }.store(&self.home)?;
         }

@@ -44,11 +44,13 @@ pub enum Fault {
     SlotNotSynced,
     /// The phone enrols again while a PIN is being tested, and forgets what it has unlocked.
     EnrolledWhileUnlocking,
+    /// The phone lets an offline slot be that its disk has refused to give up.
+    RefusedSlotLeft,
 }
 
 impl Fault {
     /// Every mistake.
-    pub const PLANTED: [Self; 19] = [
+    pub const PLANTED: [Self; 20] = [
         Self::ReceiptBeforeErase,
         Self::OfflineSlotKeptAtBlock,
         Self::AttemptNotCharged,
@@ -68,5 +70,6 @@ impl Fault {
         Self::StateInPlace,
         Self::SlotNotSynced,
         Self::EnrolledWhileUnlocking,
+        Self::RefusedSlotLeft,
     ];
 }

@@ -34,6 +34,8 @@ use crate::sim::Sim;
 const CONFLICT_RETRIES: usize = 8;
 /// Of the simulated disk, in milliseconds.
 const LONGEST_COMMIT: u64 = 8;
+/// The same of a slow one, which takes as long again before the answer.
+const LONGEST_SLOW_COMMIT: u64 = 40;
 /// Connections of one enrolment; the newest stay.
 const MAX_CONNECTIONS: usize = 2;
 /// Of commands: no server is restored here.
@@ -160,14 +162,19 @@ impl Server {
 
     /// Commits. It takes its time: others may go before, and the process may die before and after.
     async fn commit(&self, changes: Changeset) -> Result<Committed, CommitError> {
-        self.sim.executor.sleep(Duration::from_millis(self.sim.draw(0..LONGEST_COMMIT))).await;
+        let longest = if self.sim.slow_commits { LONGEST_SLOW_COMMIT } else { LONGEST_COMMIT };
+        self.sim.executor.sleep(Duration::from_millis(self.sim.draw(0..longest))).await;
         let committed = settle(self.sim.store.commit(changes.clone()));
         match &committed {
             Ok(_) => self.sim.watch.committed(&changes),
             Err(_) => self.sim.log.count("server: commit met a conflict"),
         }
         self.sim.server_fuse.burn();
-        self.sim.executor.pause().await;
+        if self.sim.slow_commits {
+            self.sim.executor.sleep(Duration::from_millis(self.sim.draw(0..longest))).await;
+        } else {
+            self.sim.executor.pause().await;
+        }
         committed
     }
 

@@ -96,6 +96,8 @@ pub(crate) struct Sim {
     pub(crate) wires: RefCell<Vec<Connection>>,
     /// Coverage or the server came back.
     pub(crate) reachable: tokio::sync::Notify,
+    /// Whether the server's disk is slow, as in every third history: commits take longer, and others go on before their answer.
+    pub(crate) slow_commits: bool,
     /// Ends the server's process at a commit.
     pub(crate) server_fuse: Fuse,
     /// The server's process; none while it is down.
@@ -113,6 +115,7 @@ impl Sim {
             executor: Executor::new(rng(1)),
             log: Log::new(keep_log),
             watch: Watch::new(settings.attempts),
+            slow_commits: seed % 3 == 1,
             bodies: (0..settings.phones).map(|_| Rc::new(Body::new())).collect(),
             weather: Cell::new(settings.weather),
             settings,

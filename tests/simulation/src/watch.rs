@@ -17,8 +17,8 @@ use shared::ids::EnrolmentId;
 use shared::signed::{JournalHead, Order};
 use shared::wire::Kind;
 
-/// What is recorded counts from before it was committed, which may have to be tried again.
-const COMMITS: Duration = Duration::from_millis(200);
+/// What is recorded counts from before it was committed, which may have to be tried again, on a slow disk as well.
+const COMMITS: Duration = Duration::from_secs(1);
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

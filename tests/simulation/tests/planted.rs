@@ -35,6 +35,11 @@ fn an_offline_slot_that_is_kept_at_a_block_is_caught() {
 }
 
 #[test]
+fn an_offline_slot_that_the_disk_has_refused_to_give_up_is_caught() {
+    assert_eq!(caught_by(Fault::RefusedSlotLeft), Invariant::BlockedHasNoOfflineSlot);
+}
+
+#[test]
 fn an_attempt_that_is_not_charged_is_caught() {
     assert_eq!(caught_by(Fault::AttemptNotCharged), Invariant::AnswerIsPaid);
 }

@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) device_keys: Vec<PublicKey>,
     pub(crate) epochs: Vec<u64>,
     pub(crate) applied: Vec<Order>,
+    /// What each hello said of the last command.
+    pub(crate) said: Vec<Option<Order>>,
     pub(crate) pending: Vec<Vec<u8>>,
     pub(crate) wipe: Option<Vec<u8>>,
     /// Of the last unlock.
@@ -173,6 +175,7 @@ impl Peer {
             device_keys: Vec::new(),
             epochs: Vec::new(),
             applied: Vec::new(),
+            said: Vec::new(),
             pending: Vec::new(),
             wipe: None,
             grant: None,
@@ -431,7 +434,8 @@ impl Peer {
     async fn greet(&self, frame: &Frame, exchange: &mut Exchange) -> Option<()> {
         let hello: Hello = self.hear(frame)?;
         let (policy, commands) = {
-            let shared = self.shared.lock().unwrap();
+            let mut shared = self.shared.lock().unwrap();
+            shared.said.push(hello.last_applied);
             (shared.policy.clone(), shared.pending.iter().cloned().map(Into::into).collect())
         };
         let reply = HelloReply {

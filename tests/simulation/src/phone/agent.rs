@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) session: Session,
     pub(crate) device: Option<DeviceState>,
     pub(crate) lease_secret: Option<Secret<32>>,
+    /// The disk has refused to give up the offline slot of a lease that has ended.
+    pub(crate) offline_left: bool,
     /// The key of the open vault.
     pub(crate) vault: Option<VaultKey>,
     pub(crate) erase: Option<RunningErase>,
@@ -117,7 +119,14 @@ impl Agent {
         let agent = Rc::new(Self {
             phone: phone.clone(),
             run,
-            inner: RefCell::new(Inner { session, device, lease_secret, vault: None, erase }),
+            inner: RefCell::new(Inner {
+                session,
+                device,
+                lease_secret,
+                offline_left: false,
+                vault: None,
+                erase,
+            }),
             connection: RefCell::default(),
             wake: Notify::new(),
             ticks: Notify::new(),
@@ -152,6 +161,7 @@ impl Agent {
     /// Lets time pass.
     pub(crate) fn tick(&self) {
         let inner = &mut *self.inner.borrow_mut();
+        let _still_refused = self.drop_offline_left(inner);
         let effects = inner.session.tick(self.phone.moment());
         self.execute_all(inner, effects);
     }
@@ -217,7 +227,20 @@ impl Agent {
         if effects.is_empty() {
             self.phone.sim.log.count("command: without effect");
         }
-        self.execute(inner, effects)
+        self.execute(inner, effects)?;
+        Ok(self.drop_offline_left(inner)?)
+    }
+
+    pub(crate) fn drop_offline(&self, inner: &mut Inner) -> Result<(), DiskError> {
+        inner.lease_secret = None;
+        let dropped = drop_offline(&self.phone);
+        inner.offline_left = dropped.is_err() && !self.phone.sim.has(Fault::RefusedSlotLeft);
+        dropped
+    }
+
+    /// What the disk has refused to give up, once more.
+    pub(crate) fn drop_offline_left(&self, inner: &mut Inner) -> Result<(), DiskError> {
+        if inner.offline_left { self.drop_offline(inner) } else { Ok(()) }
     }
 
     /// Executes effects in order, all of them; the first failure is returned at the end.
@@ -234,10 +257,7 @@ impl Agent {
                 Effect::DropOfflineSlot if blocks && self.phone.sim.has(Fault::OfflineSlotKeptAtBlock) => {
                     Ok(())
                 }
-                Effect::DropOfflineSlot => {
-                    inner.lease_secret = None;
-                    drop_offline(&self.phone)
-                }
+                Effect::DropOfflineSlot => self.drop_offline(inner),
                 Effect::StoreLease => self.store_lease(inner),
                 // No policy of this world has a delay, so nothing is ever counted.
                 Effect::StorePinDelay => Ok(()),

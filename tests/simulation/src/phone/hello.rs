@@ -10,7 +10,7 @@ use shared::wire::{
     Renewed, RunAnswer, Unsupported,
 };
 
-use super::agent::{Agent, AgentError, drop_offline, store_state};
+use super::agent::{Agent, AgentError, store_state};
 use crate::fault::Fault;
 use crate::network::{Close, Connection, Door, Exchange, ExchangeError, connect};
 
@@ -81,11 +81,13 @@ impl Agent {
     }
 
     fn hello(&self) -> Hello {
-        let inner = self.inner.borrow();
+        let inner = &mut *self.inner.borrow_mut();
+        let blocked = inner.erase.as_ref().map(|erase| &erase.device).or(inner.device.as_ref());
+        let blocked = blocked.is_some_and(|device| device.progress.blocked);
+        let is_kept = self.phone.sim.has(Fault::OfflineSlotKeptAtBlock);
+        let obeyed = !blocked || is_kept || self.drop_offline(inner).is_ok();
         let device = inner.erase.as_ref().map(|erase| &erase.device).or(inner.device.as_ref());
         let progress = device.map(|device| device.progress).unwrap_or_default();
-        let is_kept = self.phone.sim.has(Fault::OfflineSlotKeptAtBlock);
-        let obeyed = !progress.blocked || is_kept || drop_offline(&self.phone).is_ok();
         if let Some(device) = device {
             self.phone.sim.watch.says_epoch(device.enrolment, device.vault_epoch);
             if obeyed {

@@ -9,7 +9,7 @@ use shared::opaque::{FinishedLogin, LoginStart, OpaqueError, client_input, hazma
 use shared::policy::LeaseMode;
 use shared::wire::{RefusalReason, UnlockChallenge, UnlockFinish, UnlockGranted, UnlockStart};
 
-use super::agent::{Agent, AgentError, Inner, drop_offline, store_clock, store_state};
+use super::agent::{Agent, AgentError, Inner, store_clock, store_state};
 use super::slots::{self, VaultKey};
 use crate::disk::{Content, Name};
 use crate::fault::Fault;
@@ -236,7 +236,7 @@ impl Agent {
         sent: Moment,
     ) -> Result<(), AgentError> {
         let phone = &self.phone;
-        drop_offline(phone)?;
+        self.drop_offline(inner)?;
         phone.granted_mode.set(offline.lease.lease().mode);
         phone.body.clock_was_set.set(false);
         let stored = offline.lease.start(sent).to_stored(sent, phone.body.boot_id());
