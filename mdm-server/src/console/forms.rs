@@ -47,7 +47,6 @@ pub const READERS: &[Reader] = &[
     form::<licenses::waiting::WaitForm>(),
     form::<quarantine::ConfirmForm>(),
     form::<batches::apply::ApplyForm>(),
-    form::<batches::undo::UndoForm>(),
     form::<devices::order::OrderForm>(),
     form::<devices::wipe::WipeForm>(),
     form::<()>(),
@@ -63,4 +62,5 @@ pub const READERS: &[Reader] = &[
     query::<batches::upload::NewQuery>(),
     query::<batches::plan::PlanQuery>(),
     form::<codes::LettersForm>(),
+    form::<batches::undo::UndoForm>(),
 ];

@@ -42,7 +42,7 @@ const READ_AS: &[(&str, usize)] = &[
     ("workbook", 3),
     ("key_slot", 2),
     ("vault_bytes", Part::ALL.len()),
-    ("api_body", 21),
+    ("api_body", 22),
     ("api_query", 5),
     ("journal_export", 2),
     ("config", 2),

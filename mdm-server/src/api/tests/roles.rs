@@ -22,6 +22,7 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("GET", format!("batches/{ID}"), read()),
         ("GET", format!("batches/{ID}/items"), read()),
         ("POST", format!("batches/{ID}/apply"), manage()),
+        ("POST", format!("batches/{ID}/undo"), manage()),
         ("POST", "codes/export".to_owned(), manage()),
         ("GET", "accounts".to_owned(), read()),
         ("GET", "accounts/001".to_owned(), read()),

@@ -147,6 +147,8 @@ fn requests(seeds: &mut Seeds) {
     for (number, name, body) in requests {
         seeds.add_mutated("api_body", name, [&[number], body.to_string().as_bytes()].concat());
     }
+    let undo = json!({"departments": ["税務課"], "staff_numbers": ["001"]});
+    seeds.add("api_body", "undo", [&[21], undo.to_string().as_bytes()].concat());
     seeds.add("api_body", "an-unknown-key", [&[1], &br#"{"size":1,"sise":2}"#[..]].concat());
     seeds.add("api_body", "deep", [&[7], "[".repeat(3_000).as_bytes()].concat());
 }
