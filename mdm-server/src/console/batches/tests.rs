@@ -249,3 +249,50 @@ fn planned(sheet: &mdm_core::sheet::Sheet) -> Plan {
     };
     plan(&input, &mut rand::rngs::OsRng)
 }
+
+#[tokio::test]
+async fn a_batch_is_undone_for_a_department_through_a_plan() {
+    let bench = Bench::new().await;
+    let first = bench.plan(STAFF).await;
+    bench.apply(&first, "").await;
+    bench.world.clock.advance(SignedDuration::from_mins(5));
+    let next = bench.plan(NEXT).await;
+    let before = bench.browser.get(&next).await.text();
+    assert!(!before.contains("/undo"), "what is not applied is not undone");
+    bench.apply(&next, "1").await;
+    bench.world.clock.advance(SignedDuration::from_mins(5));
+    assert!(bench.browser.get(&next).await.text().contains(&format!("{next}/undo")));
+
+    let form = bench.browser.get(&format!("{next}/undo")).await.text();
+    assert!(form.contains("税務課（1人）") && form.contains("2027年4月1"), "{form}");
+    for unclear in [
+        vec![],
+        vec![("scope", "department"), ("department", "")],
+        vec![("scope", "people"), ("numbers", " 、")],
+    ] {
+        let refused = bench.browser.post(&format!("{next}/undo"), &unclear).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{unclear:?}");
+        assert!(refused.text().contains("取り消す範囲が分かりません"));
+    }
+    let stranger = [("scope", "people"), ("numbers", "002、 999")];
+    let refused = bench.browser.post(&format!("{next}/undo"), &stranger).await;
+    assert!(refused.text().contains("「999」がありません"), "{}", refused.text());
+
+    let chosen = [("scope", "department"), ("department", "税務課")];
+    let planned = bench.browser.post(&format!("{next}/undo"), &chosen).await;
+    assert_eq!(planned.status, StatusCode::SEE_OTHER);
+    let undo = planned.location;
+    let plan = bench.browser.get(&undo).await.text();
+    assert!(plan.contains("取り消しの計画（知事部局）") && plan.contains("利用を再開する人"), "{plan}");
+    assert!(plan.contains("﨑山花子") && !plan.contains("髙橋太郎"), "{plan}");
+    assert!(plan.contains(&next), "the way to the batch that is undone");
+    assert_eq!(bench.apply(&undo, "").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(bench.applied().await, 3);
+    assert!(bench.browser.get(&next).await.text().contains("この処理は取り消されています"));
+    let undone = bench.browser.get(&undo).await.text();
+    assert!(!undone.contains(&format!("{undo}/undo")), "an undo is not undone: {undone}");
+
+    let auditor = Browser::signed_in(&bench.world, &bench.console, Role::Auditor).await;
+    assert_eq!(auditor.get(&format!("{next}/undo")).await.status, StatusCode::FORBIDDEN);
+    assert!(!auditor.get(&next).await.text().contains("/undo"));
+}
