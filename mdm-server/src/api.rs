@@ -70,8 +70,12 @@ fn v1() -> Router<Api> {
         )
         .route("/batches/{id}", get(batches::show))
         .route("/batches/{id}/items", get(batches::items))
+        .route("/batches/{id}/approve", post(batches::approve))
+        .route("/batches/{id}/schedule", post(batches::schedule))
         .route("/batches/{id}/apply", post(batches::apply))
         .route("/batches/{id}/undo", post(batches::undo))
+        .route("/batches/{id}/cancel", post(batches::cancel))
+        .route("/batches/{id}/acknowledge", post(batches::acknowledge))
         .route("/codes/export", post(codes::export))
         .route("/codes/letters", post(codes::letters))
         .route("/accounts", get(accounts::list))
@@ -97,6 +101,10 @@ fn v1() -> Router<Api> {
         .route("/operators", get(operators::list).post(operators::invite))
         .route("/operators/{operator}/invitation", post(operators::reinvite))
         .route("/operators/{operator}/role", axum::routing::put(operators::set_role))
+        .route(
+            "/operators/{operator}/deputy",
+            axum::routing::put(operators::set_deputy).delete(operators::end_deputy),
+        )
         .route("/operators/{operator}/disable", post(operators::disable))
         .route("/operators/{operator}/enable", post(operators::enable))
         .route("/operators/{operator}/token", post(operators::make_token).delete(operators::revoke_token))

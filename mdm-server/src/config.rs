@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use mdm_core::approval::{Approvers, GuardRules};
 use mdm_core::document::{Level, ReadingRules};
 use mdm_core::note;
 use serde::{Deserialize, Serialize};
 use shared::policy::{ClipboardMode, LeaseMode, Policy};
 
 use crate::documents::Limits;
+use crate::use_cases::statement::office_zone;
 
 /// The whole file, as TOML. Unknown keys are errors: a mistyped limit must not be silently absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,9 @@ pub struct Config {
     pub organisation: String,
     /// Host and port under which devices reach the server.
     pub public_address: String,
+    /// The organisation's zone, by its IANA name: in it effective times are given.
+    #[serde(default = "default_zone")]
+    pub time_zone: String,
     /// The data folder: database, key file, sealed secrets.
     pub data: PathBuf,
     /// The folder of the master key, outside the data folder and its backups.
@@ -37,6 +43,16 @@ pub struct Config {
     /// How letters are printed.
     #[serde(default)]
     pub letters: Letters,
+    /// What personnel batches ask for before they take effect.
+    #[serde(default)]
+    pub batches: Batches,
+}
+
+/// The zone of who names none.
+pub const DEFAULT_ZONE: &str = "Asia/Tokyo";
+
+fn default_zone() -> String {
+    DEFAULT_ZONE.to_owned()
 }
 
 /// The two doors. They bind apart, so that the one for devices can stand in a DMZ and the other inside.
@@ -191,6 +207,33 @@ pub struct Letters {
 /// Most characters of a line of the configuration that goes onto letters.
 const MAX_LETTER_LINE: usize = 120;
 
+/// Guards of personnel batches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batches {
+    /// Percent of a source's people. If a batch makes more than that leave, their number must be typed, and somebody else than
+    /// the author approves.
+    pub leavers_percent: u8,
+    /// If a batch changes something for more people than this, somebody else than the author approves.
+    pub approval_above: u32,
+    /// Who approves: `operators` (owners and operators) or `owners`. Deputies do as well.
+    pub approvers: Approvers,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self { leavers_percent: 10, approval_above: 50, approvers: Approvers::Operators }
+    }
+}
+
+impl Batches {
+    /// The same for the rules.
+    pub fn rules(&self) -> GuardRules {
+        let Self { leavers_percent, approval_above, approvers } = *self;
+        GuardRules { leavers_percent, approval_above, approvers }
+    }
+}
+
 fn bytes(mib: u32) -> u64 {
     u64::from(mib) * 1024 * 1024
 }
@@ -296,12 +339,23 @@ impl Config {
         if letters.bold_font.is_some() && letters.font.is_none() {
             return Some("letters.bold_font goes with letters.font");
         }
+        if self.batches.leavers_percent > 100 {
+            return Some("batches.leavers_percent is 0 to 100");
+        }
+        if TimeZone::get(&self.time_zone).is_err() {
+            return Some("time_zone is the IANA name of a time zone, like Asia/Tokyo");
+        }
         if self.secrets.starts_with(&self.data) {
             return Some(
                 "secrets must not lie inside data: a copy of the data folder would carry the master key",
             );
         }
         None
+    }
+
+    /// The organisation's zone.
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.time_zone).unwrap_or_else(|_| office_zone())
     }
 
     /// The policy of a device whose key lives at `level`. A durable lease falls back to a volatile one where nothing
@@ -357,6 +411,17 @@ mod tests {
         assert!(matches!(config("[devices]\nunlock_attempts = 0"), Err(ConfigError::Value { .. })));
         assert!(matches!(config("[devices]\nper_account = 0"), Err(ConfigError::Value { .. })));
         assert!(matches!(config("[devices]\nclipboard = 'out'"), Err(ConfigError::Value { .. })));
+    }
+
+    #[test]
+    fn the_zone_is_known_without_the_machine_and_a_false_one_is_an_error() {
+        assert_eq!(config("").unwrap().zone().iana_name(), Some("Asia/Tokyo"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mdm-server.toml");
+        let mut other = config("").unwrap();
+        other.time_zone = "Asia/Tokio".to_owned();
+        std::fs::write(&path, toml::to_string(&other).unwrap()).unwrap();
+        assert!(matches!(Config::load(&path), Err(ConfigError::Value { .. })));
     }
 
     #[test]

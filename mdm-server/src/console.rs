@@ -116,6 +116,9 @@ fn routes(console: Console) -> Router {
         .route("/batches/{id}/rejected.csv", get(batches::rejected::download))
         .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))
         .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))
+        .route("/batches/{id}/approve", get(batches::approve::form).post(batches::approve::approve))
+        .route("/batches/{id}/cancel", get(batches::cancel::form).post(batches::cancel::cancel))
+        .route("/batches/{id}/acknowledge", post(batches::approve::acknowledge))
         .route("/documents", get(documents::list))
         .route(
             "/documents/new",

@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use mdm_core::account::{AccountState, SourceName};
-use mdm_core::batch::{Batch, BatchState, Mode, Origin, PlanSummary};
+use mdm_core::batch::{Batch, BatchState, Mode, Origin, PlanSummary, Release};
 use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::seats::{self, Rule};
@@ -136,12 +136,14 @@ pub struct BatchHead {
     pub summary: PlanSummary,
     /// Where the plan comes from.
     pub origin: Origin,
+    /// Approval and time.
+    pub release: Release,
 }
 
 impl From<Batch> for BatchHead {
     fn from(batch: Batch) -> Self {
-        let Batch { id, source, mode, uploaded_at, state, summary, origin, .. } = batch;
-        Self { id, source, mode, uploaded_at, state, summary, origin }
+        let Batch { id, source, mode, uploaded_at, state, summary, origin, release, .. } = batch;
+        Self { id, source, mode, uploaded_at, state, summary, origin, release }
     }
 }
 
@@ -246,7 +248,7 @@ impl Snapshot {
                 Standing::Erased => &mut counts.devices_erased,
             } += 1;
         }
-        let planned = |batch: &&Arc<BatchHead>| batch.state == BatchState::Planned;
+        let planned = |batch: &&Arc<BatchHead>| batch.state.is_open();
         counts.batches_planned = self.batches.values().filter(planned).count();
         counts
     }
@@ -322,6 +324,11 @@ impl Snapshot {
                 && matches!(batch.state, BatchState::Applied { .. })
         };
         self.batches.values().rev().map(Arc::as_ref).find(undoes)
+    }
+
+    /// All batches, the newest first.
+    pub fn all_batches(&self) -> impl Iterator<Item = &BatchHead> {
+        self.batches.values().rev().map(Arc::as_ref)
     }
 
     /// A page of batches, the newest first.

@@ -30,7 +30,7 @@ macro_rules! right {
     };
 }
 
-right!(Read, Manage, Codes, Block, Wipe, Audit, Operators);
+right!(Read, Manage, Approve, Codes, Block, Wipe, Audit, Operators);
 
 /// Lines at once that the journal takes of one operator's refused acts, and then one in so much time: it is durable and
 /// searched by people.

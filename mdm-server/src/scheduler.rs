@@ -1,8 +1,9 @@
-//! What happens by itself: codes expire, leavers are wiped and closed, and what a crash left undone is done.
+//! What happens by itself: batches take effect at their time, codes expire, leavers are wiped and closed, and what a crash left undone is done.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use mdm_core::account::Account;
 use mdm_core::apply;
 use mdm_core::audit::Actor;
@@ -16,7 +17,7 @@ use crate::directory;
 use crate::service::Service;
 use crate::use_cases::batches::undo;
 use crate::use_cases::devices::{self, Order};
-use crate::use_cases::{UseCaseError, retry_on_conflict, sign_in};
+use crate::use_cases::{UseCaseError, batches, retry_on_conflict, sign_in};
 
 #[cfg(test)]
 mod tests;
@@ -26,26 +27,57 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Codes that expire in one commit.
 const CODES_AT_ONCE: usize = 400;
 
-/// Runs a pass now and every 30 seconds until `shutdown` says true or its sender is gone.
+/// Runs a pass now, every 30 seconds, and at the time of each batch, until `shutdown` says true or its sender is gone.
 pub async fn run(service: Arc<Service>, mut shutdown: watch::Receiver<bool>) {
     loop {
         tick(&service).await;
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = pause(&service) => {}
             // A sender that is gone says as much as true.
             _ = shutdown.wait_for(|ends| *ends) => return,
         }
     }
 }
 
+/// Until the next pass, or the time of the next batch if that comes first. The clock is asked again after it, so that one that
+/// was set in between costs no more than a pass.
+async fn pause(service: &Service) {
+    let next_pass = tokio::time::Instant::now() + EVERY;
+    loop {
+        let wake = match batches::release::next_due(service).await {
+            Ok(Some(due)) => next_pass.min(tokio::time::Instant::now() + until(due, service.clock.now())),
+            Ok(None) => next_pass,
+            Err(error) => {
+                report("look for the next batch", Err(error));
+                next_pass
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(wake) => return,
+            () = service.rescheduled.notified() => {}
+        }
+    }
+}
+
+/// How long from now until then, rounded up: who wakes a moment too early finds nothing to do.
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    let millis = due.duration_since(now).as_millis().clamp(0, 60_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0) + 1)
+}
+
 /// One pass. What fails is logged, does not stop the rest, and is tried again by the next pass.
-pub async fn tick(service: &Service) {
+pub async fn tick(service: &Arc<Service>) {
+    // Who came back after a backup was made is forgotten while a server is in quarantine; so are plans that took effect.
+    if service.quarantine().is_none() {
+        report("apply batches", batches::release::apply_due(service).await);
+    }
     report("expire codes", expire_codes(service).await);
     report("look after devices", look_after_devices(service).await);
     // A wipe cannot be taken back, and who came back after a backup was made is forgotten while a server is in quarantine.
     if service.quarantine().is_none() {
         report("close accounts that left", close_leavers(service).await);
         report("open what was undone", undo::open_left_behind(service).await);
+        report("delete lines of plans", batches::release::delete_lines(service).await);
     }
     sign_in::note_unlisted(service);
 }

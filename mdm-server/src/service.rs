@@ -9,7 +9,7 @@ use mdm_store::{CommitError, Committed, LargeChange, Store, UnlockRecords};
 use shared::cose;
 use shared::ids::EnrolmentId;
 use shared::signed::Checkpoint;
-use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
@@ -69,6 +69,8 @@ pub struct Service {
     pub(crate) standing: Standing,
     /// Personnel batches one at a time, each with the blocks and unblocks behind it.
     pub(crate) undos: Undos,
+    /// Tells the scheduler that a batch has got its time, or another one.
+    pub(crate) rescheduled: Notify,
     changes: Changes,
     locks: EnrolmentLocks,
 }
@@ -108,6 +110,7 @@ impl Service {
             refusals: Refusals::default(),
             standing: Standing::default(),
             undos: Undos::default(),
+            rescheduled: Notify::new(),
             changes,
             locks: EnrolmentLocks::default(),
         }

@@ -19,7 +19,7 @@ use shared::wire::{DeviceDescription, KeyLevel};
 use totp_rs::Totp;
 
 use crate::clock::Clock;
-use crate::config::{Config, Devices, Documents, Letters, Listen, Notes};
+use crate::config::{Batches, Config, Devices, Documents, Letters, Listen, Notes};
 use crate::keyring::Keyring;
 use crate::service::Service;
 use crate::tls::CertificateAuthority;
@@ -79,6 +79,7 @@ pub(crate) fn config() -> Config {
     Config {
         organisation: "玉手県".to_owned(),
         public_address: "localhost:4433".to_owned(),
+        time_zone: "Asia/Tokyo".to_owned(),
         data: "/nonexistent/data".into(),
         secrets: "/nonexistent/secrets".into(),
         listen: Listen {
@@ -90,6 +91,7 @@ pub(crate) fn config() -> Config {
         documents: Documents::default(),
         notes: Notes::default(),
         letters: Letters::default(),
+        batches: Batches::default(),
     }
 }
 
@@ -146,10 +148,11 @@ impl World {
             mode,
             declared: mdm_core::sheet::Declared::default(),
             file_name: None,
+            effective_at: None,
         };
         let batch =
             batches::upload(&self.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap();
-        batches::apply(&self.service, batch.id, Actor::Server).await.unwrap();
+        batches::take_effect(&self.service, batch.id, Actor::Server).await.unwrap();
         batch.id
     }
 

@@ -21,7 +21,7 @@ use shared::ids::{AccountId, EnrolmentId};
 
 use crate::account::Roster;
 use crate::audit::{AuditEvent, Happening, Subject};
-use crate::batch::{Batch, BatchState, LostZeros, PlanChunk, PlanItem};
+use crate::batch::{Batch, BatchState, LostZeros, NotNow, PlanChunk, PlanItem, Step, plan_digest};
 use crate::change::{Changeset, Record, Stored, Version};
 use crate::seats::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
 use crate::undo::{
@@ -80,6 +80,14 @@ pub enum ApplyError {
     /// It is in force already.
     #[error("the batch was applied at {0} already")]
     AlreadyApplied(Timestamp),
+    /// It was called off, or a newer file took its place.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+    /// What is stored is not the plan that was approved.
+    #[error(
+        "the stored plan is not the one that was approved: upload the file again and look at the new plan"
+    )]
+    NotWhatWasApproved,
     /// A part of the plan is missing or of another batch.
     #[error("the stored plan is not whole: it has {found} of {expected} parts")]
     IncompletePlan {
@@ -131,6 +139,7 @@ pub fn apply(
     may_apply(&batch.value, &roster.value)?;
     chunks.sort_by_key(|chunk| chunk.number);
     whole(&batch.value, &chunks)?;
+    approved(&batch.value, &chunks)?;
 
     let mut ledger = Ledger::open(holdings, acting).for_batch(batch.value.id);
     let items = chunks.into_iter().flat_map(|chunk| chunk.items);
@@ -148,8 +157,9 @@ pub fn apply(
         ("seats-kept", seats_kept.len()),
         ("waiting", waiting.len()),
     ];
-    changes.note(applied(&batch.value, acting, &seats, not_undone.len()));
     batch.value.state = BatchState::Applied { at: acting.now };
+    batch.value.release.held = None;
+    changes.note(late(applied(&batch.value, acting, &seats, not_undone.len()), &batch.value));
     batch.value.befores = u32::try_from(befores.len()).unwrap_or(u32::MAX);
     let next = Roster { version: roster.value.version + 1, ..roster.value };
     changes.update(batch.version, Record::Batch(batch.value));
@@ -229,6 +239,7 @@ fn may_apply(batch: &Batch, roster: &Roster) -> Result<(), ApplyError> {
     if let BatchState::Applied { at } = batch.state {
         return Err(ApplyError::AlreadyApplied(at));
     }
+    batch.state.take(Step::Apply)?;
     if batch.roster_version != roster.version {
         return Err(ApplyError::StalePlan { planned: batch.roster_version, now: roster.version });
     }
@@ -246,6 +257,21 @@ fn whole(batch: &Batch, chunks: &[PlanChunk]) -> Result<(), ApplyError> {
         Ok(())
     } else {
         Err(ApplyError::IncompletePlan { expected: batch.chunks, found })
+    }
+}
+
+/// An approval is one of the lines that were looked at. Their digest takes a moment, so that it is only asked for then.
+fn approved(batch: &Batch, chunks: &[PlanChunk]) -> Result<(), ApplyError> {
+    let Some(approval) = &batch.release.approval else { return Ok(()) };
+    let items = chunks.iter().map(|chunk| chunk.items.as_slice());
+    let stored = plan_digest(batch.id, batch.roster_version, items);
+    if stored == approval.plan_digest { Ok(()) } else { Err(ApplyError::NotWhatWasApproved) }
+}
+
+fn late(event: AuditEvent, batch: &Batch) -> AuditEvent {
+    match batch.late_by() {
+        Some(late) => event.fact("late-by-seconds", late.as_secs()),
+        None => event,
     }
 }
 

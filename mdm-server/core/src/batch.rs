@@ -9,9 +9,15 @@ use crate::audit::Actor;
 use crate::undo::NotUndone;
 
 mod rejection;
+mod release;
+mod state;
 
 pub(crate) use rejection::shown;
 pub use rejection::{Rejection, RowProblem, SHOWN};
+pub use release::{
+    Approval, Capacity, Held, HeldReason, LINES_KEPT, Release, plan_digest, plan_digest_of_lines,
+};
+pub use state::{BatchState, NotNow, StateWord, Step};
 
 /// How a file is compared with the accounts of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,19 +27,6 @@ pub enum Mode {
     Roster,
     /// Some of the source: nobody leaves.
     Upsert,
-}
-
-/// Where a batch stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BatchState {
-    /// Uploaded and planned.
-    Planned,
-    /// In force.
-    Applied {
-        /// Since when.
-        at: Timestamp,
-    },
 }
 
 /// 外字: a private-use character, kept as it is. Only the organisation that made it knows what it looks like.
@@ -151,6 +144,9 @@ pub struct PlanItem {
 pub struct PlanSummary {
     /// Rows of the file without its header.
     pub rows: u32,
+    /// People of the source who had not left before.
+    #[serde(default)]
+    pub present: u32,
     /// New accounts.
     pub join: u32,
     /// Other departments.
@@ -179,6 +175,15 @@ pub struct PlanSummary {
     pub seats_freed: u32,
     /// Seats free before the batch.
     pub seats_free: u32,
+}
+
+impl PlanSummary {
+    /// How many people something changes for.
+    pub fn changes(&self) -> u32 {
+        let Self { join, moved, change, returned, leave, seats_back, .. } = self;
+        let counts = [join, moved, change, returned, leave, seats_back];
+        counts.into_iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
 }
 
 /// Where a plan comes from.
@@ -250,6 +255,12 @@ pub struct Batch {
     /// How many [`crate::undo::BeforeChunk`]s say what people were before; none while it is planned, nor of an undo.
     #[serde(default)]
     pub befores: u32,
+    /// [`plan_digest`] of it: names what an approval looked at.
+    #[serde(default, with = "serde_bytes")]
+    pub plan_digest: [u8; 32],
+    /// Approval and time.
+    #[serde(default)]
+    pub release: Release,
 }
 
 impl Batch {

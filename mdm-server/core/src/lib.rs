@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod apply;
+pub mod approval;
 pub mod audit;
 pub mod batch;
 pub mod change;

@@ -67,6 +67,8 @@ pub enum Act {
     Read,
     /// Upload, apply; pools, reclamation, waiting list.
     Manage,
+    /// See plans that are not in force, and approve them.
+    Approve,
     /// See or reissue activation codes.
     Codes,
     /// Block and unblock devices.
@@ -163,12 +165,38 @@ pub struct Operator {
     /// Since when they may do nothing, by sign-in or token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<Timestamp>,
+    /// Stands in for those who approve, for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deputy: Option<Deputy>,
+}
+
+/// 代理: for how long somebody approves in the place of those who may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deputy {
+    /// From when on.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+impl Deputy {
+    /// Whether it is their time.
+    pub fn is_on(&self, now: Timestamp) -> bool {
+        self.from <= now && now < self.until
+    }
 }
 
 impl Operator {
     /// Whether they may do anything at all.
     pub fn is_enabled(&self) -> bool {
         self.disabled_at.is_none()
+    }
+
+    /// Whether they may do it now: by their role, or as a deputy.
+    pub fn may(&self, act: Act, now: Timestamp) -> bool {
+        let stands_in =
+            || act == Act::Approve && self.deputy.as_ref().is_some_and(|deputy| deputy.is_on(now));
+        self.role.may(act) || stands_in()
     }
 
     /// What they sign in with, if they can.

@@ -15,7 +15,7 @@ use crate::account::{Account, SourceName};
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::batch::{
     Batch, BatchState, ITEMS_PER_CHUNK, LISTED, LISTED_SHEETS, Mode, Origin, PlanChunk, PlanItem, PlanKind,
-    PlanSummary, PlanWord,
+    PlanSummary, PlanWord, Release, plan_digest_of_lines,
 };
 use crate::change::{Changeset, Record, Stored};
 use crate::license::Pool;
@@ -86,6 +86,8 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         chunks: count(items.len().div_ceil(ITEMS_PER_CHUNK)),
         origin: Origin::File,
         befores: 0,
+        plan_digest: plan_digest_of_lines(id, input.roster_version, &items),
+        release: Release::default(),
     };
     Plan { batch, items }
 }
@@ -142,9 +144,12 @@ pub fn refused(source: &SourceName, error: &SheetError, actor: Actor, now: Times
 }
 
 fn summary(input: &PlanInput<'_>, items: &[PlanItem]) -> PlanSummary {
+    let of_source = |account: &&Stored<Account>| account.value.source == input.source;
+    let present = input.accounts.iter().filter(of_source).filter(|account| account.value.may_work());
     let mut summary = PlanSummary {
         rows: count(input.sheet.rows.len()),
         leavers_held_back: compare::holds_leavers_back(input),
+        present: count(present.count()),
         seats_free: input.pool.free(),
         ..PlanSummary::default()
     };

@@ -24,7 +24,8 @@ use crate::account::{Account, AccountState, Seat};
 use crate::apply::UNDO_WINDOW;
 use crate::audit::Actor;
 use crate::batch::{
-    Batch, BatchState, ITEMS_PER_CHUNK, Mode, Origin, PlanItem, PlanKind, PlanSummary, PlanWord,
+    Batch, BatchState, ITEMS_PER_CHUNK, Mode, Origin, PlanItem, PlanKind, PlanSummary, PlanWord, Release,
+    plan_digest_of_lines,
 };
 use crate::license::Pool;
 use crate::plan::Plan;
@@ -244,8 +245,9 @@ fn seats_back(
 
 fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl RngCore) -> Batch {
     let of = input.of;
+    let id = BatchId::make(input.now, rng);
     Batch {
-        id: BatchId::make(input.now, rng),
+        id,
         source: of.source.clone(),
         mode: Mode::Upsert,
         uploaded_at: input.now,
@@ -267,12 +269,20 @@ fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl
         chunks: u32::try_from(items.len().div_ceil(ITEMS_PER_CHUNK)).unwrap_or(u32::MAX),
         origin: Origin::Undo { of: of.id, whole: input.only.is_none() },
         befores: 0,
+        plan_digest: plan_digest_of_lines(id, input.roster_version, items),
+        release: Release::default(),
     }
 }
 
 fn summary(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats) -> PlanSummary {
-    let mut summary =
-        PlanSummary { seats_wished: seats.claims, seats_free: input.pool.free(), ..PlanSummary::default() };
+    let PlanSummary { present, join, returned, leave, .. } = input.of.summary;
+    let mut summary = PlanSummary {
+        // Who was there after the batch.
+        present: (present + join + returned).saturating_sub(leave),
+        seats_wished: seats.claims,
+        seats_free: input.pool.free(),
+        ..PlanSummary::default()
+    };
     for item in items {
         *match item.kind.word() {
             PlanWord::Join => &mut summary.join,

@@ -132,10 +132,6 @@ batches-will-not-touch = Rejected rows are not taken in, and their people stay a
 batches-will-leave = People leave: { $count }. Their seats and unused codes end.
 batches-apply-undo = Until the day of the wipe, a leaver who is on a roster again comes back. After the wipe the data on the device cannot be restored.
 batches-type-leavers = Number of leavers
-batches-type-changes = Number of people who change
-batches-type-hint = Check the number above and type it in digits.
-batches-apply-count-differs = The number differs from the one in this plan. Nothing was applied. Make sure that the roster is right, and type the number again.
-batches-apply-do = Apply
 
 batches-place = Row { $row }, column { $column }
 batches-file-empty = The file is empty. Nothing was taken in. Export it again and look into it before you upload it.

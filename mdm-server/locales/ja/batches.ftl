@@ -132,10 +132,6 @@ batches-will-not-touch = 却下の{ $count }行は取り込みません。その
 batches-will-leave = { $count }人を退職等にします。割当と未使用のコードは無効になります。
 batches-apply-undo = 利用停止は、消去の日までに名簿へ戻せば元に戻せます。遠隔消去した後は、端末の中のデータを元に戻せません。
 batches-type-leavers = 退職等の人数
-batches-type-changes = 変更のある人数
-batches-type-hint = 上に書かれた人数を確かめて、数字で入力してください。
-batches-apply-count-differs = 入力した人数が、この一覧の人数と違います。何も適用していません。名簿が正しいことを確かめて、もう一度入力してください。
-batches-apply-do = 適用する
 
 batches-place = { $row }行目・{ $column }列目
 batches-file-empty = ファイルが空です。何も取り込んでいません。もう一度書き出し、中身を確かめてから取り込んでください。

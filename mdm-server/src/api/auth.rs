@@ -32,6 +32,11 @@ pub(super) struct May<R> {
 }
 
 impl<R> May<R> {
+    /// Who calls.
+    pub(super) fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
     /// Who calls, for the journal.
     pub(super) fn actor(&self) -> Actor {
         Actor::Operator(self.operator.id)
@@ -46,7 +51,7 @@ impl<R: Right> FromRequestParts<Api> for May<R> {
             Some(operator) => operator,
             None => return Err(api.wrong_tokens.count(source(parts))),
         };
-        if !operator.role.may(R::ACT) {
+        if !operator.may(R::ACT, api.service.clock.now()) {
             api.service.refusals.note(&api.service, &operator, R::ACT).await;
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,

@@ -1,18 +1,27 @@
-//! `/batches`: staff files, their plans, and applying a plan.
+//! `/batches`: staff files, their plans, and a plan's way into force.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use jiff::Timestamp;
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
+use mdm_core::approval::{Consent, Words};
+use mdm_core::batch::Batch;
+use mdm_core::operator::Act;
 use mdm_core::sheet::{Declared, Delimiter, Encoding, MAX_PADDING};
 use shared::ids::BatchId;
 
 use super::auth::May;
-use super::extract::{self, Asked, Named, UploadedFile, page_after, page_size};
-use super::types::{AppliedView, BatchView, ItemView, Page, PageQuery, UndoRequest, UploadQuery};
+use super::extract::{self, Asked, MaybeJson, Named, UploadedFile, page_after, page_size};
+use super::types::{
+    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, ItemView, Page, PageQuery,
+    ScheduleRequest, UndoRequest, UploadQuery,
+};
 use super::{Api, ApiError};
-use crate::rights::{Manage, Read};
+use crate::rights::{Approve, Manage, Operators, Read};
 use crate::use_cases::UseCaseError;
+use crate::use_cases::batches::release::{self, effective_time, may_see_lines};
 use crate::use_cases::batches::undo::{Chosen, plan_undo};
 use crate::use_cases::batches::{self, Upload};
 
@@ -33,9 +42,10 @@ pub(super) async fn upload(
         delimiter: delimiter.transpose()?,
         pad_numbers_to: padding(query.pad_numbers_to)?,
     };
-    let upload = Upload { source, mode: query.mode, declared, file_name: query.file_name };
+    let effective_at = query.effective_at.as_deref().map(|text| time(&api, text)).transpose()?;
+    let upload = Upload { source, mode: query.mode, declared, file_name: query.file_name, effective_at };
     let batch = batches::upload(&api.service, bytes, upload, may.actor()).await?;
-    Ok((StatusCode::CREATED, Json(BatchView::from(&batch))))
+    Ok((StatusCode::CREATED, Json(view(&may, &api, &batch))))
 }
 
 fn padding(asked: Option<u8>) -> Result<Option<u8>, ApiError> {
@@ -48,43 +58,118 @@ fn padding(asked: Option<u8>) -> Result<Option<u8>, ApiError> {
 }
 
 pub(super) async fn list(
-    _: May<Read>,
+    may: May<Read>,
     State(api): State<Api>,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Page<BatchView>>, ApiError> {
     let limit = page_size(query.limit)?;
     let batches = batches::list(&api.service, page_after(query.after.as_deref())?, limit).await?;
     let next = batches.last().filter(|_| batches.len() == limit).map(|last| last.id.to_string());
-    Ok(Json(Page { items: batches.iter().map(BatchView::from).collect(), next }))
+    Ok(Json(Page { items: batches.iter().map(|batch| view(&may, &api, batch)).collect(), next }))
 }
 
 pub(super) async fn show(
-    _: May<Read>,
+    may: May<Read>,
     State(api): State<Api>,
     Named(id): Named<BatchId>,
 ) -> Result<Json<BatchView>, ApiError> {
-    Ok(Json(BatchView::from(&batches::show(&api.service, id).await?)))
+    Ok(Json(view(&may, &api, &batches::show(&api.service, id).await?)))
+}
+
+/// As much of it as the caller may see.
+fn view<R>(may: &May<R>, api: &Api, batch: &Batch) -> BatchView {
+    if may_see_lines(batch, may.operator(), api.service.clock.now()) {
+        BatchView::whole(batch, &api.service.config.batches.rules())
+    } else {
+        BatchView::outline(batch)
+    }
 }
 
 pub(super) async fn items(
-    _: May<Read>,
+    may: May<Read>,
     State(api): State<Api>,
     Named(id): Named<BatchId>,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<Page<ItemView>>, ApiError> {
     let after = page_after(query.after.as_deref())?.unwrap_or(0);
     let limit = page_size(query.limit)?;
+    let batch = batches::show(&api.service, id).await?;
+    if !may_see_lines(&batch, may.operator(), api.service.clock.now()) {
+        api.service.refusals.note(&api.service, may.operator(), Act::Approve).await;
+        let message =
+            "the plan is not in force: until then only those who manage and approve batches see its lines";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    }
     let lines = batches::items(&api.service, id, after, limit).await?;
     let next = lines.last().filter(|_| lines.len() == limit).map(|last| last.position.to_string());
     Ok(Json(Page { items: lines.iter().map(ItemView::from).collect(), next }))
+}
+
+pub(super) async fn approve(
+    may: May<Approve>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    extract::Json(request): extract::Json<ApproveRequest>,
+) -> Result<Json<BatchView>, ApiError> {
+    let wrong = || {
+        ApiError::bad_request("`plan_digest`: write the 64 hexadecimal digits that the plan was shown with")
+    };
+    let looked_at = HEXLOWER_PERMISSIVE.decode(request.plan_digest.trim().as_bytes()).map_err(|_| wrong())?;
+    let words = Words {
+        looked_at: looked_at.try_into().map_err(|_| wrong())?,
+        consent: Consent { leavers: request.confirm_leavers },
+        emergency: request.emergency_reason.as_deref(),
+    };
+    let batch = release::approve(&api.service, id, may.operator(), words).await?;
+    Ok(Json(view(&may, &api, &batch)))
+}
+
+pub(super) async fn schedule(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    extract::Json(request): extract::Json<ScheduleRequest>,
+) -> Result<Json<BatchView>, ApiError> {
+    let time = time(&api, &request.effective_at)?;
+    let consent = Consent { leavers: request.confirm_leavers };
+    let batch = release::schedule(&api.service, id, time, consent, may.actor()).await?;
+    Ok(Json(view(&may, &api, &batch)))
+}
+
+/// An effective time as it is typed.
+fn time(api: &Api, text: &str) -> Result<Timestamp, ApiError> {
+    let time = effective_time(text, &api.service.config.zone());
+    time.map_err(|error| ApiError::bad_request(format!("`effective_at`: {error}")))
+}
+
+pub(super) async fn cancel(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    extract::Json(request): extract::Json<CancelRequest>,
+) -> Result<Json<BatchView>, ApiError> {
+    let batch = release::cancel(&api.service, id, &request.reason, may.actor()).await?;
+    Ok(Json(view(&may, &api, &batch)))
+}
+
+pub(super) async fn acknowledge(
+    may: May<Operators>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+) -> Result<Json<BatchView>, ApiError> {
+    let batch = release::acknowledge(&api.service, id, may.actor()).await?;
+    Ok(Json(view(&may, &api, &batch)))
 }
 
 pub(super) async fn apply(
     may: May<Manage>,
     State(api): State<Api>,
     Named(id): Named<BatchId>,
+    MaybeJson(request): MaybeJson<ApplyRequest>,
 ) -> Result<Json<AppliedView>, ApiError> {
-    Ok(Json(AppliedView::from(&batches::apply(&api.service, id, may.actor()).await?)))
+    let consent = Consent { leavers: request.confirm_leavers };
+    let done = batches::apply(&api.service, id, consent, may.actor()).await?;
+    Ok(Json(AppliedView::new(&done, &api.service.config.batches.rules())))
 }
 
 pub(super) async fn undo(
@@ -97,5 +182,5 @@ pub(super) async fn undo(
         request.staff_numbers.iter().map(|number| StaffNumber::new(number)).collect();
     let chosen = Chosen { numbers: numbers.map_err(UseCaseError::from)?, departments: request.departments };
     let batch = plan_undo(&api.service, id, &chosen, may.actor()).await?;
-    Ok((StatusCode::CREATED, Json(BatchView::from(&batch))))
+    Ok((StatusCode::CREATED, Json(view(&may, &api, &batch))))
 }

@@ -37,6 +37,23 @@ fn unread(rejection: &BytesRejection, limit: usize) -> ApiError {
     }
 }
 
+/// The same where nothing at all, or `null`, says nothing.
+pub(super) struct MaybeJson<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Api> for MaybeJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let bytes =
+            Bytes::from_request(request, api).await.map_err(|rejection| unread(&rejection, MAX_BODY))?;
+        let body = bytes.trim_ascii();
+        if body.is_empty() || body == b"null" {
+            return Ok(Self(T::default()));
+        }
+        serde_json::from_slice(body).map(Self).map_err(|error| ApiError::bad_request(error.to_string()))
+    }
+}
+
 /// The query of the address.
 pub(super) struct Asked<T>(pub(super) T);
 

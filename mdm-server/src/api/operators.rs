@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use mdm_core::operator::{Operator, OperatorName};
+use mdm_core::operator::{Deputy, Operator, OperatorName};
 use shared::ids::OperatorId;
 
 use super::auth::May;
 use super::extract::{self, Named};
-use super::types::{InvitationView, InviteRequest, OperatorView, RoleRequest, TokenMade};
+use super::types::{DeputyRequest, InvitationView, InviteRequest, OperatorView, RoleRequest, TokenMade};
 use super::{Api, ApiError};
 use crate::rights::{Operators, Read};
+use crate::use_cases::batches::release::effective_time;
 use crate::use_cases::operators::{self, Invitation};
 
 pub(super) async fn list(_: May<Read>, State(api): State<Api>) -> Result<Json<Vec<OperatorView>>, ApiError> {
@@ -46,6 +47,30 @@ pub(super) async fn set_role(
 ) -> Result<Json<OperatorView>, ApiError> {
     let id = named(&api, &operator).await?;
     Ok(view(&api, &operators::set_role(&api.service, id, request.role, may.actor()).await?))
+}
+
+pub(super) async fn set_deputy(
+    may: May<Operators>,
+    State(api): State<Api>,
+    Named(operator): Named<String>,
+    extract::Json(request): extract::Json<DeputyRequest>,
+) -> Result<Json<OperatorView>, ApiError> {
+    let zone = api.service.config.zone();
+    let time = |name: &str, text: &str| {
+        effective_time(text, &zone).map_err(|error| ApiError::bad_request(format!("`{name}`: {error}")))
+    };
+    let deputy = Deputy { from: time("from", &request.from)?, until: time("until", &request.until)? };
+    let id = named(&api, &operator).await?;
+    Ok(view(&api, &operators::set_deputy(&api.service, id, Some(deputy), may.actor()).await?))
+}
+
+pub(super) async fn end_deputy(
+    may: May<Operators>,
+    State(api): State<Api>,
+    Named(operator): Named<String>,
+) -> Result<Json<OperatorView>, ApiError> {
+    let id = named(&api, &operator).await?;
+    Ok(view(&api, &operators::set_deputy(&api.service, id, None, may.actor()).await?))
 }
 
 pub(super) async fn disable(

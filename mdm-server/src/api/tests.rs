@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use mdm_core::audit::Happening;
 use mdm_core::operator::Role;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::testing::World;
@@ -72,10 +72,18 @@ impl Api {
         batch["id"].as_str().unwrap().to_owned()
     }
 
-    /// Uploads a file and applies it.
+    /// Uploads a file and applies it, with the approval of an operator if it needs one.
     async fn put_into_force(&self, file: impl Into<Body>) -> Value {
-        let id = self.upload(file).await;
-        self.must("POST", &format!("/api/v1/batches/{id}/apply"), "").await
+        let batch = self.must("POST", UPLOAD, file).await;
+        let path = format!("/api/v1/batches/{}", batch["id"].as_str().unwrap());
+        let leavers = &batch["summary"]["leave"];
+        if batch["plan"]["needs_approval"] == true {
+            let approval = json!({ "plan_digest": batch["plan"]["digest"], "confirm_leavers": leavers });
+            let second = self.world.operator(Role::Operator).await;
+            let answer = self.call(&second, "POST", &format!("{path}/approve"), approval.to_string()).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        }
+        self.must("POST", &format!("{path}/apply"), json!({ "confirm_leavers": leavers }).to_string()).await
     }
 
     async fn noted(&self, what: Happening) -> usize {

@@ -17,8 +17,9 @@ mod server;
 pub use accounts::{AccountDetail, AccountQuery, AccountView, CodeStanding, CodeWord};
 pub use audit::{CheckpointView, EntryView, PersonalView};
 pub use batches::{
-    AppliedView, BatchView, BatchWord, ItemView, KindWord, PrivateUseView, RejectionView, RowCount,
-    UndoRequest, UploadQuery,
+    AppliedView, ApplyRequest, ApprovalView, ApproveRequest, BatchView, BatchWord, CancelRequest, HeldView,
+    ItemView, KindWord, PlanView, PrivateUseView, RejectionView, RowCount, ScheduleRequest, UndoRequest,
+    UploadQuery,
 };
 pub use codes::{CodeRow, ExportFormat, ExportQuery, LanguageWord, LayoutWord, LettersQuery, Reissued};
 pub use devices::{CopyView, DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};
@@ -27,7 +28,10 @@ pub use licenses::{
     LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, WaitingAdded, WaitingRequest,
     WaitingView,
 };
-pub use operators::{InvitationView, InviteRequest, OperatorView, OperatorWord, RoleRequest, TokenMade};
+pub use operators::{
+    DeputyRequest, DeputyView, InvitationView, InviteRequest, OperatorView, OperatorWord, RoleRequest,
+    TokenMade,
+};
 pub use server::{QuarantineView, ServerView};
 
 use serde::{Deserialize, Serialize};

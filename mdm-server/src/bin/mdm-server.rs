@@ -228,6 +228,7 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
     let config = Config {
         organisation: arguments.organisation,
         public_address: arguments.public_address,
+        time_zone: mdm_server::config::DEFAULT_ZONE.to_owned(),
         data: absolute(arguments.data)?,
         secrets: absolute(arguments.secrets)?,
         listen: Listen { quic: arguments.quic, https: arguments.https, https_names: arguments.https_names },
@@ -235,6 +236,7 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
         documents: mdm_server::config::Documents::default(),
         notes: mdm_server::config::Notes::default(),
         letters: mdm_server::config::Letters::default(),
+        batches: mdm_server::config::Batches::default(),
     };
     let recovery_key_out = arguments.recovery_key_out.map(absolute).transpose()?;
     let made = init::init_with(

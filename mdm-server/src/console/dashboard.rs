@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use jiff::SignedDuration;
 use mdm_core::account::Account;
+use mdm_core::batch::BatchState;
 use shared::ids::EnrolmentId;
 
 use super::Console;
@@ -17,7 +18,9 @@ use super::failure::Failure;
 use super::page::{Nav, Page};
 use super::render::render;
 use super::viewer::Viewer;
-use crate::directory::{self, CodeInTrouble, CodeProblem, Counts, DeviceFilter, Snapshot, Standing};
+use crate::directory::{
+    self, BatchHead, CodeInTrouble, CodeProblem, Counts, DeviceFilter, Snapshot, Standing,
+};
 use crate::rights::Read;
 
 /// How many of a kind are named; the rest is behind the link.
@@ -97,6 +100,9 @@ fn attention(directory: &Snapshot, exhausted: Vec<EnrolmentId>, page: &Page) -> 
                 all: "/devices?state=exhausted",
             },
         ),
+        held(directory, page),
+        overdue(directory, page),
+        emergencies(directory, page),
         ended_codes(directory, page),
         ending_codes(directory, page),
         free_seats(directory, page),
@@ -183,6 +189,52 @@ fn free_seats(directory: &Snapshot, page: &Page) -> Option<Attention> {
         named: directory.waiting().take(NAMED).map(|row| person(&row.person.account)).collect(),
         all: Some("/licenses"),
     })
+}
+
+fn of_batches<'a>(
+    page: &Page,
+    class: &'static str,
+    [title, cure]: [&'static str; 2],
+    batches: impl Iterator<Item = &'a BatchHead>,
+) -> Option<Attention> {
+    let batches: Vec<&BatchHead> = batches.collect();
+    let link = |batch: &&BatchHead| Link {
+        href: format!("/batches/{}", batch.id),
+        text: match batch.release.effective_at {
+            Some(at) => format!("{} {}", batch.source, page.time(&at)),
+            None => batch.source.to_string(),
+        },
+    };
+    (!batches.is_empty()).then(|| Attention {
+        class,
+        title: page.say1(title, "count", page.count(batches.len())),
+        cure: page.say(cure),
+        named: batches.iter().take(NAMED).map(link).collect(),
+        all: (batches.len() > NAMED).then_some("/batches"),
+    })
+}
+
+/// Batches that did not take effect at their time.
+fn held(directory: &Snapshot, page: &Page) -> Option<Attention> {
+    let held = |batch: &&BatchHead| batch.state.is_open() && batch.release.held.is_some();
+    let words = ["dashboard-held", "dashboard-held-cure"];
+    of_batches(page, "notice-refused", words, directory.all_batches().filter(held))
+}
+
+/// Batches whose time is over while they wait for their approval.
+fn overdue(directory: &Snapshot, page: &Page) -> Option<Attention> {
+    let overdue = |batch: &&BatchHead| {
+        batch.state == BatchState::Planned && batch.release.effective_at.is_some_and(|at| at <= page.now)
+    };
+    let words = ["dashboard-overdue", "dashboard-overdue-cure"];
+    of_batches(page, "notice-refused", words, directory.all_batches().filter(overdue))
+}
+
+/// Emergency approvals that no owner has taken note of.
+fn emergencies(directory: &Snapshot, page: &Page) -> Option<Attention> {
+    let open = |batch: &&BatchHead| batch.release.unacknowledged_emergency().is_some();
+    let words = ["dashboard-emergency", "dashboard-emergency-cure"];
+    of_batches(page, "notice-warning", words, directory.all_batches().filter(open))
 }
 
 fn planned(directory: &Snapshot, page: &Page) -> Option<Attention> {

@@ -11,6 +11,7 @@ use super::render::render_with;
 use super::viewer::Visit;
 use super::words::Language;
 use crate::use_cases::UseCaseError;
+use crate::use_cases::statement::office_zone;
 
 /// Why there is no page.
 pub(super) enum Failure {
@@ -89,6 +90,7 @@ impl IntoResponse for Failure {
             notice: None,
             place: "/".to_owned(),
             organisation: String::new(),
+            zone: office_zone(),
             language: said.language,
             quarantined: false,
             now: jiff::Timestamp::UNIX_EPOCH,

@@ -63,4 +63,6 @@ pub const READERS: &[Reader] = &[
     query::<batches::plan::PlanQuery>(),
     form::<codes::LettersForm>(),
     form::<batches::undo::UndoForm>(),
+    form::<batches::approve::ApproveForm>(),
+    form::<batches::cancel::CancelForm>(),
 ];

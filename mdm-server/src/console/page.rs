@@ -9,7 +9,6 @@ use mdm_core::operator::{Act, Role};
 
 use super::notice::Notice;
 use super::words::{FluentValue, Language};
-use crate::use_cases::statement::office_zone;
 
 /// An entry of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +65,8 @@ pub(super) struct Who {
     pub(super) name: String,
     /// What they may do.
     pub(super) role: Role,
+    /// Whether they approve now, by role or as a deputy.
+    pub(super) approves: bool,
     /// What the forms of their session carry.
     pub(super) csrf: String,
 }
@@ -82,6 +83,8 @@ pub(super) struct Page {
     pub(super) place: String,
     /// The organisation's name.
     pub(super) organisation: String,
+    /// The organisation's zone.
+    pub(super) zone: TimeZone,
     /// The language.
     pub(super) language: Language,
     /// Whether the server is in quarantine: every page says so.
@@ -115,7 +118,7 @@ impl Page {
 
     /// Whether the viewer may do it: a button they may not press is not shown.
     pub(super) fn may(&self, act: Act) -> bool {
-        self.who.as_ref().is_some_and(|who| who.role.may(act))
+        self.who.as_ref().is_some_and(|who| who.role.may(act) || (act == Act::Approve && who.approves))
     }
 
     /// [`Page::may`] by the act's name, for templates.
@@ -131,6 +134,16 @@ impl Page {
     /// [`Page::may`] by the act's name, for templates.
     pub(super) fn may_manage(&self) -> bool {
         self.may(Act::Manage)
+    }
+
+    /// [`Page::may`] by the act's name, for templates.
+    pub(super) fn may_approve(&self) -> bool {
+        self.may(Act::Approve)
+    }
+
+    /// [`Page::may`] by the act's name, for templates.
+    pub(super) fn may_administer(&self) -> bool {
+        self.may(Act::Operators)
     }
 
     /// [`Page::may`] by the act's name, for templates.
@@ -182,7 +195,7 @@ impl Page {
 
     /// A time in a table: `2027-04-01 09:00`.
     pub(super) fn time(&self, at: &Timestamp) -> String {
-        at.to_zoned(office_zone()).strftime("%Y-%m-%d %H:%M").to_string()
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
     }
 
     /// The same, or a dash where there was none.
@@ -190,14 +203,19 @@ impl Page {
         at.as_ref().map_or_else(|| "\u{2013}".to_owned(), |at| self.time(at))
     }
 
+    /// A time as a form has it: `2027-04-01T09:00`.
+    pub(super) fn local(&self, at: &Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M").to_string()
+    }
+
     /// A day in a table: `2027-04-01`.
     pub(super) fn day(&self, at: &Timestamp) -> String {
-        at.to_zoned(office_zone()).strftime("%Y-%m-%d").to_string()
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d").to_string()
     }
 
     /// A time in a sentence: `2027年4月1日(令和9年)木曜日 9:00`, `Thursday, 1 April 2027, 9:00`.
     pub(super) fn time_in_text(&self, at: &Timestamp) -> String {
-        time_in_text(*at, self.language, office_zone())
+        time_in_text(*at, self.language, self.zone.clone())
     }
 }
 
@@ -268,6 +286,7 @@ pub(crate) fn time_in_text(at: Timestamp, language: Language, zone: TimeZone) ->
 mod tests {
     use super::*;
     use crate::testing::april;
+    use crate::use_cases::statement::office_zone;
 
     #[test]
     fn a_time_in_a_sentence_names_era_and_weekday() {

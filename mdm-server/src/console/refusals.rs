@@ -3,8 +3,11 @@
 
 use mdm_core::account::{InvalidStaffNumber, SourceName};
 use mdm_core::apply::ApplyError;
+use mdm_core::approval::ApprovalError;
+use mdm_core::batch::{NotNow, StateWord};
 use mdm_core::command::CommandError;
 use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
+use mdm_core::operator::rules::MAX_DEPUTY_DAYS;
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
 use mdm_core::quarantine::LeaveError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
@@ -90,6 +93,8 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::Apply(error) => apply(language, error),
         Refusal::Undo(error) => undo(language, error),
         Refusal::NothingToUndo => "refusals-nothing-to-undo".into(),
+        Refusal::Approval(error) => approval(error),
+        Refusal::LinesDeleted => "refusals-lines-deleted".into(),
         Refusal::Reissue(ReissueError::NoSeat) => "refusals-code-without-seat".into(),
         Refusal::Reissue(ReissueError::AccountMayNotWork) => "refusals-code-left".into(),
         Refusal::CodeDoesNotOpen(_) => "refusals-code-does-not-open".into(),
@@ -201,6 +206,8 @@ fn apply(language: Language, error: &ApplyError) -> Said {
         }
         ApplyError::IncompletePlan { .. } => "refusals-plan-part".into(),
         ApplyError::Undo(error) => undo(language, error),
+        ApplyError::NotNow(error) => not_now(*error),
+        ApplyError::NotWhatWasApproved => "refusals-plan-altered".into(),
         ApplyError::NotLoaded(error) => not_loaded(*error),
     }
 }
@@ -215,6 +222,42 @@ fn undo(language: Language, error: &UndoError) -> Said {
         UndoError::Incomplete { .. } => "refusals-undo-part".into(),
         UndoError::NotLoaded(error) => not_loaded(*error),
     }
+}
+
+fn approval(error: &ApprovalError) -> Said {
+    match error {
+        ApprovalError::NotNow(error) => not_now(*error),
+        ApprovalError::Stale => "refusals-plan-stale".into(),
+        ApprovalError::LostZeros { rows, length: Some(length) } => Said::from("refusals-plan-zeros")
+            .with("rows", grouped((*rows).into()))
+            .with("length", length.to_string()),
+        ApprovalError::LostZeros { rows, length: None } => {
+            Said::from("refusals-plan-zeros-mend").with("rows", grouped((*rows).into()))
+        }
+        ApprovalError::UndoHasNoTime => "refusals-undo-no-time".into(),
+        ApprovalError::LeaversNotTyped => "refusals-leavers-missing".into(),
+        ApprovalError::LeaversDiffer => "refusals-leavers-differ".into(),
+        ApprovalError::NeedsApproval => "refusals-needs-approval".into(),
+        ApprovalError::OwnPlan => "refusals-own-plan".into(),
+        ApprovalError::NoEmergency => "refusals-no-emergency".into(),
+        ApprovalError::NotAnApprover => "refusals-not-an-approver".into(),
+        ApprovalError::AnotherPlan => "refusals-another-plan".into(),
+        ApprovalError::Reason => "refusals-reason".into(),
+        ApprovalError::TimeIsPast => "refusals-time-past".into(),
+        ApprovalError::TimeIsFar => "refusals-time-far".into(),
+        ApprovalError::NothingToAcknowledge => "refusals-nothing-to-acknowledge".into(),
+        ApprovalError::OwnEmergency => "refusals-own-emergency".into(),
+    }
+}
+
+fn not_now(NotNow(word): NotNow) -> Said {
+    match word {
+        StateWord::Planned | StateWord::Approved | StateWord::Scheduled => "refusals-batch-approved",
+        StateWord::Applied => "refusals-batch-applied",
+        StateWord::Cancelled => "refusals-batch-cancelled",
+        StateWord::Replaced => "refusals-batch-replaced",
+    }
+    .into()
 }
 
 fn operator_name(error: InvalidOperatorName) -> Said {
@@ -237,6 +280,7 @@ fn operator(error: &OperatorError) -> Said {
         OperatorError::Disabled(name) => {
             Said::from("refusals-operator-disabled").with("name", name.to_string())
         }
+        OperatorError::DeputyTime => Said::from("refusals-deputy-time").with("days", MAX_DEPUTY_DAYS),
         OperatorError::NotAnOwner(name) => Said::from("refusals-not-an-owner").with("name", name.to_string()),
     }
 }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum_extra::extract::cookie::CookieJar;
 use mdm_core::audit::Actor;
-use mdm_core::operator::Operator;
+use mdm_core::operator::{Act, Operator};
 
 use super::Console;
 use super::failure::Failure;
@@ -70,6 +70,7 @@ impl Visit {
             notice: None,
             place: self.place.clone(),
             organisation: console.service.config.organisation.clone(),
+            zone: console.service.config.zone(),
             language: self.language,
             quarantined: console.service.quarantine().is_some(),
             now: console.service.clock.now(),
@@ -125,6 +126,7 @@ impl<R: Right> Viewer<R> {
         let who = Who {
             name: self.operator.name.to_string(),
             role: self.operator.role,
+            approves: self.operator.may(Act::Approve, console.service.clock.now()),
             csrf: self.session.csrf.clone(),
         };
         Page { nav, who: Some(who), notice, ..self.visit.page(console) }
@@ -153,7 +155,7 @@ impl<R: Right> FromRequestParts<Console> for Viewer<R> {
             console.sessions.end(key);
             return Err(signed_out());
         };
-        if !operator.role.may(R::ACT) {
+        if !operator.may(R::ACT, now) {
             // A page that refreshes itself asks again and again for what a role has just lost.
             if visit.by_hand {
                 console.service.refusals.note(&console.service, &operator, R::ACT).await;

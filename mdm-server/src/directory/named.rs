@@ -80,6 +80,14 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::BatchUploaded
         | Happening::BatchRefused
         | Happening::UndoPlanned
+        | Happening::BatchApproved
+        | Happening::BatchSelfApproved
+        | Happening::SelfApprovalAcknowledged
+        | Happening::BatchScheduled
+        | Happening::BatchHeld
+        | Happening::BatchCancelled
+        | Happening::BatchReplaced
+        | Happening::BatchLinesDeleted
         | Happening::CodesExported
         | Happening::CodeHandedOut
         | Happening::CodeTried
@@ -114,6 +122,8 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::OperatorChanged
         | Happening::OperatorDisabled
         | Happening::OperatorEnabled
+        | Happening::DeputyNamed
+        | Happening::DeputyEnded
         | Happening::TokenMade
         | Happening::TokenRevoked
         | Happening::SignedIn

@@ -47,6 +47,79 @@ async fn codes_end_with_their_last_day_and_forget_their_text() {
 }
 
 #[tokio::test]
+async fn a_batch_takes_effect_at_its_time_or_as_late_as_the_server_came_back() {
+    use crate::use_cases::batches::{self, Upload, release};
+    use mdm_core::approval::Consent;
+    use mdm_core::batch::{BatchState, HeldReason};
+    let world = World::new();
+    let upload = async |source: &str| {
+        let upload = Upload {
+            source: mdm_core::account::SourceName::new(source).unwrap(),
+            mode: Mode::Roster,
+            declared: mdm_core::sheet::Declared::default(),
+            file_name: None,
+            effective_at: None,
+        };
+        let batch =
+            batches::upload(&world.service, ALL.as_bytes().to_vec(), upload, Actor::Server).await.unwrap();
+        let time = world.now() + SignedDuration::from_hours(1);
+        release::schedule(&world.service, batch.id, time, Consent::default(), Actor::Server).await.unwrap();
+        batch.id
+    };
+    let state = async |id| batches::show(&world.service, id).await.unwrap();
+
+    let punctual = upload("知事部局").await;
+    world.clock.advance(SignedDuration::from_secs(3_599));
+    tick(&world.service).await;
+    assert!(state(punctual).await.due().is_some(), "a second before its time");
+    world.clock.advance(SignedDuration::from_secs(1));
+    tick(&world.service).await;
+    assert_eq!(state(punctual).await.state, BatchState::Applied { at: world.now() });
+    assert_eq!(state(punctual).await.late_by(), None);
+
+    let late = upload("教育委員会").await;
+    world.clock.advance(SignedDuration::from_hours(8));
+    tick(&world.service).await;
+    assert_eq!(state(late).await.late_by(), Some(SignedDuration::from_hours(7)));
+    let noted = world.journal().await.into_iter().map(|entry| entry.body().unwrap());
+    let noted = noted.filter(|body| body.what == Happening::BatchApplied).last().unwrap();
+    assert!(noted.facts.contains(&("late-by-seconds".to_owned(), "25200".to_owned())), "{:?}", noted.facts);
+
+    // Another roster of the source comes first.
+    let overtaken = upload("知事部局").await;
+    world.apply("職員番号,氏名,所属\n001,山田太郎,税務課\n002,髙橋花子,税務課\n", Mode::Roster).await;
+    world.clock.advance_days(1);
+    tick(&world.service).await;
+    let held = state(overtaken).await;
+    assert_eq!(
+        (held.state.clone(), held.release.held.map(|held| held.why)),
+        (BatchState::Scheduled, Some(HeldReason::Stale))
+    );
+    let entries = world.journal().await.len();
+    tick(&world.service).await;
+    assert_eq!(world.journal().await.len(), entries, "it is noted once");
+
+    world.clock.advance_days(30);
+    tick(&world.service).await;
+    for id in [punctual, late] {
+        assert!(state(id).await.release.lines_deleted_at.is_some());
+        assert!(world.service.store.plan_chunk(id, 0).await.unwrap().is_none());
+        assert!(world.service.store.before_chunk(id, 0).await.unwrap().is_none());
+    }
+    assert!(
+        world.service.store.plan_chunk(overtaken, 0).await.unwrap().is_some(),
+        "nothing has come of it yet"
+    );
+}
+
+#[tokio::test]
+async fn the_scheduler_wakes_for_a_batch_and_not_only_with_the_next_pass() {
+    let (now, second) = (crate::testing::april(), SignedDuration::from_secs(1));
+    assert_eq!(until(now + second, now), Duration::from_millis(1_001));
+    assert_eq!(until(now - second, now), Duration::from_millis(1));
+}
+
+#[tokio::test]
 async fn a_leaver_is_blocked_at_once_wiped_after_14_days_and_then_closed() {
     let (world, devices) = world().await;
     let leaver = world.account("002").await.id;

@@ -2,17 +2,21 @@
 
 pub mod lines;
 mod outlook;
+pub mod release;
 #[cfg(test)]
 mod tests;
 pub mod undo;
 
 pub use lines::{Index, Line, items};
 pub use outlook::{Outlook, outlook};
+pub use release::apply;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use mdm_core::account::{Account, SourceName};
 use mdm_core::apply::{self, Applied, ApplyInput};
+use mdm_core::approval::{self, check_time};
 use mdm_core::audit::{Actor, PersonalValue};
 use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
 use mdm_core::change::Stored;
@@ -26,7 +30,7 @@ use tokio::task::JoinError;
 
 use super::licenses::block_all;
 use super::load::{commit_any_size, holdings, load_accounts};
-use super::{Missing, UseCaseError, retry_on_conflict};
+use super::{Missing, Refusal, UseCaseError, retry_on_conflict};
 use crate::service::Service;
 
 /// A staff file as it arrives.
@@ -40,6 +44,8 @@ pub struct Upload {
     pub declared: Declared,
     /// The file's name, for the journal.
     pub file_name: Option<String>,
+    /// When it is wished to take effect.
+    pub effective_at: Option<Timestamp>,
 }
 
 /// Why a file became no plan.
@@ -64,6 +70,9 @@ pub async fn upload(
     actor: Actor,
 ) -> Result<Batch, UploadError> {
     let declared = upload.declared;
+    if let Some(wished) = upload.effective_at {
+        check_time(wished, service.clock.now()).map_err(UseCaseError::from)?;
+    }
     let read = blocking(move || sheet::read(bytes.as_ref(), &declared)).await?;
     let sheet = match read {
         Ok(sheet) => sheet,
@@ -77,9 +86,9 @@ pub async fn upload(
     let roster = service.store.roster(&upload.source).await.map_err(UseCaseError::from)?;
     let accounts = accounts_of(service, &upload.source).await?;
     let pool = service.store.pool().await.map_err(UseCaseError::from)?.value;
-    let Upload { source, mode, file_name, .. } = upload;
+    let Upload { source, mode, file_name, effective_at, .. } = upload;
     let now = service.clock.now();
-    let plan = blocking(move || {
+    let mut plan = blocking(move || {
         let roster_version = roster.map_or(0, |roster| roster.value.version);
         let input = PlanInput {
             source,
@@ -94,17 +103,24 @@ pub async fn upload(
         plan::plan(&input, &mut OsRng)
     })
     .await?;
+    plan.batch.release.effective_at = effective_at;
     Ok(store(service, plan, file_name).await?)
 }
 
 async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Result<Batch, UseCaseError> {
     let batch = plan.batch.clone();
     let mut changes = plan.changes();
+    let acting = approval::Acting { actor: batch.uploaded_by, now: batch.uploaded_at };
     if let (Some(name), Some(event)) = (file_name, changes.events.first_mut()) {
         let name: String = name.chars().filter(|c| !c.is_control()).take(FILE_NAME).collect();
         event.personal.push(PersonalValue::make("file-name", &name, &mut OsRng));
     }
-    commit_any_size(service, batch.id, changes).await?;
+    retry_on_conflict(|| async {
+        let mut whole = changes.clone();
+        whole.extend(release::replaced_by(service, &batch, acting).await?);
+        Ok(commit_any_size(service, batch.id, whole).await?)
+    })
+    .await?;
     Ok(batch)
 }
 
@@ -151,8 +167,13 @@ pub async fn list(
 }
 
 async fn chunk(service: &Service, batch: BatchId, number: u32) -> Result<PlanChunk, UseCaseError> {
-    let chunk = service.store.plan_chunk(batch, number).await?;
-    Ok(chunk.map(|stored| stored.value).ok_or(Missing::PlanPart { batch, number })?)
+    match service.store.plan_chunk(batch, number).await? {
+        Some(chunk) => Ok(chunk.value),
+        None if show(service, batch).await?.release.lines_deleted_at.is_some() => {
+            Err(Refusal::LinesDeleted.into())
+        }
+        None => Err(Missing::PlanPart { batch, number }.into()),
+    }
 }
 
 /// What a batch did.
@@ -176,8 +197,13 @@ pub struct InForce {
     pub not_undone: Vec<AccountId>,
 }
 
-/// Applies a plan, whole or not at all; then blocks the devices of those who left.
-pub async fn apply(service: &Arc<Service>, id: BatchId, actor: Actor) -> Result<InForce, UseCaseError> {
+/// Applies a plan that may take effect, whole or not at all; then blocks the devices of those who left. Whether it may is
+/// asked by [`apply`], or was asked when it got its time.
+pub(crate) async fn take_effect(
+    service: &Arc<Service>,
+    id: BatchId,
+    actor: Actor,
+) -> Result<InForce, UseCaseError> {
     service.outside_quarantine()?;
     // An undo does not overtake the blocks of the batch that it takes back.
     let _held = service.undos.lock().await;

@@ -3,6 +3,7 @@
 
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
 use mdm_core::apply::ApplyError;
+use mdm_core::approval::ApprovalError;
 use mdm_core::command::CommandError;
 use mdm_core::document::DocumentError;
 use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
@@ -124,6 +125,12 @@ pub enum Refusal {
     /// Everybody is as before already.
     #[error("there is nothing to undo: everybody who is meant is as before the batch")]
     NothingToUndo,
+    /// The batch comes no nearer to taking effect.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// The lines of the plan were deleted.
+    #[error("the lines of this plan were deleted 30 days after its end: the counts and the journal stay")]
+    LinesDeleted,
     /// No other code is issued.
     #[error(transparent)]
     Reissue(#[from] ReissueError),
@@ -244,6 +251,7 @@ refused!(
     SeatError,
     ApplyError,
     UndoError,
+    ApprovalError,
     ReissueError
 );
 

@@ -16,7 +16,7 @@ use mdm_core::audit::{Actor, PersonalValue};
 use mdm_core::change::{Changeset, Stored};
 use mdm_core::operator::rules::{self, Acting, NewOperator};
 use mdm_core::operator::{
-    INVITATION_VALID_FOR, InvitationHash, Operator, OperatorError, OperatorName, Role, TokenHash,
+    Deputy, INVITATION_VALID_FOR, InvitationHash, Operator, OperatorError, OperatorName, Role, TokenHash,
 };
 use mdm_store::ReadError;
 use rand::rngs::OsRng;
@@ -131,6 +131,16 @@ pub async fn set_role(
     actor: Actor,
 ) -> Result<Operator, UseCaseError> {
     administer(service, id, actor, |all, acting| rules::set_role(all, id, role, acting)).await
+}
+
+/// 代理: names somebody who approves in the place of those who may, for a time; `None` ends it.
+pub async fn set_deputy(
+    service: &Service,
+    id: OperatorId,
+    deputy: Option<Deputy>,
+    actor: Actor,
+) -> Result<Operator, UseCaseError> {
+    administer(service, id, actor, |all, acting| rules::set_deputy(all, id, deputy.clone(), acting)).await
 }
 
 /// Stops sessions, sign-in, invitation and token of an operator at once.

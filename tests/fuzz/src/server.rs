@@ -77,6 +77,11 @@ pub(crate) fn api_body(bytes: &[u8]) {
         json::<types::InvitationView>,
         json::<types::TokenMade>,
         json::<types::UndoRequest>,
+        json::<types::ApplyRequest>,
+        json::<types::ApproveRequest>,
+        json::<types::ScheduleRequest>,
+        json::<types::CancelRequest>,
+        json::<types::DeputyRequest>,
     ];
     chosen(bytes, &readers);
 }

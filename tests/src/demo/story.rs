@@ -42,7 +42,7 @@ pub(super) fn april(narrator: &Narrator, world: &World) -> Result<()> {
     let file = file.to_str().context("a path in UTF-8")?;
     let began = Instant::now();
     let batch: BatchView = ask(world, &["batch", "upload", file, "--source", SOURCE])?;
-    let summary = &batch.summary;
+    let summary = batch.summary.as_ref().context("the counts of a plan")?;
     narrator.say(format_args!(
         "uploaded and planned in {:.2} s, nothing changed yet",
         began.elapsed().as_secs_f64()

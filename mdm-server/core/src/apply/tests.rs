@@ -239,3 +239,28 @@ fn the_journal_counts_the_batch_first_and_names_it_in_every_line() {
     assert!(book.events.iter().all(|event| event.subject.batch.is_some() && event.personal.is_empty()));
     assert!(book.events[1].facts.contains(&("seats-assigned".to_owned(), "1".to_owned())));
 }
+
+#[test]
+fn what_was_approved_is_applied_and_nothing_else() {
+    use crate::batch::{Approval, Capacity};
+    let mut book = book(2, "1,a,x,,\n");
+    let plan = book.plan(&file("1,a,x,,\n2,b,x,,\n"), Mode::Roster, on_day(1), &mut rng_of(1));
+    let digest = plan.batch.plan_digest;
+    book.commit(plan.clone().changes());
+    let approval = Approval {
+        by: crate::audit::Actor::Server,
+        at: on_day(1),
+        capacity: Capacity::Approver,
+        plan_digest: digest,
+    };
+    let tried = |book: &Book, altered: bool| {
+        let mut input = book.apply_input(plan.batch.id);
+        input.batch.value.release.approval = Some(approval.clone());
+        if altered {
+            input.chunks[0].items.swap(0, 1);
+        }
+        apply(input, acting(&code_keys(), on_day(1)), &mut rng_of(1))
+    };
+    assert_eq!(tried(&book, true).unwrap_err(), ApplyError::NotWhatWasApproved);
+    assert!(tried(&book, false).is_ok());
+}

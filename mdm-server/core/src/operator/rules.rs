@@ -4,14 +4,19 @@
 //! What keeps it when two owners act at the same moment: a change that takes an owner away writes, unchanged, the record
 //! of the owner who stays. If that one was changed in between, the commit conflicts and the rule is asked again.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngCore};
 use shared::ids::OperatorId;
 
-use super::{Credentials, Invitation, InvitationHash, Operator, OperatorName, Role, SignIn, TokenHash};
+use super::{
+    Credentials, Deputy, Invitation, InvitationHash, Operator, OperatorName, Role, SignIn, TokenHash,
+};
 use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::quarantine::replay::Fate;
+
+/// The longest time of a deputy, in days.
+pub const MAX_DEPUTY_DAYS: i64 = 92;
 
 /// Why operators stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +33,9 @@ pub enum OperatorError {
     /// Who is disabled can be enabled, and nothing else.
     #[error("the operator {0} is disabled: enable them first")]
     Disabled(OperatorName),
+    /// A deputy's time is over before it begins, or too long.
+    #[error("a deputy's time ends after it begins and after now, and is at most {MAX_DEPUTY_DAYS} days long")]
+    DeputyTime,
     /// The operator is no owner.
     #[error("the operator {0} is no owner")]
     NotAnOwner(OperatorName),
@@ -88,6 +96,7 @@ pub fn invite(
         session_epoch: 0,
         created_at: acting.now,
         disabled_at: None,
+        deputy: None,
     };
     let mut changes = Changeset::default();
     changes.note(
@@ -200,6 +209,34 @@ pub fn enable(all: &[Stored<Operator>], id: OperatorId, acting: Acting) -> Resul
         operator.disabled_at = None;
         operator.session_epoch = operator.session_epoch.wrapping_add(1);
         acting.event(Happening::OperatorEnabled, operator)
+    })
+}
+
+/// 代理: names somebody who approves in the place of those who may, for a time; `None` ends it.
+pub fn set_deputy(
+    all: &[Stored<Operator>],
+    id: OperatorId,
+    deputy: Option<Deputy>,
+    acting: Acting,
+) -> Result<Changeset, OperatorError> {
+    let operator = enabled(all, id)?;
+    if let Some(Deputy { from, until }) = deputy {
+        let longest = SignedDuration::from_hours(24 * MAX_DEPUTY_DAYS);
+        if until <= from.max(acting.now) || until.duration_since(from) > longest {
+            return Err(OperatorError::DeputyTime);
+        }
+    }
+    if operator.deputy == deputy {
+        return Ok(Changeset::default());
+    }
+    change(all, id, |operator| {
+        operator.deputy = deputy;
+        match &operator.deputy {
+            Some(Deputy { from, until }) => {
+                acting.event(Happening::DeputyNamed, operator).fact("from", from).fact("until", until)
+            }
+            None => acting.event(Happening::DeputyEnded, operator),
+        }
     })
 }
 

@@ -57,6 +57,7 @@ fn ready(number: u8, role: Role) -> Stored<Operator> {
         session_epoch: 7,
         created_at: noon(),
         disabled_at: None,
+        deputy: None,
     })
 }
 
@@ -81,10 +82,14 @@ fn noted(changes: &Changeset) -> Vec<Happening> {
 
 #[test]
 fn each_role_may_do_its_own_and_only_the_owner_administers_operators() {
-    let acts = [Act::Read, Act::Manage, Act::Codes, Act::Block, Act::Wipe, Act::Audit, Act::Operators];
+    let acts =
+        [Act::Read, Act::Manage, Act::Approve, Act::Codes, Act::Block, Act::Wipe, Act::Audit, Act::Operators];
     let may = |role: Role| acts.into_iter().filter(|act| role.may(*act)).collect::<Vec<_>>();
     assert_eq!(may(Role::Owner), acts);
-    assert_eq!(may(Role::Operator), [Act::Read, Act::Manage, Act::Codes, Act::Block, Act::Wipe]);
+    assert_eq!(
+        may(Role::Operator),
+        [Act::Read, Act::Manage, Act::Approve, Act::Codes, Act::Block, Act::Wipe]
+    );
     assert_eq!(may(Role::Helpdesk), [Act::Read, Act::Block]);
     assert_eq!(may(Role::Auditor), [Act::Read, Act::Audit]);
 }
@@ -322,4 +327,23 @@ fn what_became_of_an_operator_is_done_again_also_to_the_last_owner() {
     // Again, nothing is left to do; and nobody is enabled.
     assert_eq!(suffer(stored(changed), fate), None);
     assert_eq!(suffer(stored(owner), Fate::default()), None);
+}
+
+#[test]
+fn a_deputy_approves_in_their_time_and_does_nothing_else() {
+    let all = [ready(1, Role::Owner), ready(2, Role::Helpdesk)];
+    let day = |days: i64| noon() + SignedDuration::from_hours(24 * days);
+    let named = |from, until| rules::set_deputy(&all, id(2), Some(Deputy { from, until }), acting());
+    for (from, until) in [(day(1), day(1)), (day(-2), day(-1)), (day(0), day(93))] {
+        assert_eq!(named(from, until), Err(OperatorError::DeputyTime));
+    }
+    let changes = named(day(1), day(3)).unwrap();
+    assert_eq!(changes.events[0].what, Happening::DeputyNamed);
+    let deputy = written(&changes, id(2));
+    let may = |act, now| deputy.may(act, now);
+    assert_eq!([0, 1, 2, 3].map(|days| may(Act::Approve, day(days))), [false, true, true, false]);
+    assert!(!may(Act::Manage, day(1)) && !may(Act::Codes, day(1)) && !may(Act::Wipe, day(1)));
+
+    let ended = rules::set_deputy(&[all[0].clone(), stored(deputy)], id(2), None, acting()).unwrap();
+    assert!(!written(&ended, id(2)).may(Act::Approve, day(1)));
 }

@@ -149,16 +149,19 @@ impl Book {
         now: Timestamp,
         rng: &mut StdRng,
     ) -> Result<Applied, ApplyError> {
-        let input = ApplyInput {
+        let mut applied = apply(self.apply_input(batch), acting(&code_keys(), now), rng)?;
+        self.commit(std::mem::take(&mut applied.changes));
+        Ok(applied)
+    }
+
+    pub(crate) fn apply_input(&self, batch: BatchId) -> ApplyInput {
+        ApplyInput {
             batch: all!(self, Batch).find(|stored| stored.value.id == batch).unwrap(),
             chunks: all!(self, PlanChunk).map(|c| c.value).filter(|chunk| chunk.batch == batch).collect(),
             roster: all!(self, Roster).next(),
             holdings: self.holdings(),
             undone: self.undone(batch),
-        };
-        let mut applied = apply(input, acting(&code_keys(), now), rng)?;
-        self.commit(std::mem::take(&mut applied.changes));
-        Ok(applied)
+        }
     }
 
     /// The version of what is stored there; 0 if nothing is.

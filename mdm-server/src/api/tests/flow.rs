@@ -46,6 +46,8 @@ async fn a_file_is_shown_before_it_changes_anything() {
 async fn a_plan_made_before_another_took_effect_is_not_applied() {
     let api = Api::new().await;
     let stale = api.upload(STAFF).await;
+    let at = r#"{"effective_at":"2027-04-02T00:00"}"#;
+    api.must("POST", &format!("/api/v1/batches/{stale}/schedule"), at).await;
     api.put_into_force("職員番号,氏名,所属\n009,鈴木五郎,農政課\n").await;
     let answer = api.call(&api.owner, "POST", &format!("/api/v1/batches/{stale}/apply"), "").await;
     assert_eq!(answer.status, StatusCode::CONFLICT);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use mdm_core::batch::{LostZeros, Mode, PlanSummary, RowProblem};
 use mdm_core::undo::NotUndone;
 use serde::{Deserialize, Serialize};
-use shared::ids::{AccountId, BatchId};
+use shared::ids::{AccountId, BatchId, OperatorId};
 
 /// What comes with an uploaded file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,51 @@ pub struct UploadQuery {
     /// Puts zeros back in front of staff numbers of digits only, up to this length (1 to 20).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pad_numbers_to: Option<u8>,
+    /// When it is to take effect: day and time of day in the organisation's zone, like `2027-04-01T00:00`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_at: Option<String>,
+}
+
+/// Applying a plan at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// How many leave: asked for where it is more than the set share of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_leavers: Option<u32>,
+}
+
+/// Approving a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveRequest {
+    /// The plan that was looked at: [`PlanView::digest`].
+    pub plan_digest: String,
+    /// As in [`ApplyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_leavers: Option<u32>,
+    /// Why the author approves alone. Nobody else gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_reason: Option<String>,
+}
+
+/// Giving a plan its time, or another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleRequest {
+    /// Day and time of day in the organisation's zone, like `2027-04-01T00:00`.
+    pub effective_at: String,
+    /// As in [`ApplyRequest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_leavers: Option<u32>,
+}
+
+/// Calling a batch off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRequest {
+    /// Why.
+    pub reason: String,
 }
 
 /// For whom a batch is to be undone: for everybody if both are empty.
@@ -45,7 +90,49 @@ pub struct UndoRequest {
 #[expect(missing_docs, reason = "the states of mdm_core::batch::BatchState")]
 pub enum BatchWord {
     Planned,
+    Approved,
+    Scheduled,
     Applied,
+    Cancelled,
+    Replaced,
+}
+
+/// Who approved a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalView {
+    /// The operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<OperatorId>,
+    /// When.
+    pub at: Timestamp,
+    /// `approver`, `deputy`, or `emergency`: the author alone.
+    pub capacity: String,
+    /// Why the author approved alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When an owner took note of an emergency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<Timestamp>,
+}
+
+/// Why a batch did not take effect at its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldView {
+    /// When that was found.
+    pub at: Timestamp,
+    /// `stale`, `lost-zeros` or `damaged`: upload the file again.
+    pub why: String,
+}
+
+/// What a plan is and asks for: for those who manage and approve, until it is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// SHA-256 of the plan, hexadecimal: what an approval names.
+    pub digest: String,
+    /// Whether it takes effect only when somebody else has approved it.
+    pub needs_approval: bool,
+    /// Whether so many leave that their number must be typed.
+    pub asks_leavers: bool,
 }
 
 /// One uploaded file and what it would do.
@@ -59,6 +146,30 @@ pub struct BatchView {
     pub mode: Mode,
     /// Where it stands.
     pub state: BatchWord,
+    /// What the plan is and asks for; absent for who may not see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanView>,
+    /// When it is to take effect, or was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_at: Option<Timestamp>,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalView>,
+    /// Why it did not take effect at its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldView>,
+    /// By how many seconds it took effect late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_by_seconds: Option<u64>,
+    /// When it was cancelled or replaced, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// The newer batch that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<BatchId>,
+    /// When its lines were deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines_deleted_at: Option<Timestamp>,
     /// When it was applied, if it was.
     pub applied_at: Option<Timestamp>,
     /// When it came.
@@ -80,8 +191,9 @@ pub struct BatchView {
     /// The batch that this one takes back. What is said of a file is empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<BatchId>,
-    /// Counts.
-    pub summary: PlanSummary,
+    /// Counts; absent for who may not see the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<PlanSummary>,
     /// Headers of columns that were not used.
     pub unused_columns: Vec<String>,
     /// 外字: the first private-use characters.

@@ -30,6 +30,9 @@ pub struct OperatorView {
     pub role: Role,
     /// Where they stand.
     pub state: OperatorWord,
+    /// From when and until when they approve plans in the place of those who may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deputy: Option<DeputyView>,
     /// Whether they have an API token.
     pub has_token: bool,
     /// Since when they are known.
@@ -50,6 +53,25 @@ pub struct InviteRequest {
     pub name: String,
     /// What they may do.
     pub role: Role,
+}
+
+/// A deputy's time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeputyView {
+    /// From when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// For how long somebody approves in the place of those who may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeputyRequest {
+    /// Day and time of day in the organisation's zone, like `2027-03-25T09:00`.
+    pub from: String,
+    /// The same: until then.
+    pub until: String,
 }
 
 /// Another role.

@@ -2,30 +2,66 @@
 
 use data_encoding::HEXLOWER;
 use mdm_core::account::Attributes;
-use mdm_core::batch::{Batch, BatchState, PlanKind};
+use mdm_core::approval::{GuardRules, Guards};
+use mdm_core::audit::Actor;
+use mdm_core::batch::{Approval, Batch, BatchState, Capacity, PlanKind};
 
 use super::main_post;
 use crate::api::types::{
-    AppliedView, BatchView, BatchWord, ItemView, KindWord, PrivateUseView, RejectionView, RowCount,
+    AppliedView, ApprovalView, BatchView, BatchWord, HeldView, ItemView, KindWord, PlanView, PrivateUseView,
+    RejectionView, RowCount,
 };
 use crate::use_cases::batches::{InForce, Line};
 
-impl From<&Batch> for BatchView {
-    fn from(batch: &Batch) -> Self {
-        let (state, applied_at) = match batch.state {
-            BatchState::Planned => (BatchWord::Planned, None),
-            BatchState::Applied { at } => (BatchWord::Applied, Some(at)),
-        };
+impl BatchView {
+    /// For somebody who may see the plan.
+    pub(in crate::api) fn whole(batch: &Batch, rules: &GuardRules) -> Self {
+        let guards = Guards::of(&batch.summary, rules);
         let private_use = batch.private_use.iter().map(|found| PrivateUseView {
             row: found.row,
             column: found.column.clone(),
             code: format!("U+{:04X}", found.code),
         });
         Self {
+            plan: Some(PlanView {
+                digest: HEXLOWER.encode(&batch.plan_digest),
+                needs_approval: guards.approval && batch.release.approval.is_none(),
+                asks_leavers: guards.leavers.is_some(),
+            }),
+            lost_zeros: batch.lost_zeros,
+            summary: Some(batch.summary.clone()),
+            unused_columns: batch.unused_columns.clone(),
+            private_use: private_use.collect(),
+            private_use_total: batch.private_use_total,
+            normalised_rows: RowCount { first: batch.normalised_rows.clone(), total: batch.normalised_total },
+            ..Self::outline(batch)
+        }
+    }
+
+    /// That there is a batch, where it stands and for when: for somebody who may not see the plan yet.
+    pub(in crate::api) fn outline(batch: &Batch) -> Self {
+        let applied_at = match batch.state {
+            BatchState::Applied { at } => Some(at),
+            _ => None,
+        };
+        let replaced_by = match batch.state {
+            BatchState::Replaced { by, .. } => Some(by),
+            _ => None,
+        };
+        let late = batch.late_by().map(|late| u64::try_from(late.as_secs()).unwrap_or(0));
+        Self {
             id: batch.id,
             source: batch.source.to_string(),
             mode: batch.mode,
-            state,
+            state: word(&batch.state),
+            plan: None,
+            effective_at: batch.release.effective_at,
+            approval: batch.release.approval.as_ref().map(ApprovalView::from),
+            held: batch.release.held.map(|held| HeldView { at: held.at, why: held.why.name().to_owned() }),
+            late_by_seconds: late,
+            ended_at: batch.state.ended_at().filter(|_| applied_at.is_none()),
+            replaced_by,
+            lines_deleted_at: batch.release.lines_deleted_at,
             applied_at,
             uploaded_at: batch.uploaded_at,
             sha256: HEXLOWER.encode(&batch.digest),
@@ -33,14 +69,40 @@ impl From<&Batch> for BatchView {
             delimiter: batch.delimiter.clone(),
             layout: batch.layout.clone(),
             unused_sheets: batch.unused_sheets.clone(),
-            lost_zeros: batch.lost_zeros,
+            lost_zeros: None,
             undoes: batch.undoes(),
-            summary: batch.summary.clone(),
-            unused_columns: batch.unused_columns.clone(),
-            private_use: private_use.collect(),
-            private_use_total: batch.private_use_total,
-            normalised_rows: RowCount { first: batch.normalised_rows.clone(), total: batch.normalised_total },
+            summary: None,
+            unused_columns: Vec::new(),
+            private_use: Vec::new(),
+            private_use_total: 0,
+            normalised_rows: RowCount { first: Vec::new(), total: 0 },
         }
+    }
+}
+
+fn word(state: &BatchState) -> BatchWord {
+    match state {
+        BatchState::Planned => BatchWord::Planned,
+        BatchState::Approved => BatchWord::Approved,
+        BatchState::Scheduled => BatchWord::Scheduled,
+        BatchState::Applied { .. } => BatchWord::Applied,
+        BatchState::Cancelled { .. } => BatchWord::Cancelled,
+        BatchState::Replaced { .. } => BatchWord::Replaced,
+    }
+}
+
+impl From<&Approval> for ApprovalView {
+    fn from(approval: &Approval) -> Self {
+        let (reason, acknowledged) = match &approval.capacity {
+            Capacity::Emergency { reason, acknowledged } => (Some(reason.clone()), *acknowledged),
+            Capacity::Approver | Capacity::Deputy => (None, None),
+        };
+        let by = match approval.by {
+            Actor::Operator(by) => Some(by),
+            _ => None,
+        };
+        let capacity = approval.capacity.name().to_owned();
+        Self { by, at: approval.at, capacity, reason, acknowledged_at: acknowledged.map(|(_, at)| at) }
     }
 }
 
@@ -97,10 +159,10 @@ fn rejections(line: &Line) -> Vec<RejectionView> {
     view.collect()
 }
 
-impl From<&InForce> for AppliedView {
-    fn from(done: &InForce) -> Self {
+impl AppliedView {
+    pub(in crate::api) fn new(done: &InForce, rules: &GuardRules) -> Self {
         Self {
-            batch: BatchView::from(&done.batch),
+            batch: BatchView::whole(&done.batch, rules),
             seats_given: done.seats_given,
             seats_freed: done.seats_freed,
             seats_kept: done.seats_kept.clone(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mdm_core::operator::{Operator, SignIn};
 
-use crate::api::types::{InvitationView, OperatorView, OperatorWord};
+use crate::api::types::{DeputyView, InvitationView, OperatorView, OperatorWord};
 use crate::config::Config;
 use crate::use_cases::operators::{Invitation, invitation_link};
 
@@ -14,6 +14,10 @@ impl OperatorView {
             name: operator.name.to_string(),
             role: operator.role,
             state: word(operator, now),
+            deputy: operator
+                .deputy
+                .as_ref()
+                .map(|deputy| DeputyView { from: deputy.from, until: deputy.until }),
             has_token: operator.token.is_some(),
             created_at: operator.created_at,
             invited_until: operator.invitation().map(|invitation| invitation.expires_at),

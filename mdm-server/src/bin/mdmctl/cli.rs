@@ -94,6 +94,9 @@ pub(crate) enum Batch {
         /// Put zeros back in front of staff numbers of digits only, up to this length.
         #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(1..=20))]
         pad_numbers_to: Option<u8>,
+        /// When it is to take effect: day and time of day in the organisation's zone, like 2027-04-01T00:00.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
     },
     /// Show what a batch would do, or did.
     Show {
@@ -103,8 +106,49 @@ pub(crate) enum Batch {
         #[arg(long)]
         all: bool,
     },
-    /// Apply a batch.
+    /// Approve a plan that somebody else uploaded.
+    Approve {
+        /// The batch.
+        id: BatchId,
+        /// The plan that you have looked at, as `mdmctl batch show` names it.
+        #[arg(long, value_name = "DIGEST")]
+        plan: String,
+        /// How many leave: asked for where many do.
+        #[arg(long, value_name = "NUMBER")]
+        leavers: Option<u32>,
+        /// Approve your own plan, since nobody else can be had in time.
+        #[arg(long, value_name = "REASON")]
+        emergency: Option<String>,
+    },
+    /// Set when a batch takes effect, or change it.
+    Schedule {
+        /// The batch.
+        id: BatchId,
+        /// Day and time of day in the organisation's zone, like 2027-04-01T00:00.
+        #[arg(long, value_name = "TIME")]
+        at: String,
+        /// How many leave: asked for where many do.
+        #[arg(long, value_name = "NUMBER")]
+        leavers: Option<u32>,
+    },
+    /// Apply a batch at once.
     Apply {
+        /// The batch.
+        id: BatchId,
+        /// How many leave: asked for where many do.
+        #[arg(long, value_name = "NUMBER")]
+        leavers: Option<u32>,
+    },
+    /// Cancel a batch before it takes effect.
+    Cancel {
+        /// The batch.
+        id: BatchId,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take note of an emergency approval.
+    Acknowledge {
         /// The batch.
         id: BatchId,
     },

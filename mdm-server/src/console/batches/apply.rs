@@ -1,4 +1,4 @@
-//! `/batches/{id}/apply`: says what will happen to how many, and lets it happen.
+//! `/batches/{id}/apply`: says what will happen to how many, and lets it happen, at once or at a time.
 
 use std::time::Duration;
 
@@ -8,54 +8,26 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
 use mdm_core::apply::UNDO_WINDOW;
+use mdm_core::approval::{Consent, may_apply};
 use mdm_core::batch::{Batch, PlanSummary};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::{Standing, changes, failed, named, standing};
-use crate::console::Console;
+use super::{Standing, asks_leavers, failed, named, standing};
 use crate::console::failure::Failure;
 use crate::console::notice::Notice;
 use crate::console::page::{Nav, Page};
 use crate::console::posted::Posted;
 use crate::console::render::render_with;
 use crate::console::viewer::Viewer;
+use crate::console::{Console, refusals};
 use crate::directory;
 use crate::rights::Manage;
+use crate::use_cases::batches::release::{self, TimeError, effective_time};
 use crate::use_cases::batches::{Outlook, outlook};
 
-/// A plan for so many people is not put into force by a press alone.
-const MANY: u32 = 500;
 /// How long an answer waits for a batch to be in force, before the page follows it.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The number that must be typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guard {
-    /// None.
-    Nothing,
-    /// So many leave.
-    Leavers(u32),
-    /// Nobody leaves, and for so many something changes.
-    Changes(u32),
-}
-
-impl Guard {
-    fn of(summary: &PlanSummary) -> Self {
-        match (summary.leave, changes(summary)) {
-            (0, changes) if changes < MANY => Self::Nothing,
-            (0, changes) => Self::Changes(changes),
-            (leave, _) => Self::Leavers(leave),
-        }
-    }
-
-    fn is_met_by(self, typed: &str) -> bool {
-        match self {
-            Self::Nothing => true,
-            Self::Leavers(count) | Self::Changes(count) => number(typed) == Some(count),
-        }
-    }
-}
 
 /// A number as somebody types it: full-width digits and separators make no difference.
 pub(in crate::console) fn number(typed: &str) -> Option<u32> {
@@ -73,9 +45,11 @@ struct ApplyPage {
     page: Page,
     batch: Batch,
     standing: Standing,
-    guard: Guard,
+    asks_leavers: bool,
     outlook: Outlook,
     wiped_at: Timestamp,
+    /// As typed, or as it is planned.
+    effective_at: String,
     problem: Option<String>,
 }
 
@@ -87,44 +61,50 @@ impl ApplyPage {
     fn source_in_query(&self) -> String {
         form_urlencoded::byte_serialize(self.batch.source.as_str().as_bytes()).collect()
     }
+
+    fn needs_approval(&self) -> bool {
+        self.standing == Standing::NeedsApproval
+    }
 }
 
 async fn show(
     viewer: &Viewer<Manage>,
     console: &Console,
     batch: Batch,
-    status: StatusCode,
-    problem: Option<&str>,
+    said: Option<(&ApplyForm, String)>,
 ) -> Result<Response, Failure> {
     let failed = failed(&viewer.visit);
     let page = viewer.page(Nav::Batches, console);
     let index = console.batches.index(&console.service, &batch).await.map_err(&failed)?;
     let directory = directory::current(&console.service).await.map_err(|error| failed(error.into()))?;
+    let status = if said.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let planned = batch.release.effective_at.map(|at| page.local(&at)).unwrap_or_default();
     let shown = ApplyPage {
         standing: standing(console, &batch).await.map_err(&failed)?,
-        guard: Guard::of(&batch.summary),
+        asks_leavers: asks_leavers(console, &batch),
         outlook: outlook(&index, &directory),
         wiped_at: page.now.checked_add(UNDO_WINDOW).unwrap_or(page.now),
-        problem: problem.map(|key| page.say(key)),
+        effective_at: said.as_ref().map_or(planned, |(form, _)| form.effective_at.clone()),
+        problem: said.map(|(_, problem)| problem),
         page,
         batch,
     };
+    let status = if shown.standing == Standing::Stale { StatusCode::CONFLICT } else { status };
     Ok(render_with(status, &shown))
 }
 
-/// What will happen.
+/// What will happen, and when.
 pub(in crate::console) async fn form(
     viewer: Viewer<Manage>,
     State(console): State<Console>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let batch = named(&viewer, &console, &id).await?;
-    match standing(&console, &batch).await.map_err(failed(&viewer.visit))? {
+    if standing(&console, &batch).await.map_err(failed(&viewer.visit))?.is_open() {
+        show(&viewer, &console, batch, None).await
+    } else {
         // Nothing is left to decide.
-        Standing::Running | Standing::Applied(_) => {
-            Ok(Redirect::to(&format!("/batches/{}", batch.id)).into_response())
-        }
-        Standing::Ready | Standing::Stale => show(&viewer, &console, batch, StatusCode::OK, None).await,
+        Ok(Redirect::to(&format!("/batches/{}", batch.id)).into_response())
     }
 }
 
@@ -133,9 +113,22 @@ pub(in crate::console) async fn form(
 pub(in crate::console) struct ApplyForm {
     #[serde(default)]
     count: String,
+    /// `at`: at [`Self::effective_at`]; anything else: at once.
+    #[serde(default)]
+    when: String,
+    #[serde(default)]
+    effective_at: String,
 }
 
-/// Lets it happen, once.
+impl ApplyForm {
+    fn consent(&self) -> Consent {
+        // What is no number is not the number.
+        let typed = !self.count.trim().is_empty();
+        Consent { leavers: typed.then(|| number(&self.count).unwrap_or(u32::MAX)) }
+    }
+}
+
+/// Lets it happen, once: now, or at its time.
 pub(in crate::console) async fn apply(
     viewer: Viewer<Manage>,
     State(console): State<Console>,
@@ -145,27 +138,60 @@ pub(in crate::console) async fn apply(
     let batch = named(&viewer, &console, &id).await?;
     let onward = Redirect::to(&format!("/batches/{}", batch.id)).into_response();
     match standing(&console, &batch).await.map_err(failed(&viewer.visit))? {
+        Standing::Stale => return show(&viewer, &console, batch, None).await,
+        standing if standing.is_open() => {}
         // Pressed twice.
-        Standing::Running | Standing::Applied(_) => return Ok(onward),
-        Standing::Stale => return show(&viewer, &console, batch, StatusCode::CONFLICT, None).await,
-        Standing::Ready => {}
+        _ => return Ok(onward),
     }
-    if !Guard::of(&batch.summary).is_met_by(&form.count) {
-        let problem = Some("batches-apply-count-differs");
-        return show(&viewer, &console, batch, StatusCode::UNPROCESSABLE_ENTITY, problem).await;
+    let decided = if form.when == "at" {
+        set_time(&viewer, &console, &batch, &form).await
+    } else {
+        at_once(&viewer, &console, &batch, &form).await
+    };
+    match decided {
+        Ok(()) => Ok(onward),
+        Err(problem) => show(&viewer, &console, batch, Some((&form, problem))).await,
     }
-    if let Some(job) = console.batches.apply(&console.service, batch.id, viewer.actor()) {
+}
+
+async fn set_time(
+    viewer: &Viewer<Manage>,
+    console: &Console,
+    batch: &Batch,
+    form: &ApplyForm,
+) -> Result<(), String> {
+    let language = viewer.visit.language;
+    let time = effective_time(&form.effective_at, &console.service.config.zone());
+    let time = time.map_err(|error| match error {
+        TimeError::Form => language.say("approval-time-form", &[]),
+        TimeError::NotOnce => language.say("approval-time-not-once", &[]),
+    })?;
+    let done = release::schedule(&console.service, batch.id, time, form.consent(), viewer.actor()).await;
+    let done = done.map_err(|error| refusals::text(language, &error))?;
+    let notice = if done.due().is_some() { "approval-scheduled-notice" } else { "approval-wished-notice" };
+    viewer.notify(console, Notice::done(notice).with("source", batch.source.to_string()));
+    Ok(())
+}
+
+async fn at_once(
+    viewer: &Viewer<Manage>,
+    console: &Console,
+    batch: &Batch,
+    form: &ApplyForm,
+) -> Result<(), String> {
+    // What it asks for is said on this page; what comes up on the way stands on the plan's.
+    may_apply(batch, form.consent(), &console.service.config.batches.rules())
+        .map_err(|error| refusals::text(viewer.visit.language, &error.into()))?;
+    if let Some(job) = console.batches.apply(&console.service, batch.id, form.consent(), viewer.actor()) {
         // A small plan is in force before anybody could look; a large one goes on behind the page. What becomes of it is
         // said there, also if the job broke off.
         let _ = timeout(PATIENCE, job).await;
     }
     if let Some(super::Job::Done(_)) = console.batches.job(batch.id) {
-        viewer.notify(
-            &console,
-            Notice::done("batches-applied-notice").with("source", batch.source.to_string()),
-        );
+        viewer
+            .notify(console, Notice::done("batches-applied-notice").with("source", batch.source.to_string()));
     }
-    Ok(onward)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -173,14 +199,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leavers_and_many_changes_are_counted_by_hand() {
-        let summary = |join, leave| PlanSummary { join, leave, ..PlanSummary::default() };
-        assert_eq!(Guard::of(&summary(499, 0)), Guard::Nothing);
-        assert_eq!(Guard::of(&summary(500, 0)), Guard::Changes(500));
-        assert_eq!(Guard::of(&summary(500, 1)), Guard::Leavers(1));
-        assert!(Guard::Leavers(1_200).is_met_by(" １,２００ "));
-        for wrong in ["", "1201", "0", "all", "-1200"] {
-            assert!(!Guard::Leavers(1_200).is_met_by(wrong), "{wrong:?}");
+    fn a_number_is_read_as_people_type_it_and_what_is_none_is_not_the_number() {
+        let consent = |count: &str| {
+            let form =
+                ApplyForm { count: count.to_owned(), when: String::new(), effective_at: String::new() };
+            form.consent().leavers
+        };
+        assert_eq!(consent(" １,２００ "), Some(1_200));
+        assert_eq!(consent(" "), None);
+        for wrong in ["all", "-1200", "12人"] {
+            assert_eq!(consent(wrong), Some(u32::MAX), "{wrong:?}");
         }
     }
 }

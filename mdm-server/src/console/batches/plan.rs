@@ -1,12 +1,14 @@
 //! `/batches/{id}`: what a file would do, before anybody decides; then what became of it.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::audit::{Body, Happening};
-use mdm_core::batch::{Batch, BatchState, PlanSummary};
+use mdm_core::batch::{Batch, BatchState, Capacity, PlanSummary};
 use serde::Deserialize;
 use shared::ids::BatchId;
 
@@ -25,6 +27,7 @@ use crate::directory;
 use crate::rights::Read;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::batches::lines::lines_at;
+use crate::use_cases::batches::release::may_see_lines;
 use crate::use_cases::batches::{Index, Outlook, outlook};
 use crate::use_cases::journal::search::{About, Filter, oldest};
 
@@ -59,6 +62,10 @@ struct PlanPage {
     batch: Batch,
     standing: Standing,
     failure: Option<String>,
+    approval: Option<Approved>,
+    late: Option<String>,
+    /// Who called it off.
+    decided_by: String,
     mode: String,
     uploaded_by: String,
     encoding: String,
@@ -110,6 +117,68 @@ impl PlanPage {
     }
 }
 
+/// What is said of a plan to who may not see it yet.
+#[derive(Template)]
+#[template(path = "batches/outline.html")]
+struct OutlinePage {
+    page: Page,
+    batch: Batch,
+    row: OutlineRow,
+}
+
+struct OutlineRow {
+    standing: Standing,
+}
+
+impl OutlineRow {
+    fn changes_nothing(&self) -> bool {
+        false
+    }
+}
+
+/// An approval as it is shown.
+struct Approved {
+    by: String,
+    at: Timestamp,
+    capacity: String,
+    reason: Option<String>,
+    acknowledged: Option<String>,
+    is_open: bool,
+}
+
+fn approved(page: &Page, actors: &Actors, batch: &Batch) -> Option<Approved> {
+    let approval = batch.release.approval.as_ref()?;
+    let (key, reason, acknowledged) = match &approval.capacity {
+        Capacity::Approver => ("approval-as-approver", None, None),
+        Capacity::Deputy => ("approval-as-deputy", None, None),
+        Capacity::Emergency { reason, acknowledged } => {
+            ("approval-as-emergency", Some(reason.clone()), acknowledged.as_ref())
+        }
+    };
+    let name = |actor| actors.name(actor, page.language);
+    Some(Approved {
+        by: name(approval.by),
+        at: approval.at,
+        capacity: page.say(key),
+        reason,
+        acknowledged: acknowledged
+            .map(|(by, at)| page.say2("approval-acknowledged-by", "name", name(*by), "time", page.time(at))),
+        is_open: batch.unacknowledged_emergency().is_some(),
+    })
+}
+
+/// By how much a batch took effect late, in the largest unit that says it.
+fn late(page: &Page, batch: &Batch) -> Option<String> {
+    let minutes = batch.late_by()?.as_mins();
+    let (key, count) = match minutes {
+        ..120 => ("approval-late-minutes", minutes),
+        120..2_880 => ("approval-late-hours", minutes / 60),
+        _ => ("approval-late-days", minutes / 1_440),
+    };
+    let late = page.say1(key, "count", page.count(u64::try_from(count).unwrap_or(0)));
+    Some(page.say1("approval-late", "late", late))
+}
+
 /// Which lines.
 #[derive(Deserialize)]
 pub(in crate::console) struct PlanQuery {
@@ -128,6 +197,10 @@ pub(in crate::console) async fn show(
 ) -> Result<Response, Failure> {
     let batch = named(&viewer, &console, &id).await?;
     let page = viewer.page(Nav::Batches, &console);
+    if !may_see_lines(&batch, &viewer.operator, page.now) {
+        let standing = standing(&console, &batch).await.map_err(failed(&viewer.visit))?;
+        return Ok(render(&OutlinePage { page, batch, row: OutlineRow { standing } }));
+    }
     let shown = plan(page, &console, batch, &query).await.map_err(failed(&viewer.visit))?;
     Ok(render(&shown))
 }
@@ -143,12 +216,16 @@ async fn plan(
     // While devices are still being blocked the accounts are changed already.
     let in_force = match batch.state {
         BatchState::Applied { at } => Some(at),
-        BatchState::Planned => None,
+        _ => None,
     };
-    let index = console.batches.index(service, &batch).await?;
+    let index = match batch.release.lines_deleted_at {
+        None => console.batches.index(service, &batch).await?,
+        Some(_) => Arc::default(),
+    };
+    let actors = Actors::load(service).await?;
     let outlook = match standing {
-        Standing::Ready | Standing::Stale => Some(outlook(&index, &*directory::current(service).await?)),
-        Standing::Running | Standing::Applied(_) => None,
+        _ if standing.is_open() => Some(outlook(&index, &*directory::current(service).await?)),
+        _ => None,
     };
     let kind = Kind::named(&query.kind);
     let positions = positions(kind, &index, outlook.as_ref());
@@ -166,12 +243,18 @@ async fn plan(
         lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
         rejected: lines.iter().flat_map(|line| rejected_rows(&page, line)).collect(),
         failure: failure(&page, console, &batch),
+        approval: approved(&page, &actors, &batch),
+        late: late(&page, &batch),
+        decided_by: match &standing {
+            Standing::Cancelled { by, .. } => actors.name(*by, page.language),
+            _ => String::new(),
+        },
         outcome: match standing {
             Standing::Applied(at) => outcome(&page, console, &batch, at).await?,
-            Standing::Ready | Standing::Stale | Standing::Running => None,
+            _ => None,
         },
         mode: super::mode(page.language, batch.mode),
-        uploaded_by: Actors::load(service).await?.name(batch.uploaded_by, page.language),
+        uploaded_by: actors.name(batch.uploaded_by, page.language),
         encoding: reasons::stored_encoding(page.language, &batch.encoding),
         delimiter: reasons::stored_delimiter(page.language, &batch.delimiter),
         layout: reasons::stored_layout(page.language, &batch.layout),

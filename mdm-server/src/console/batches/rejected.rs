@@ -5,7 +5,7 @@ use axum::response::Response;
 use mdm_core::batch::PlanWord;
 
 use super::line::rejected_rows;
-use super::{failed, named};
+use super::{failed, must_see_lines, named};
 use crate::console::Console;
 use crate::console::download::{Encoding, Table};
 use crate::console::failure::Failure;
@@ -22,6 +22,7 @@ pub(in crate::console) async fn download(
 ) -> Result<Response, Failure> {
     let failed = failed(&viewer.visit);
     let batch = named(&viewer, &console, &id).await?;
+    must_see_lines(&viewer, &console, &batch).await?;
     let index = console.batches.index(&console.service, &batch).await.map_err(&failed)?;
     let positions = index.positions(|word| word == PlanWord::Rejected);
     let lines = lines_at(&console.service, batch.id, &positions).await.map_err(&failed)?;

@@ -55,25 +55,44 @@ const STAFF: &str =
 /// 001 moves, 002 leaves, 004 is new, and a row is rejected.
 const NEXT: &str = "職員番号,氏名,所属,利用\n001,髙橋太郎,防災課,○\n003,濵田次郎,福祉課,○\n004,佐藤三郎,総務課,×\n005,=1+1,総務課,×\n";
 
+/// Somebody else looks at a plan and approves it.
+async fn approve(second: &Browser, plan: &str, count: &str) -> Answer {
+    let form = second.get(&format!("{plan}/approve")).await;
+    assert_eq!(form.status, StatusCode::OK, "{}", form.location);
+    second.post(&format!("{plan}/approve"), &[("plan", &form.hidden("plan")), ("count", count)]).await
+}
+
 #[tokio::test]
-async fn leavers_go_only_when_their_number_is_typed_and_only_once() {
+async fn leavers_go_only_when_counted_approved_by_another_and_only_once() {
     let bench = Bench::new().await;
     let first = bench.plan(STAFF).await;
     assert_eq!(bench.apply(&first, "").await.status, StatusCode::SEE_OTHER, "nobody leaves: nothing to type");
     assert_eq!(bench.applied().await, 1);
 
+    // One of three leaves: more than the share that goes without.
     let next = bench.plan(NEXT).await;
     let form = bench.browser.get(&format!("{next}/apply")).await.text();
     assert!(form.contains("1人を退職等にします") && form.contains("個人のデータには触れません"), "{form}");
-    for wrong in ["", "2", "全員"] {
+    for wrong in ["", "2", "全員", "1"] {
         let refused = bench.apply(&next, wrong).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
-        assert!(refused.text().contains("入力した人数が、この一覧の人数と違います"));
     }
+    let second = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await;
+    for wrong in ["", "2"] {
+        let refused = approve(&second, &next, wrong).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+    }
+    assert_eq!(approve(&second, &next, "１").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(bench.apply(&next, "2").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(bench.applied().await, 1);
     for _ in 0..2 {
         let done = bench.apply(&next, "１").await;
-        assert_eq!((done.status, done.location.as_str()), (StatusCode::SEE_OTHER, next.as_str()));
+        assert_eq!(
+            (done.status, done.location.as_str()),
+            (StatusCode::SEE_OTHER, next.as_str()),
+            "{}",
+            done.text()
+        );
     }
     assert_eq!(bench.applied().await, 2);
 }
@@ -112,7 +131,9 @@ async fn lines_are_shown_by_kind_with_what_was_before() {
     let rejected = page("rejected").await;
     assert!(rejected.contains("=1+1") && rejected.contains("計算式のように始まっています"));
     // Afterwards the page still says what it was.
-    bench.apply(&plan, "1").await;
+    let second = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await;
+    approve(&second, &plan, "1").await;
+    assert_eq!(bench.apply(&plan, "1").await.status, StatusCode::SEE_OTHER);
     let moved = page("move").await;
     assert!(moved.contains("<del>総務課</del>") && moved.contains("<ins>防災課</ins>"), "{moved}");
 }
@@ -120,7 +141,13 @@ async fn lines_are_shown_by_kind_with_what_was_before() {
 #[tokio::test]
 async fn a_plan_that_another_batch_overtook_is_not_applied() {
     let bench = Bench::new().await;
-    let (one, other) = (bench.plan(STAFF).await, bench.plan(STAFF).await);
+    let other = bench.plan(STAFF).await;
+    let at = [("when", "at"), ("effective_at", "2027-04-02T00:00")];
+    assert_eq!(bench.browser.post(&format!("{other}/apply"), &at).await.status, StatusCode::SEE_OTHER);
+    assert!(
+        bench.browser.get(&other).await.text().contains("2027年4月2日(令和9年)金曜日 0:00に自動で適用します")
+    );
+    let one = bench.plan(STAFF).await;
     bench.apply(&one, "").await;
     let refused = bench.apply(&other, "").await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
@@ -170,18 +197,76 @@ async fn rejected_rows_leave_in_the_encoding_that_they_came_in() {
 }
 
 #[tokio::test]
-async fn who_may_not_manage_sees_the_plan_and_cannot_apply_it() {
+async fn who_may_not_manage_sees_that_there_is_a_plan_and_its_lines_only_when_it_is_in_force() {
     let bench = Bench::new().await;
-    let plan = bench.plan(STAFF).await;
+    let plan = bench.plan(NEXT).await;
+    let mut others = Vec::new();
     for role in [Role::Helpdesk, Role::Auditor] {
         let browser = Browser::signed_in(&bench.world, &bench.console, role).await;
         let page = browser.get(&plan).await;
         assert_eq!(page.status, StatusCode::OK);
-        assert!(!page.text().contains("/apply"), "{role:?}");
+        for secret in ["/apply", "髙橋", "佐藤", "防災課", "=1+1"] {
+            assert!(!page.text().contains(secret), "{role:?} sees {secret}");
+        }
+        assert!(
+            page.text().contains("適用前の名簿です")
+                && !browser
+                    .get("/batches")
+                    .await
+                    .text()
+                    .contains("<td data-label=\"行数\" class=\"number\">4")
+        );
+        assert_eq!(browser.get(&format!("{plan}/rejected.csv")).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(browser.get(&format!("{plan}/approve")).await.status, StatusCode::FORBIDDEN);
         assert_eq!(browser.get("/batches/new").await.status, StatusCode::FORBIDDEN);
-        assert_eq!(browser.post(&format!("{plan}/apply"), &[]).await.status, StatusCode::FORBIDDEN);
+        for act in ["apply", "cancel", "acknowledge"] {
+            let refused = browser.post(&format!("{plan}/{act}"), &[("reason", "x")]).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{role:?} {act}");
+        }
+        others.push(browser);
     }
     assert_eq!(bench.applied().await, 0);
+    assert_eq!(bench.apply(&plan, "").await.status, StatusCode::SEE_OTHER);
+    for browser in others {
+        assert!(browser.get(&plan).await.text().contains("防災課"), "control: it is in force");
+        assert_eq!(browser.get(&format!("{plan}/rejected.csv")).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_deputy_approves_and_an_emergency_is_seen_until_another_owner_takes_note() {
+    use crate::use_cases::operators;
+    use mdm_core::operator::Deputy;
+    let bench = Bench::new().await;
+    let first = bench.plan(STAFF).await;
+    bench.apply(&first, "").await;
+    let plan = bench.plan(NEXT).await;
+
+    let deputy = Browser::signed_in(&bench.world, &bench.console, Role::Helpdesk).await;
+    assert_eq!(deputy.get(&format!("{plan}/approve")).await.status, StatusCode::FORBIDDEN);
+    let helpdesk = operators::find(&bench.world.service, "Helpdesk").await.unwrap().value.id;
+    let now = bench.world.now();
+    let time = Deputy { from: now, until: now + SignedDuration::from_hours(24) };
+    operators::set_deputy(&bench.world.service, helpdesk, Some(time), Actor::Server).await.unwrap();
+    assert!(deputy.get(&plan).await.text().contains("防災課"));
+    assert_eq!(approve(&deputy, &plan, "1").await.status, StatusCode::SEE_OTHER);
+    assert!(deputy.get(&plan).await.text().contains("承認の代理"));
+    assert_eq!(deputy.post(&format!("{plan}/apply"), &[]).await.status, StatusCode::FORBIDDEN);
+
+    let again = bench.plan(NEXT).await;
+    let replaced = bench.browser.get(&plan).await.text();
+    assert!(replaced.contains("差し替え済") && replaced.contains(&again), "{replaced}");
+    let form = bench.browser.get(&format!("{again}/approve")).await;
+    let fields = [("plan", &*form.hidden("plan")), ("count", "1"), ("reason", "発令が今夜のため")];
+    let without = bench.browser.post(&format!("{again}/approve"), &fields[..2]).await;
+    assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(bench.browser.post(&format!("{again}/approve"), &fields).await.status, StatusCode::SEE_OTHER);
+    let owner = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await;
+    assert!(owner.get("/").await.text().contains("緊急承認"));
+    assert!(owner.get(&again).await.text().contains("発令が今夜のため"));
+    assert_eq!(owner.post(&format!("{again}/acknowledge"), &[]).await.status, StatusCode::SEE_OTHER);
+    owner.get(&again).await;
+    assert!(!owner.get("/").await.text().contains("緊急承認"));
 }
 
 /// Every file that is not read or has rows that are not accepted, with what is said of it in both languages.

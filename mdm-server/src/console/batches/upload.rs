@@ -141,7 +141,7 @@ pub(in crate::console) async fn upload(
     };
     let pad_numbers_to = pad.unwrap_or_default();
     let declared = Declared { encoding: filled.encoding, pad_numbers_to, ..Declared::default() };
-    let upload = Upload { source, mode, declared, file_name: uploaded.file_name };
+    let upload = Upload { source, mode, declared, file_name: uploaded.file_name, effective_at: None };
     match batches::upload(&console.service, uploaded.file, upload, viewer.actor()).await {
         Ok(batch) => {
             viewer.notify(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mdm_core::approval::Consent;
 use mdm_core::audit::Actor;
 use mdm_core::batch::Batch;
 use shared::ids::BatchId;
@@ -52,12 +53,13 @@ impl Work {
         self: &Arc<Self>,
         service: &Arc<Service>,
         batch: BatchId,
+        consent: Consent,
         actor: Actor,
     ) -> Option<JoinHandle<()>> {
         let running = Running::begin(self.clone(), service.clone(), batch)?;
         let service = service.clone();
         Some(tokio::spawn(async move {
-            let done = batches::apply(&service, batch, actor).await;
+            let done = batches::apply(&service, batch, consent, actor).await;
             if let Err(error) = &done {
                 tracing::warn!(%batch, %error, "a batch did not take effect");
             }

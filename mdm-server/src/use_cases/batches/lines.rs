@@ -90,7 +90,7 @@ pub struct Indexed {
 }
 
 /// All lines of a plan in short. A plan never changes, so an index is read once and kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     lines: Vec<Indexed>,
     undo: Option<UndoSeats>,

@@ -15,6 +15,7 @@ async fn upload(world: &World, csv: &str) -> Batch {
         mode: Mode::Roster,
         declared: mdm_core::sheet::Declared::default(),
         file_name: None,
+        effective_at: None,
     };
     super::upload(&world.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap()
 }
@@ -63,7 +64,7 @@ async fn what_is_said_of_seats_before_is_what_applying_does() {
     assert_eq!(before.devices_to_block, 3);
     assert!(before.given_to_waiting > 0 && before.given > 0 && !before.would_wait.is_empty(), "{before:?}");
 
-    let done = apply(&world.service, batch.id, Actor::Server).await.unwrap();
+    let done = take_effect(&world.service, batch.id, Actor::Server).await.unwrap();
     assert_eq!(done.seats_freed, before.freed);
     assert_eq!(done.seats_given, before.given_to_waiting + before.given);
     assert_eq!(done.waiting, before.would_wait.len());

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use mdm_core::account::{Account, AccountState, Attributes, Dated, Roster, SourceName, StaffNumber};
 use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use mdm_core::batch::{
-    Batch, BatchState, Mode, Origin, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord,
+    Batch, BatchState, Mode, Origin, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord, Release,
 };
 use mdm_core::change::{Changeset, Record};
 use mdm_core::code::{CodeIndex, CodeRecord, CodeState};
@@ -179,6 +179,8 @@ pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
         chunks: 0,
         origin: Origin::File,
         befores: 0,
+        plan_digest: [4; 32],
+        release: Release::default(),
     }
 }
 

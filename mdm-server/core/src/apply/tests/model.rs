@@ -135,9 +135,11 @@ proptest! {
             let expected = model.take(rows, mode);
             let text = file(&rows.iter().map(Typed::line).collect::<String>());
             let before = book.pool().value;
+            let present = book.accounts().iter().filter(|account| account.value.may_work()).count();
             let (plan, applied) = book.upload(&text, mode, on_day(day), &mut rng_of(day));
             let summary = plan.batch.summary.clone();
 
+            prop_assert_eq!(usize::try_from(summary.present).unwrap(), present);
             let free = summary.seats_free + summary.seats_freed;
             prop_assert_eq!(u32::try_from(applied.seats_freed.len()).unwrap(), summary.seats_freed);
             prop_assert_eq!(
@@ -145,7 +147,13 @@ proptest! {
                 before.assigned - summary.seats_freed + u32::try_from(applied.seats_given.len()).unwrap()
             );
             prop_assert!(applied.seats_given.len() <= usize::try_from(free).unwrap());
-            let seats = |summary: PlanSummary| PlanSummary { seats_wished: 0, seats_freed: 0, seats_free: 0, ..summary };
+            let seats = |summary: PlanSummary| PlanSummary {
+                present: 0,
+                seats_wished: 0,
+                seats_freed: 0,
+                seats_free: 0,
+                ..summary
+            };
             prop_assert_eq!(seats(summary), expected);
             check_people(&book, &model);
             book.check();

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mdm_core::batch::LostZeros;
-use mdm_server::api::types::{AppliedView, BatchView, ItemView, KindWord, MAX_UPLOAD, UndoRequest};
+use mdm_core::batch::{LostZeros, PlanSummary};
+use mdm_server::api::types::{
+    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, ItemView, KindWord, MAX_UPLOAD,
+    PlanView, ScheduleRequest, UndoRequest,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,12 +20,13 @@ use crate::output::{answer, fields, maybe_time, table, time, word};
 
 pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Failure> {
     match command {
-        Batch::Upload { file, source, mode, encoding, delimiter, pad_numbers_to } => {
+        Batch::Upload { file, source, mode, encoding, delimiter, pad_numbers_to, at } => {
             let padding = pad_numbers_to.map(|width| width.to_string());
             let declared = [
                 ("encoding", encoding.as_deref()),
                 ("delimiter", delimiter.as_deref()),
                 ("pad_numbers_to", padding.as_deref()),
+                ("effective_at", at.as_deref()),
             ];
             let batch: BatchView = upload(client, file, source, *mode, &declared)?;
             answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
@@ -35,9 +39,34 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
                 format!("{}\n{}", counts(&shown.batch), lines(&shown.items, *unchanged_too))
             })
         }
-        Batch::Apply { id } => {
-            let done: AppliedView = client.post(&["batches", &id.to_string(), "apply"], &[], &json!({}))?;
+        Batch::Approve { id, plan, leavers, emergency } => {
+            let request = ApproveRequest {
+                plan_digest: plan.clone(),
+                confirm_leavers: *leavers,
+                emergency_reason: emergency.clone(),
+            };
+            let batch: BatchView = client.post(&["batches", &id.to_string(), "approve"], &[], &request)?;
+            answer(json, &batch, |batch| counts(batch))
+        }
+        Batch::Schedule { id, at, leavers } => {
+            let request = ScheduleRequest { effective_at: at.clone(), confirm_leavers: *leavers };
+            let batch: BatchView = client.post(&["batches", &id.to_string(), "schedule"], &[], &request)?;
+            answer(json, &batch, |batch| format!("{}{}", counts(batch), awaits(batch)))
+        }
+        Batch::Apply { id, leavers } => {
+            let request = ApplyRequest { confirm_leavers: *leavers };
+            let done: AppliedView = client.post(&["batches", &id.to_string(), "apply"], &[], &request)?;
             answer(json, &done, applied)
+        }
+        Batch::Cancel { id, reason } => {
+            let request = CancelRequest { reason: reason.clone() };
+            let batch: BatchView = client.post(&["batches", &id.to_string(), "cancel"], &[], &request)?;
+            answer(json, &batch, |batch| counts(batch))
+        }
+        Batch::Acknowledge { id } => {
+            let batch: BatchView =
+                client.post(&["batches", &id.to_string(), "acknowledge"], &[], &json!({}))?;
+            answer(json, &batch, |batch| counts(batch))
         }
         Batch::Undo { id, only, department } => {
             let request = UndoRequest { staff_numbers: only.clone(), departments: department.clone() };
@@ -93,49 +122,51 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn next_step(batch: &BatchView) -> String {
     let id = batch.id;
-    let apply = match batch.lost_zeros {
-        Some(LostZeros { rows, length: None }) => format!(
+    let apply = match (batch.lost_zeros, &batch.plan) {
+        (Some(LostZeros { rows, length: None }), _) => format!(
             "{rows} staff numbers differ from known ones by zeros in front, so it is not applied. Write the known \
              numbers in the file and upload it again; whoever has left needs a row of their own that says so."
         ),
-        Some(LostZeros { rows, length: Some(length) }) => format!(
+        (Some(LostZeros { rows, length: Some(length) }), _) => format!(
             "{rows} staff numbers lost their zeros in front, so it is not applied. Upload the file again with \
              --pad-numbers-to {length}, or mend the file."
         ),
-        None => format!("Apply it: mdmctl batch apply {id}"),
+        (None, Some(plan)) if plan.needs_approval => {
+            format!(
+                "Somebody else approves it: mdmctl batch approve {id} --plan {}{}",
+                plan.digest,
+                leavers_option(plan)
+            )
+        }
+        (None, plan) => format!(
+            "Apply it: mdmctl batch apply {id}{}",
+            plan.as_ref().map(leavers_option).unwrap_or_default()
+        ),
     };
     format!("Nothing has changed yet. Look at it: mdmctl batch show {id}\n{apply}")
 }
 
+fn leavers_option(plan: &PlanView) -> &'static str {
+    if plan.asks_leavers { " --leavers NUMBER" } else { "" }
+}
+
+fn awaits(batch: &BatchView) -> &'static str {
+    match &batch.plan {
+        Some(plan) if plan.needs_approval => {
+            "It takes effect at that time once somebody else has approved it.\n"
+        }
+        _ => "",
+    }
+}
+
 fn counts(batch: &BatchView) -> String {
-    let summary = &batch.summary;
-    let mut said = vec![
-        ("batch", batch.id.to_string()),
-        ("source", format!("{} ({})", batch.source, word(batch.mode))),
-        match batch.undoes {
-            Some(of) => ("undo of", of.to_string()),
-            None => ("file", format!("{}, {}, {} rows", batch.encoding, batch.delimiter, summary.rows)),
-        },
-        ("state", format!("{} {}", word(batch.state), batch.applied_at.map(time).unwrap_or_default())),
-        ("uploaded", time(batch.uploaded_at)),
-        ("join", summary.join.to_string()),
-        ("move", summary.moved.to_string()),
-        ("change", summary.change.to_string()),
-        ("return", summary.returned.to_string()),
-        ("leave", leavers(batch)),
-        ("unchanged", summary.unchanged.to_string()),
-        ("rejected", summary.rejected.to_string()),
-        (
-            "seats",
-            format!(
-                "{} wished, {} given back, {} free before",
-                summary.seats_wished, summary.seats_freed, summary.seats_free
-            ),
-        ),
-    ];
-    if batch.undoes.is_some() {
-        said.push(("give a seat back", summary.seats_back.to_string()));
-        said.push(("not undone", summary.not_undone.to_string()));
+    let mut said = standing(batch);
+    if let Some(summary) = &batch.summary {
+        said.extend(summed(batch, summary));
+        if batch.undoes.is_some() {
+            said.push(("give a seat back", summary.seats_back.to_string()));
+            said.push(("not undone", summary.not_undone.to_string()));
+        }
     }
     if !batch.unused_columns.is_empty() {
         said.push(("not used", batch.unused_columns.join(", ")));
@@ -162,11 +193,67 @@ fn counts(batch: &BatchView) -> String {
     fields(&said)
 }
 
-fn leavers(batch: &BatchView) -> String {
-    if batch.summary.leavers_held_back {
+fn standing(batch: &BatchView) -> Vec<(&'static str, String)> {
+    let mut said = vec![
+        ("batch", batch.id.to_string()),
+        ("source", format!("{} ({})", batch.source, word(batch.mode))),
+        ("state", format!("{} {}", word(batch.state), batch.applied_at.map(time).unwrap_or_default())),
+        ("uploaded", time(batch.uploaded_at)),
+    ];
+    if let Some(plan) = &batch.plan {
+        said.push(("plan", plan.digest.clone()));
+    }
+    if let Some(at) = batch.effective_at {
+        said.push(("effective at", time(at)));
+    }
+    if let Some(late) = batch.late_by_seconds {
+        said.push(("late by", format!("{} minutes", late / 60)));
+    }
+    if let Some(approval) = &batch.approval {
+        said.push(("approved", format!("{} as {}", time(approval.at), approval.capacity)));
+    } else if batch.plan.as_ref().is_some_and(|plan| plan.needs_approval) {
+        said.push(("approved", "not yet: somebody else than the author approves it".to_owned()));
+    }
+    if let Some(held) = &batch.held {
+        said.push(("not applied", format!("{} at {}: upload the file again", held.why, time(held.at))));
+    }
+    if let Some(newer) = batch.replaced_by {
+        said.push(("replaced by", newer.to_string()));
+    }
+    if let Some(at) = batch.lines_deleted_at {
+        said.push(("lines deleted", time(at)));
+    }
+    said
+}
+
+fn summed(batch: &BatchView, summary: &PlanSummary) -> Vec<(&'static str, String)> {
+    vec![
+        match batch.undoes {
+            Some(of) => ("undo of", of.to_string()),
+            None => ("file", format!("{}, {}, {} rows", batch.encoding, batch.delimiter, summary.rows)),
+        },
+        ("join", summary.join.to_string()),
+        ("move", summary.moved.to_string()),
+        ("change", summary.change.to_string()),
+        ("return", summary.returned.to_string()),
+        ("leave", leavers(summary)),
+        ("unchanged", summary.unchanged.to_string()),
+        ("rejected", summary.rejected.to_string()),
+        (
+            "seats",
+            format!(
+                "{} wished, {} given back, {} free before",
+                summary.seats_wished, summary.seats_freed, summary.seats_free
+            ),
+        ),
+    ]
+}
+
+fn leavers(summary: &PlanSummary) -> String {
+    if summary.leavers_held_back {
         "held back: a row's staff number cannot be read, so nobody can be said to be absent".to_owned()
     } else {
-        batch.summary.leave.to_string()
+        summary.leave.to_string()
     }
 }
 
@@ -196,7 +283,7 @@ fn line(item: &ItemView) -> Vec<String> {
 }
 
 fn applied(done: &AppliedView) -> String {
-    let summary = &done.batch.summary;
+    let summary = done.batch.summary.clone().unwrap_or_default();
     let mut text = fields(&[
         ("batch", done.batch.id.to_string()),
         ("applied at", maybe_time(done.batch.applied_at)),

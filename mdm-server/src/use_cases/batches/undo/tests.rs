@@ -8,7 +8,7 @@ use mdm_core::batch::Mode;
 use super::*;
 use crate::scheduler;
 use crate::testing::World;
-use crate::use_cases::batches::apply;
+use crate::use_cases::batches::take_effect;
 use crate::use_cases::licenses;
 
 const STAFF: &str =
@@ -48,7 +48,7 @@ async fn one_department_is_undone_and_its_phones_are_open_again() {
     assert_eq!((undo.summary.returned, undo.summary.leave, undo.summary.seats_back), (2, 0, 0));
     assert_eq!(state(&world, phone).await, DeviceState::Blocked, "a plan changes nothing");
 
-    let done = apply(&world.service, undo.id, Actor::Server).await.unwrap();
+    let done = take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
     assert_eq!((done.devices_to_unblock, done.not_undone.len()), (1, 0));
     assert_eq!(state(&world, phone).await, DeviceState::Live);
     assert_eq!(state(&world, other).await, DeviceState::Blocked, "another department");
@@ -68,7 +68,7 @@ async fn one_department_is_undone_and_its_phones_are_open_again() {
 async fn undone_as_a_whole_the_roster_is_as_before_and_a_second_undo_has_nothing_to_do() {
     let (world, phones, batch) = april().await;
     let undo = plan_undo(&world.service, batch, &Chosen::default(), Actor::Server).await.unwrap();
-    apply(&world.service, undo.id, Actor::Server).await.unwrap();
+    take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
     for phone in phones {
         assert_eq!(state(&world, phone).await, DeviceState::Live);
     }
