@@ -129,7 +129,11 @@ impl Site {
             notes: mdm_server::config::Notes::default(),
             letters: mdm_server::config::Letters::default(),
             // Who uploads applies: the stories of approval set their own guards.
-            batches: mdm_server::config::Batches { leavers_percent: 100, approval_above: u32::MAX, ..Default::default() },
+            batches: mdm_server::config::Batches {
+                leavers_percent: 100,
+                approval_above: u32::MAX,
+                ..Default::default()
+            },
         }
     }
 

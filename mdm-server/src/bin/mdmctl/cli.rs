@@ -392,6 +392,21 @@ pub(crate) enum Operators {
         #[arg(value_enum)]
         role: RoleArgument,
     },
+    /// Name a deputy, who approves plans of others for a time; or end that.
+    #[command(group = ArgGroup::new("what").required(true).args(["from", "end"]))]
+    Deputy {
+        /// The operator's name or id.
+        operator: String,
+        /// From when: day and time of day in the organisation's zone, like 2027-03-25T09:00.
+        #[arg(long, value_name = "TIME", requires = "until")]
+        from: Option<String>,
+        /// Until when.
+        #[arg(long, value_name = "TIME", requires = "from")]
+        until: Option<String>,
+        /// End it now.
+        #[arg(long)]
+        end: bool,
+    },
     /// Stop an operator's sessions, sign-in and token at once.
     Disable {
         /// The operator's name or id.

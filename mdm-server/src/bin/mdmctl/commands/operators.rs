@@ -1,6 +1,8 @@
 //! `mdmctl operators`.
 
-use mdm_server::api::types::{InvitationView, InviteRequest, OperatorView, RoleRequest, TokenMade};
+use mdm_server::api::types::{
+    DeputyRequest, InvitationView, InviteRequest, OperatorView, RoleRequest, TokenMade,
+};
 use serde_json::json;
 
 use crate::cli::{Operators, RoleArgument};
@@ -32,6 +34,11 @@ pub(super) fn run(client: &Client, command: &Operators, json: bool) -> Result<()
         Operators::Role { operator, role } => {
             client.put(&["operators", operator, "role"], &RoleRequest { role: (*role).into() })?
         }
+        Operators::Deputy { operator, from: Some(from), until: Some(until), .. } => {
+            let request = DeputyRequest { from: from.clone(), until: until.clone() };
+            client.put(&["operators", operator, "deputy"], &request)?
+        }
+        Operators::Deputy { operator, .. } => client.delete(&["operators", operator, "deputy"])?,
         Operators::Disable { operator } => {
             client.post(&["operators", operator, "disable"], &[], &json!({}))?
         }
