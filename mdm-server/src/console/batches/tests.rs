@@ -344,6 +344,8 @@ async fn a_batch_is_undone_for_a_department_through_a_plan() {
     let next = bench.plan(NEXT).await;
     let before = bench.browser.get(&next).await.text();
     assert!(!before.contains("/undo"), "what is not applied is not undone");
+    let second = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await;
+    assert_eq!(approve(&second, &next, "1").await.status, StatusCode::SEE_OTHER);
     bench.apply(&next, "1").await;
     bench.world.clock.advance(SignedDuration::from_mins(5));
     assert!(bench.browser.get(&next).await.text().contains(&format!("{next}/undo")));
