@@ -123,14 +123,18 @@ async fn look_after(service: &Service, enrolment: EnrolmentId) -> Result<(), Use
             devices::seal(service, device.enrolment).await
         }
         DeviceState::Live => {
-            // A batch that is applied just now blocks and unblocks by itself.
-            let _held = service.undos.lock().await;
+            // A batch that is applied just now blocks and unblocks by itself: the next pass looks again.
+            let Some(_held) = service.undos.try_lock() else { return Ok(()) };
             let account = service.store.account(device.account).await?;
             if account.is_none_or(|account| account.value.may_work() && account.value.seat.is_some()) {
                 return Ok(());
             }
             let order = Order { actor: Actor::Server, reason: "the account has left or has no seat" };
-            devices::block(service, device.enrolment, order).await.map(|_| ())
+            match undo::blocking_batch(service, &device).await? {
+                Some(batch) => devices::block_by_batch(service, device.enrolment, batch, order).await,
+                None => devices::block(service, device.enrolment, order).await,
+            }
+            .map(drop)
         }
         DeviceState::Wiped(_) | DeviceState::Blocked | DeviceState::Enrolling => Ok(()),
     }
@@ -145,6 +149,8 @@ async fn close_leavers(service: &Service) -> Result<(), UseCaseError> {
 }
 
 async fn close(service: &Service, account: AccountId) -> Result<(), UseCaseError> {
+    // Held, so that no undo brings them back between here and the wipe.
+    let Some(_held) = service.undos.try_lock() else { return Ok(()) };
     // Loaded: a wipe cannot be taken back, and they may have returned in between.
     let Some(Stored { value: account, .. }) = service.store.account(account).await? else { return Ok(()) };
     let theirs = devices_of(service, &account).await?;

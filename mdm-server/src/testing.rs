@@ -224,6 +224,7 @@ pub(crate) async fn add_device(
         vault_epoch: 0,
         copy_suspected_at: None,
         copy_sign: None,
+        blocked_by: None,
         runs: mdm_core::run::Runs::default(),
         may_be_open_until: None,
         copy_may_open: false,

@@ -21,12 +21,10 @@ use shared::ids::{AccountId, EnrolmentId};
 
 use crate::account::Roster;
 use crate::audit::{AuditEvent, Happening, Subject};
-use crate::batch::{Batch, BatchState, LostZeros, NotNow, PlanChunk, PlanItem, Step, plan_digest};
+use crate::batch::{Batch, BatchState, LostZeros, NotNow, PlanChunk, PlanItem, PlanWord, Step, plan_digest};
 use crate::change::{Changeset, Record, Stored, Version};
 use crate::seats::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
-use crate::undo::{
-    BEFORES_PER_CHUNK, Before, BeforeChunk, Restored, UndoError, by_account, may_undo, restore,
-};
+use crate::undo::{BeforeChunk, Restored, UndoError, by_account, may_undo, restore};
 
 /// What a plan is applied to.
 #[derive(Debug)]
@@ -189,14 +187,14 @@ fn do_lines(
     let mut words = BTreeMap::new();
     let mut seats_kept = Vec::new();
     for item in items {
-        words.extend(item.account.map(|account| (account, item.kind.word())));
+        let word =
+            Some(item.kind.word()).filter(|word| !matches!(word, PlanWord::Unchanged | PlanWord::Rejected));
+        words.extend(item.account.zip(word));
         seats_kept.extend(lines::apply(item, &batch.source, ledger, acting)?);
     }
     ledger.settle(rng)?;
     let befores = ledger.befores(&words);
-    let chunk =
-        |(number, items): (u32, &[Before])| BeforeChunk { batch: batch.id, number, items: items.to_vec() };
-    let chunks = (0..).zip(befores.chunks(BEFORES_PER_CHUNK)).map(chunk).collect();
+    let chunks = BeforeChunk::cut(batch.id, befores);
     Ok((Restored { seats_kept, ..Restored::default() }, chunks))
 }
 
@@ -210,7 +208,7 @@ fn undo(
 ) -> Result<Restored, ApplyError> {
     let at = may_undo(&undone.batch, acting.now)?;
     let befores = by_account(&undone.batch, &undone.befores)?;
-    let restored = restore(items, &befores, at, ledger, acting, rng)?;
+    let restored = restore(items, &befores, (undone.batch.id, at), ledger, acting, rng)?;
     ledger.settle(rng)?;
     Ok(restored)
 }

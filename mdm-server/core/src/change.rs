@@ -67,7 +67,6 @@ pub enum Key {
 /// A record to store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each variant is the record it names")]
-#[expect(clippy::large_enum_variant, reason = "a change holds few records, and each is written out at once")]
 pub enum Record {
     Account(Account),
     Roster(Roster),

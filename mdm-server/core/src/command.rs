@@ -5,7 +5,7 @@ use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use shared::cose::{self, SignError, Signer, VerifyError};
 use shared::crypto::hazmat::sha256;
-use shared::ids::{CommandId, EnrolmentId};
+use shared::ids::{BatchId, CommandId, EnrolmentId};
 use shared::signed::{Action, Command, ErasureStep, Order, Receipt};
 
 use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
@@ -111,20 +111,40 @@ pub fn block(
 ) -> Result<Issued, CommandError> {
     match device.value.state {
         DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
-        DeviceState::Blocked => Err(CommandError::AlreadyBlocked),
+        // What a batch has blocked an undo would open again, lost or not.
+        DeviceState::Blocked if device.value.blocked_by.is_none() => Err(CommandError::AlreadyBlocked),
         DeviceState::Enrolling => Err(CommandError::Enrolling),
-        DeviceState::Live => block_live(device, codes, instruction, signer, rng),
+        DeviceState::Live | DeviceState::Blocked => withhold(device, codes, None, instruction, signer, rng),
     }
 }
 
-fn block_live(
+/// The same, because of a batch: [`unblock_undone`] takes it back, unless somebody else wants it blocked in between.
+pub fn block_by_batch(
     device: Stored<Device>,
     codes: Vec<Stored<CodeRecord>>,
+    batch: BatchId,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    match device.value.state {
+        DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
+        DeviceState::Blocked => Err(CommandError::AlreadyBlocked),
+        DeviceState::Enrolling => Err(CommandError::Enrolling),
+        DeviceState::Live => withhold(device, codes, Some(batch), instruction, signer, rng),
+    }
+}
+
+fn withhold(
+    mut device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
+    batch: Option<BatchId>,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
     let enrolment = device.value.enrolment;
+    device.value.blocked_by = batch;
     let mut issued = issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)?;
     end_codes(codes, |code| code.asked_by == Some(enrolment), &mut issued.changes);
     Ok(issued)
@@ -172,7 +192,7 @@ pub fn suspect_copy(
     device.value.copy_suspected_at = Some(instruction.now);
     device.value.copy_sign = Some(sign);
     let mut issued = match is_blocked {
-        false => block_live(device, codes, instruction, signer, rng)?,
+        false => withhold(device, codes, None, instruction, signer, rng)?,
         true => {
             let mut changes = Changeset::default();
             changes.update(device.version, Record::Device(device.value));
@@ -202,9 +222,32 @@ pub fn unblock(
                 device.value.runs = Runs::default();
             }
             device.value.copy_sign = None;
+            device.value.blocked_by = None;
             issue(device, Action::Unblock, DeviceState::Live, instruction, signer, rng)
         }
     }
+}
+
+/// Whether a device is blocked by `batch` and nothing else: nobody has wanted it blocked since, and no copy is suspected.
+pub fn is_blocked_only_by(device: &Device, batch: BatchId) -> bool {
+    device.state == DeviceState::Blocked
+        && device.blocked_by == Some(batch)
+        && device.copy_suspected_at.is_none()
+}
+
+/// 停止解除 of what an undone batch had blocked; `None` if anything else keeps the device blocked, or it is not.
+pub fn unblock_undone(
+    device: Stored<Device>,
+    batch: BatchId,
+    account_may_work: bool,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Option<Issued>, CommandError> {
+    if !account_may_work || !is_blocked_only_by(&device.value, batch) {
+        return Ok(None);
+    }
+    unblock(device, account_may_work, instruction, signer, rng).map(Some)
 }
 
 /// 遠隔消去: the tombstone, the command, and the end of every code that could still touch the enrolment, in one commit.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::cose::PublicKey;
-use shared::ids::{AccountId, CommandId, EnrolmentId};
+use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId};
 use shared::signed::{Order, PinOrder};
 use shared::wire::DeviceDescription;
 
@@ -81,6 +81,9 @@ pub struct Device {
     /// By what.
     #[serde(default)]
     pub copy_sign: Option<CopySign>,
+    /// The batch that has it blocked. Absent if it is not blocked, or if anybody wants it blocked for another reason.
+    #[serde(default)]
+    pub blocked_by: Option<BatchId>,
     /// Which runs of the app have called.
     #[serde(default)]
     pub runs: Runs,

@@ -145,6 +145,7 @@ fn begin(
         pin_changes: 0,
         copy_suspected_at: None,
         copy_sign: None,
+        blocked_by: None,
         runs: Runs::default(),
         may_be_open_until: None,
         copy_may_open: false,

@@ -3,7 +3,7 @@
 
 mod compare;
 mod known;
-mod posts;
+pub(crate) mod posts;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
-pub use before::{BEFORES_PER_CHUNK, Before, BeforeChunk, Mark, Served, Turn, Was};
+pub use before::{Before, BeforeChunk, Mark, Served, Turn, Was};
 pub(crate) use restore::{Restored, restore};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +114,7 @@ pub fn plan(input: &UndoInput<'_>, rng: &mut impl RngCore) -> Result<Plan, UndoE
         befores.values().filter(|before| input.only.is_none_or(|only| only.contains(&before.account)))
     {
         let account = input.accounts.get(&before.account).ok_or(NotLoaded(before.account))?;
-        let kind = match judge(before, account) {
+        let kind = match judge(before, account, at) {
             Judged::AsBefore => continue,
             Judged::Stays(why) => PlanKind::NotUndone(why),
             Judged::Restore(word) => {
@@ -170,7 +170,8 @@ pub(crate) enum Judged {
     Restore(PlanWord),
 }
 
-pub(crate) fn judge(before: &Before, account: &Account) -> Judged {
+/// `at` is when the batch was applied.
+pub(crate) fn judge(before: &Before, account: &Account, at: Timestamp) -> Judged {
     let Some(word) = before.word else { return Judged::AsBefore };
     let is_as_before = match &before.was {
         None => !account.may_work(),
@@ -183,11 +184,24 @@ pub(crate) fn judge(before: &Before, account: &Account) -> Judged {
     if account.state == AccountState::Closed {
         return Judged::Stays(NotUndone::Closed);
     }
-    if Mark::of(account) == before.left_as {
+    if Mark::of(account) == before.left_as && is_of(before, word, account, at) {
         Judged::Restore(word)
     } else {
         Judged::Stays(NotUndone::ChangedSince)
     }
+}
+
+/// Whether what the account is was made by the batch that was applied `at`, and not again by a later one.
+fn is_of(before: &Before, word: PlanWord, account: &Account, at: Timestamp) -> bool {
+    let is_newest = account.history.last().is_some_and(|dated| dated.from == at);
+    let said_anew = before.was.as_ref().is_none_or(|was| was.attributes.is_some());
+    let since = match word {
+        PlanWord::Leave => account.state_since == at,
+        PlanWord::Return => account.returned_at == Some(at),
+        PlanWord::Join => account.returned_at.is_none(),
+        _ => true,
+    };
+    since && (is_newest || !said_anew)
 }
 
 /// Whether a restored account had a seat that it has no longer.

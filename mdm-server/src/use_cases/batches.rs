@@ -28,7 +28,7 @@ use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId};
 use tokio::task::JoinError;
 
-use super::licenses::block_all;
+use super::licenses::block_all_by;
 use super::load::{commit_any_size, holdings, load_accounts};
 use super::{Missing, Refusal, UseCaseError, retry_on_conflict};
 use crate::service::Service;
@@ -221,10 +221,8 @@ pub(crate) async fn take_effect(
         Ok(rest)
     })
     .await?;
-    block_all(service, &applied.block, "left by a personnel batch", actor).await;
-    if !applied.unblock.is_empty()
-        && let Err(error) = undo::open_again(service, id, actor).await
-    {
+    block_all_by(service, id, &applied.block, "left by a personnel batch", actor).await;
+    if let Err(error) = undo::open_again(service, id, actor).await {
         tracing::error!(batch = %id, %error, "not all devices are unblocked yet, will be tried again");
     }
     Ok(InForce {

@@ -9,7 +9,7 @@ use mdm_core::quarantine::replay::Tombstone;
 use mdm_core::run::CopySign;
 use mdm_core::unlock;
 use rand::rngs::OsRng;
-use shared::ids::EnrolmentId;
+use shared::ids::{BatchId, EnrolmentId};
 
 use super::{Missing, UseCaseError, retry_on_conflict};
 use crate::service::Service;
@@ -50,17 +50,65 @@ pub async fn block(
     enrolment: EnrolmentId,
     order: Order<'_>,
 ) -> Result<Device, UseCaseError> {
+    withhold(service, enrolment, None, order).await
+}
+
+/// The same because of a batch: [`unblock_undone`] takes it back.
+pub(crate) async fn block_by_batch(
+    service: &Service,
+    enrolment: EnrolmentId,
+    batch: BatchId,
+    order: Order<'_>,
+) -> Result<Device, UseCaseError> {
+    withhold(service, enrolment, Some(batch), order).await
+}
+
+async fn withhold(
+    service: &Service,
+    enrolment: EnrolmentId,
+    batch: Option<BatchId>,
+    order: Order<'_>,
+) -> Result<Device, UseCaseError> {
     let _held = service.lock_for_command(enrolment).await;
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
         let codes = service.store.codes_of_account(device.value.account).await?;
-        let instruction = order.instruction(service);
-        let issued = command::block(device, codes, &instruction, &service.keyring.command, &mut OsRng)?;
+        let (instruction, key) = (order.instruction(service), &service.keyring.command);
+        let issued = match batch {
+            None => command::block(device, codes, &instruction, key, &mut OsRng)?,
+            Some(batch) => command::block_by_batch(device, codes, batch, &instruction, key, &mut OsRng)?,
+        };
         commit(service, issued).await
     })
     .await?;
     service.live.push(enrolment, &signed);
     show(service, enrolment).await
+}
+
+/// 停止解除 of a device that `batch` has blocked and nobody else, now that it is undone. Says whether it was one.
+pub(crate) async fn unblock_undone(
+    service: &Service,
+    enrolment: EnrolmentId,
+    batch: BatchId,
+    order: Order<'_>,
+) -> Result<bool, UseCaseError> {
+    service.outside_quarantine()?;
+    let _held = service.lock_for_command(enrolment).await;
+    let signed = retry_on_conflict(|| async {
+        let device = load(service, enrolment).await?;
+        let account = service.store.account(device.value.account).await?;
+        let may_work = account.is_some_and(|account| account.value.may_work());
+        let (instruction, key) = (order.instruction(service), &service.keyring.command);
+        match command::unblock_undone(device, batch, may_work, &instruction, key, &mut OsRng)? {
+            Some(issued) => commit(service, issued).await.map(Some),
+            None => Ok(None),
+        }
+    })
+    .await?;
+    if let Some(signed) = &signed {
+        service.live.push(enrolment, signed);
+    }
+    Ok(signed.is_some())
 }
 
 /// 停止解除.

@@ -3,6 +3,7 @@
 use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Changeset;
+use mdm_core::device::Device;
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::seats::{self, Acting, Rule, SeatChange};
 use rand::rngs::OsRng;
@@ -187,12 +188,30 @@ async fn commit(service: &Service, change: SeatChange) -> Result<SeatChange, Use
 /// and tried again by the scheduler.
 pub(crate) async fn block_all(service: &Service, enrolments: &[EnrolmentId], reason: &str, actor: Actor) {
     for enrolment in enrolments {
-        match devices::block(service, *enrolment, Order { actor, reason }).await {
-            Ok(_) => {}
-            // Blocked or wiped by somebody else in between.
-            Err(UseCaseError::Refused(why)) => tracing::info!(%enrolment, %why, "not blocked"),
-            Err(error) => tracing::error!(%enrolment, %error, "not blocked yet, will be tried again"),
-        }
+        told_of_block(*enrolment, devices::block(service, *enrolment, Order { actor, reason }).await);
+    }
+}
+
+/// The same because of a batch.
+pub(crate) async fn block_all_by(
+    service: &Service,
+    batch: BatchId,
+    enrolments: &[EnrolmentId],
+    reason: &str,
+    actor: Actor,
+) {
+    for enrolment in enrolments {
+        let order = Order { actor, reason };
+        told_of_block(*enrolment, devices::block_by_batch(service, *enrolment, batch, order).await);
+    }
+}
+
+fn told_of_block(enrolment: EnrolmentId, done: Result<Device, UseCaseError>) {
+    match done {
+        Ok(_) => {}
+        // Blocked or wiped by somebody else in between.
+        Err(UseCaseError::Refused(why)) => tracing::info!(%enrolment, %why, "not blocked"),
+        Err(error) => tracing::error!(%enrolment, %error, "not blocked yet, will be tried again"),
     }
 }
 

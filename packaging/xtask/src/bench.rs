@@ -44,7 +44,8 @@ fn console(args: &[OsString]) -> Result<()> {
 
 /// Time and memory of a large print, in a process of its own.
 fn letters(args: &[OsString]) -> Result<()> {
-    let example = ["run", "--release", "--quiet", "--locked", "--package", "mdm-letters", "--example", "many"];
+    let example =
+        ["run", "--release", "--quiet", "--locked", "--package", "mdm-letters", "--example", "many"];
     Cargo::new(example).args(["--"]).args(args).replace()
 }
 

@@ -241,6 +241,7 @@ impl Stopped {
             pin_changes: 0,
             copy_suspected_at: None,
             copy_sign: None,
+            blocked_by: None,
             runs: mdm_core::run::Runs::default(),
             may_be_open_until: Some(self.now + SignedDuration::from_hours(8)),
             copy_may_open: false,

@@ -216,3 +216,50 @@ fn of_a_device_that_was_blocked_before_a_copy_is_noted_without_a_command() {
             .is_none()
     );
 }
+
+fn blocked_by_batch(batch: BatchId) -> Device {
+    let signer = software_key();
+    let issued = block_by_batch(stored(live()), vec![], batch, &instruction(), &signer, &mut rng()).unwrap();
+    written_device(&issued.changes)
+}
+
+fn unblocked(device: Device, undone: BatchId) -> Option<Device> {
+    let signer = software_key();
+    let issued = unblock_undone(stored(device), undone, true, &instruction(), &signer, &mut rng()).unwrap();
+    issued.map(|issued| written_device(&issued.changes))
+}
+
+#[test]
+fn what_a_batch_has_blocked_is_opened_by_its_undo_and_by_that_of_no_other() {
+    let [batch, other] = [1, 2].map(|_| BatchId::make(noon(), &mut rand::thread_rng()));
+    let device = blocked_by_batch(batch);
+    assert_eq!(unblocked(device.clone(), other), None);
+    let opened = unblocked(device.clone(), batch).unwrap();
+    assert_eq!((opened.state.clone(), opened.blocked_by), (DeviceState::Live, None));
+    assert_eq!(unblocked(opened, batch), None, "once");
+    let gone = unblock_undone(stored(device), batch, false, &instruction(), &software_key(), &mut rng());
+    assert!(gone.unwrap().is_none(), "of an account that may not work");
+    assert_eq!(unblocked(self::device(&account(), public_key(), DeviceState::Blocked), batch), None);
+}
+
+#[test]
+fn a_lost_device_that_a_batch_has_blocked_is_blocked_once_more_and_stays_so_when_it_is_undone() {
+    let batch = BatchId::make(noon(), &mut rand::thread_rng());
+    let signer = software_key();
+    let issued = block(stored(blocked_by_batch(batch)), vec![], &instruction(), &signer, &mut rng()).unwrap();
+    let lost = written_device(&issued.changes);
+    assert_eq!((&lost.state, lost.blocked_by, lost.last_command.counter), (&DeviceState::Blocked, None, 2));
+    assert_eq!(unblocked(lost.clone(), batch), None);
+    let again = block(stored(lost), vec![], &instruction(), &signer, &mut rng());
+    assert!(matches!(again, Err(CommandError::AlreadyBlocked)));
+}
+
+#[test]
+fn a_device_of_which_a_copy_has_called_since_is_not_opened_by_an_undo() {
+    let batch = BatchId::make(noon(), &mut rand::thread_rng());
+    let signer = software_key();
+    let device = stored(blocked_by_batch(batch));
+    let issued =
+        suspect_copy(device, vec![], CopySign::Behind, 0, &instruction(), &signer, &mut rng()).unwrap();
+    assert_eq!(unblocked(written_device(&issued.unwrap().changes), batch), None);
+}

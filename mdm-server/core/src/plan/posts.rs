@@ -9,6 +9,9 @@ use crate::sheet::{Column, Person, Post, Row, Sheet};
 
 /// Most posts of a person, so that an account stays below 64 KiB.
 const MAX_POSTS: usize = 8;
+/// Bytes of all departments of one person, names and codes: more than one of the longest, so that a stored part of a plan holds
+/// them.
+pub(crate) const MAX_POSTS_BYTES: usize = 640;
 
 /// All rows by staff number.
 pub(super) struct Posts<'a> {
@@ -61,6 +64,12 @@ impl<'a> Posts<'a> {
             return Some(RowProblem::OtherPost);
         }
         let people: Vec<&Person> = together.iter().filter_map(|row| row.person.as_ref().ok()).collect();
+        let posts = people.iter().flat_map(|one| &one.attributes.departments);
+        let bytes: usize =
+            posts.map(|post| post.name.len() + post.code.as_ref().map_or(0, String::len)).sum();
+        if people.len() > 1 && bytes > MAX_POSTS_BYTES {
+            return Some(RowProblem::NotAcceptable);
+        }
         let mains = people.iter().filter(|one| one.post == Post::Main).count();
         if mains > 1 {
             Some(RowProblem::DuplicateStaffNumber)

@@ -39,7 +39,7 @@ pub struct Was {
     pub state_since: Timestamp,
     /// 利用希望.
     pub wishes_seat: bool,
-    /// The seat.
+    /// The seat, if the batch took it.
     pub seat: Option<Seat>,
     /// When the account had last come back.
     pub returned_at: Option<Timestamp>,
@@ -59,7 +59,8 @@ impl Was {
             state,
             state_since,
             wishes_seat,
-            seat,
+            // What it took; a seat that it left alone is not its to give back.
+            seat: seat.filter(|_| now.seat.is_none()),
             returned_at,
             signed_in_at,
             waited,
@@ -93,10 +94,7 @@ pub struct Mark(#[serde(with = "serde_bytes")] pub [u8; 32]);
 impl Mark {
     /// The account's.
     pub fn of(account: &Account) -> Self {
-        let mut bytes = Vec::new();
-        let said = (account.current(), account.wishes_seat, account.may_work());
-        ciborium::into_writer(&said, &mut bytes).expect("an account in memory encodes into a vector");
-        Self(sha256(&[&bytes]))
+        Self(sha256(&[&encoded(&(account.current(), account.wishes_seat, account.may_work()))]))
     }
 }
 
@@ -111,5 +109,31 @@ pub struct BeforeChunk {
     pub items: Vec<Before>,
 }
 
-/// Accounts in one [`BeforeChunk`]: so many of the longest stay below 64 KiB.
-pub const BEFORES_PER_CHUNK: usize = 24;
+/// Bytes of accounts, encoded, at which a [`BeforeChunk`] is cut: with the longest account behind them it stays below 64 KiB.
+const CHUNK_BYTES: usize = 40 * 1024;
+
+impl BeforeChunk {
+    /// Cuts what a batch leaves behind into parts.
+    pub(crate) fn cut(batch: BatchId, befores: Vec<Before>) -> Vec<Self> {
+        let mut chunks: Vec<Self> = Vec::new();
+        let mut bytes = CHUNK_BYTES;
+        for before in befores {
+            if bytes >= CHUNK_BYTES {
+                let number = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+                chunks.push(Self { batch, number, items: Vec::new() });
+                bytes = 0;
+            }
+            bytes += encoded(&before).len();
+            if let Some(chunk) = chunks.last_mut() {
+                chunk.items.push(before);
+            }
+        }
+        chunks
+    }
+}
+
+fn encoded(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).expect("a value in memory encodes into a vector");
+    bytes
+}

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngCore};
-use shared::ids::{AccountId, EnrolmentId};
+use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::{Before, Judged, Turn, Was, claims_seat, gives_seat, holds_unused, judge};
 use crate::account::{Account, AccountState, Seat};
 use crate::audit::Happening;
 use crate::batch::{PlanItem, PlanWord};
+use crate::command::is_blocked_only_by;
 use crate::device::DeviceState;
 use crate::seats::{Acting, Ledger, NotLoaded};
 
@@ -31,11 +32,11 @@ struct Claim {
     seat: Seat,
 }
 
-/// Applies all lines of an undo of the batch that was applied `at`.
+/// Applies all lines of an undo of the batch `of`, which was applied `at`.
 pub(crate) fn restore(
     items: impl IntoIterator<Item = PlanItem>,
     befores: &BTreeMap<AccountId, &Before>,
-    at: Timestamp,
+    (of, at): (BatchId, Timestamp),
     ledger: &mut Ledger<'_>,
     acting: Acting<'_>,
     rng: &mut (impl RngCore + CryptoRng),
@@ -47,7 +48,7 @@ pub(crate) fn restore(
         match item.kind.word() {
             PlanWord::SeatBack => may_give_back.push(before),
             PlanWord::NotUndone => {}
-            _ => match judge(before, ledger.account(before.account)?) {
+            _ => match judge(before, ledger.account(before.account)?, at) {
                 Judged::Restore(word) => {
                     claims.extend(line(before, word, at, ledger, acting, &mut restored)?);
                     touched.push(before);
@@ -59,7 +60,7 @@ pub(crate) fn restore(
     take_back(&may_give_back, claims.len(), at, ledger)?;
     seat_again(claims, ledger, rng)?;
     for before in touched {
-        restored.unblock.extend(to_unblock(before, ledger)?);
+        restored.unblock.extend(to_unblock(before, of, ledger)?);
     }
     Ok(restored)
 }
@@ -164,7 +165,8 @@ fn seat_again(
             continue;
         }
         ledger.give_back(id, seat)?;
-        let has_device = ledger.devices_of(id).iter().any(|device| device.wipe().is_none());
+        let is_enrolled = |state: &DeviceState| matches!(state, DeviceState::Live | DeviceState::Blocked);
+        let has_device = ledger.devices_of(id).iter().any(|device| is_enrolled(&device.state));
         if !has_device || ledger.account(id)?.signed_in_at.is_none() {
             ledger.issue_code(id, rng)?;
         }
@@ -172,17 +174,13 @@ fn seat_again(
     Ok(())
 }
 
-/// Devices that the batch had blocked, of a person who may use them again. One that a copy is suspected of stays blocked.
-fn to_unblock(before: &Before, ledger: &mut Ledger<'_>) -> Result<Vec<EnrolmentId>, NotLoaded> {
+/// Devices that the batch has blocked and nobody else, of a person who may use them again.
+fn to_unblock(before: &Before, of: BatchId, ledger: &mut Ledger<'_>) -> Result<Vec<EnrolmentId>, NotLoaded> {
     let account = ledger.account(before.account)?;
     if !account.may_work() || account.seat.is_none() {
         return Ok(Vec::new());
     }
     let devices = ledger.devices_of(before.account).iter();
-    let theirs = devices.filter(|device| {
-        before.blocked.contains(&device.enrolment)
-            && device.state == DeviceState::Blocked
-            && device.copy_suspected_at.is_none()
-    });
+    let theirs = devices.filter(|device| is_blocked_only_by(device, of));
     Ok(theirs.map(|device| device.enrolment).collect())
 }

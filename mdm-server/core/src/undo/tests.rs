@@ -10,9 +10,10 @@ use crate::apply::ApplyError;
 use crate::apply::tests::{book, file, on_day, rng_of, upload, with_device};
 use crate::audit::Happening;
 use crate::batch::Mode;
-use crate::change::{Changeset, Record, Version};
+use crate::change::{Changeset, Record};
 use crate::device::DeviceState;
 use crate::testing::book::Book;
+use crate::testing::{LONGEST_HEADER, longest_row};
 use shared::ids::EnrolmentId;
 
 /// Applies a file and gives its batch.
@@ -45,6 +46,13 @@ fn set_device(book: &mut Book, enrolment: EnrolmentId, change: impl FnOnce(&mut 
     book.commit(changes);
 }
 
+fn blocked_by(book: &mut Book, enrolment: EnrolmentId, batch: BatchId) {
+    set_device(book, enrolment, |device| {
+        device.state = DeviceState::Blocked;
+        device.blocked_by = Some(batch);
+    });
+}
+
 fn chosen(book: &Book, numbers: &[&str]) -> BTreeSet<AccountId> {
     numbers.iter().map(|number| book.by_number(number).id).collect()
 }
@@ -56,7 +64,7 @@ fn who_left_works_again_with_the_seat_the_department_and_the_device_of_before() 
     let (phone, id) = (with_device(&mut book, "1", DeviceState::Live), book.by_number("1").id);
     let before = book.account(id).value;
     let wrong = batch(&mut book, "2,b,x,,○\n", 1);
-    set_device(&mut book, phone, |device| device.state = DeviceState::Blocked);
+    blocked_by(&mut book, phone, wrong);
     assert!(book.by_number("2").seat.is_some(), "the seat went on");
 
     let (plan, applied) = book.undo(wrong, None, on_day(2), &mut rng_of(2));
@@ -205,6 +213,7 @@ fn a_device_stays_blocked_if_it_was_before_or_a_copy_of_it_is_suspected() {
     let wrong = batch(&mut book, "2,b,x,,\n", 1);
     set_device(&mut book, copied, |device| {
         device.state = DeviceState::Blocked;
+        device.blocked_by = Some(wrong);
         device.copy_suspected_at = Some(on_day(1));
     });
     let (_, applied) = book.undo(wrong, None, on_day(2), &mut rng_of(2));
@@ -272,16 +281,17 @@ fn an_undo_is_stale_when_another_batch_was_applied_in_between() {
 
 #[test]
 fn a_part_of_the_record_that_is_missing_ends_the_undo() {
-    let rows: String = (10..70).map(|number| format!("{number},a,x,,\n")).collect();
+    let rows: String = (1000..2000).map(|number| format!("{number},a,x,,\n")).collect();
     let mut book = book(0, "1,a,x,,\n");
     let wrong = batch(&mut book, &rows, 1);
     let of = book.batch(wrong);
     let mut chunks = book.befores(wrong);
-    assert_eq!((of.befores, chunks.len()), (3, 3));
-    assert_eq!(by_account(&of, &chunks).unwrap().len(), 61);
+    let parts = of.befores;
+    assert!(parts > 2 && chunks.len() == parts as usize, "{parts}");
+    assert_eq!(by_account(&of, &chunks).unwrap().len(), 1001);
     chunks.remove(1);
     let error = by_account(&of, &chunks).unwrap_err();
-    assert_eq!(error, UndoError::Incomplete { expected: 3, found: 2 });
+    assert_eq!(error, UndoError::Incomplete { expected: parts, found: parts - 1 });
 }
 
 #[test]
@@ -307,24 +317,52 @@ fn the_journal_says_which_batch_was_undone() {
 
 #[test]
 fn parts_of_the_longest_people_fit_what_is_stored() {
-    let long = |length: usize| "𠮷".repeat(length);
-    let department = format!("{}\u{3000}", long(60));
-    let row = |number: usize| {
-        format!("{number:032},{},{},{},○,{}@example.jp\n", long(100), department, long(60), "a".repeat(200))
-    };
-    let header = "職員番号,氏名,所属,職名,利用,メールアドレス\n";
-    let first: String = (0..BEFORES_PER_CHUNK).map(row).collect();
+    const PEOPLE: usize = 60;
+    let first: String = (0..PEOPLE).map(longest_row).collect();
     let mut book = Book::default();
     book.set_pool(100);
-    book.upload(&format!("{header}{first}"), Mode::Roster, on_day(0), &mut rng_of(0));
-    let second = (0..BEFORES_PER_CHUNK).map(|number| format!("{number:032},a,b,c,,\n"));
-    let second = format!("{header}{}", second.collect::<String>());
-    let (plan, _) = book.upload(&second, Mode::Roster, on_day(1), &mut rng_of(1));
-    assert_eq!(plan.batch.summary.rejected, 0);
+    book.upload(&format!("{LONGEST_HEADER}{first}"), Mode::Roster, on_day(0), &mut rng_of(0));
+    let second = first.replace("2027/3/31", "2028/3/31");
+    let (plan, _) =
+        book.upload(&format!("{LONGEST_HEADER}{second}"), Mode::Roster, on_day(1), &mut rng_of(1));
+    assert_eq!((plan.batch.summary.rejected, plan.batch.summary.change), (0, 60));
     let chunks = book.befores(plan.batch.id);
-    let mut bytes = Vec::new();
-    ciborium::into_writer(&chunks[0], &mut bytes).unwrap();
-    assert_eq!((chunks.len(), chunks[0].items.len()), (1, BEFORES_PER_CHUNK));
-    assert!(bytes.len() < 60 * 1024, "{} bytes", bytes.len());
-    assert_ne!(book.version(&crate::change::Key::BeforeChunk(plan.batch.id, 0)), Version(0));
+    assert_eq!(chunks.iter().map(|chunk| chunk.items.len()).sum::<usize>(), PEOPLE);
+    assert!(chunks.len() > 1);
+    for chunk in &chunks {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(chunk, &mut bytes).unwrap();
+        assert!(bytes.len() < 60 * 1024, "{} bytes", bytes.len());
+    }
+}
+
+/// A wrong batch, then one that takes it back, then one that does the same rightly.
+fn three_times(wrong: &str, back: &str, right: &str) -> (Book, BatchId) {
+    let mut book = book(2, "1,a,x,,○\n2,b,x,,\n");
+    let first = batch(&mut book, wrong, 1);
+    batch(&mut book, back, 2);
+    batch(&mut book, right, 3);
+    (book, first)
+}
+
+#[test]
+fn who_was_made_the_same_again_by_a_later_batch_stays_as_that_one_left_them() {
+    let as_before = "1,a,x,,○\n2,b,x,,\n";
+    for again in ["2,b,x,,\n", "1,a,y,,○\n2,b,x,,\n"] {
+        let (book, first) = three_times(again, as_before, again);
+        let plan = book.plan_undo(first, None, on_day(4), &mut rng_of(4)).unwrap();
+        assert_eq!(kinds(&book, &plan), [("1".to_owned(), PlanWord::NotUndone)], "{again:?}");
+    }
+}
+
+#[test]
+fn a_seat_that_the_batch_left_alone_is_not_given_back() {
+    let mut book = book(1, "1,a,x,,○\n2,b,x,,○\n");
+    let wrong = batch(&mut book, "1,a,y,,○\n2,b,x,,○\n", 1);
+    let (one, two) = (book.by_number("1").id, book.by_number("2").id);
+    book.change_account(one, |account| account.seat = None);
+    book.change_account(two, |account| account.seat = Some(Seat { assigned_at: on_day(1) }));
+    let (plan, _) = book.undo(wrong, None, on_day(2), &mut rng_of(2));
+    assert_eq!(kinds(&book, &plan), [("1".to_owned(), PlanWord::Move)]);
+    assert!(book.account(one).value.seat.is_none() && book.account(two).value.seat.is_some());
 }

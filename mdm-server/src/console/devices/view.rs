@@ -114,7 +114,10 @@ impl DeviceView {
             copy_may_open: device.copy_may_open && in_use,
             statement: statement_of(device, page),
             wiped: device.wipe().is_some(),
-            may_block: page.may_block() && standing == Standing::Live,
+            // What only a batch has blocked its undo would open: whoever has lost it can still have it blocked for good.
+            may_block: page.may_block()
+                && (standing == Standing::Live
+                    || standing == Standing::Blocked && device.blocked_by.is_some()),
             may_unblock: page.may_block() && standing == Standing::Blocked && may_work,
             may_reset: page.may_manage()
                 && matches!(standing, Standing::Live | Standing::Blocked)

@@ -4,31 +4,35 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mdm_core::account::{Account, StaffNumber};
 use mdm_core::apply::{UNDO_WINDOW, Undone};
 use mdm_core::audit::Actor;
-use mdm_core::batch::{Batch, BatchState};
+use mdm_core::batch::{Batch, BatchState, PlanWord};
 use mdm_core::change::Stored;
-use mdm_core::device::{Device, DeviceState};
+use mdm_core::command::is_blocked_only_by;
+use mdm_core::device::Device;
 use mdm_core::undo::{self, Before, BeforeChunk, UndoInput};
 use rand::rngs::OsRng;
-use shared::ids::{AccountId, BatchId, EnrolmentId};
-use shared::signed::Action;
+use shared::ids::{AccountId, BatchId};
 
-use super::{load, show, store};
+use super::{chunk, load, show, store};
 use crate::directory;
 use crate::service::Service;
 use crate::use_cases::devices::{self, Order};
 use crate::use_cases::load::load_accounts;
 use crate::use_cases::{Missing, Refusal, UseCaseError};
 
-/// Keeps batches apart, and remembers of which undos nothing is left to do.
+/// How many batches are looked at for the one that has blocked a device: more are not applied within moments.
+const LOOKED_BACK: usize = 8;
+
+/// Keeps batches apart, and remembers what undos have left to do.
 #[derive(Debug, Default)]
 pub(crate) struct Undos {
     one: tokio::sync::Mutex<()>,
-    settled: Mutex<BTreeSet<BatchId>>,
+    /// Of each undo that was looked at: who still waits for a seat, or for a disk.
+    waiting: Mutex<BTreeMap<BatchId, Vec<AccountId>>>,
 }
 
 impl Undos {
@@ -37,12 +41,26 @@ impl Undos {
         self.one.lock().await
     }
 
-    fn is_settled(&self, undo: BatchId) -> bool {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(&undo)
+    /// The same, if nobody holds it.
+    pub(crate) fn try_lock(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.one.try_lock().ok()
     }
 
-    fn settle(&self, undo: BatchId) {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner).insert(undo);
+    fn is_settled(&self, undo: BatchId) -> bool {
+        self.all_waiting().get(&undo).is_some_and(Vec::is_empty)
+    }
+
+    /// `None` before the undo was looked at as a whole.
+    fn waiting(&self, undo: BatchId) -> Option<Vec<AccountId>> {
+        self.all_waiting().get(&undo).cloned()
+    }
+
+    fn keep_waiting(&self, undo: BatchId, people: Vec<AccountId>) {
+        self.all_waiting().insert(undo, people);
+    }
+
+    fn all_waiting(&self) -> MutexGuard<'_, BTreeMap<BatchId, Vec<AccountId>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -175,67 +193,110 @@ pub(super) async fn undone(
     Ok(Some((Undone { batch: of, befores }, everybody)))
 }
 
-/// Opens again what undone batches had blocked, where a crash came between the undo and that. Each undo is looked at once
-/// a process.
+/// Opens again what undone batches had blocked: where a crash came between the undo and that, and for those who had to wait
+/// for a seat. Each undo is looked at as a whole once a process.
 pub(crate) async fn open_left_behind(service: &Service) -> Result<(), UseCaseError> {
     let now = service.clock.now();
     for (id, at) in directory::current(service).await?.undos_applied() {
-        if now.duration_since(at) < UNDO_WINDOW && !service.undos.is_settled(id) {
-            let _held = service.undos.lock().await;
-            open_again(service, id, Actor::Server).await?;
+        if now.duration_since(at) >= UNDO_WINDOW || service.undos.is_settled(id) {
+            continue;
         }
+        // A batch that is being applied opens and blocks by itself: the next pass looks again.
+        let Some(_held) = service.undos.try_lock() else { return Ok(()) };
+        open_again(service, id, Actor::Server).await?;
     }
     Ok(())
 }
 
-/// Unblocks the devices that the undone batch had blocked and nobody since. Can be done again: what was done is not.
+/// Unblocks the devices of those whom an undo has restored, as far as the undone batch and nothing else keeps them blocked. Does
+/// nothing for a batch that is no undo. Can be done again: what was done is not.
 pub(super) async fn open_again(service: &Service, undo: BatchId, actor: Actor) -> Result<(), UseCaseError> {
     let undo = load(service, undo).await?.value;
-    let (Some(of), BatchState::Applied { at: undone_at }) = (undo.undoes(), &undo.state) else {
-        return Ok(());
+    let (Some(of), BatchState::Applied { .. }) = (undo.undoes(), &undo.state) else { return Ok(()) };
+    let people = match service.undos.waiting(undo.id) {
+        Some(people) => people,
+        None => restored(service, &undo).await?,
     };
-    let of = show(service, of).await?;
-    let BatchState::Applied { at } = of.state else { return Ok(()) };
-    for before in befores(service, &of).await?.into_iter().flat_map(|chunk| chunk.items) {
-        let Some(Stored { value: account, .. }) = service.store.account(before.account).await? else {
-            continue;
-        };
-        if !account.may_work() || account.seat.is_none() {
-            continue;
-        }
-        for enrolment in before.blocked {
-            let Some(Stored { value: device, .. }) = service.store.device(enrolment).await? else { continue };
-            if was_blocked_between(service, &device, at, *undone_at).await? {
-                unblock(service, enrolment, actor).await?;
+    let mut waiting = Vec::new();
+    for id in people {
+        match open_for(service, id, of, actor).await {
+            Ok(Opened::Done) => {}
+            Ok(Opened::NoSeatYet) => waiting.push(id),
+            Err(error) => {
+                tracing::error!(account = %id, %error, "a device is not unblocked yet, will be tried again");
+                waiting.push(id);
             }
         }
     }
-    service.undos.settle(undo.id);
+    service.undos.keep_waiting(undo.id, waiting);
     Ok(())
 }
 
-/// Whether the device's block came with the batch: nobody has given it a command since the undo, nor before the batch.
-async fn was_blocked_between(
+/// Whom the plan of an undo lets work again.
+async fn restored(service: &Service, undo: &Batch) -> Result<Vec<AccountId>, UseCaseError> {
+    let mut people = Vec::new();
+    for number in 0..undo.chunks {
+        let items = chunk(service, undo.id, number).await?.items;
+        let restored = items
+            .into_iter()
+            .filter(|item| matches!(item.kind.word(), PlanWord::Return | PlanWord::Move | PlanWord::Change));
+        people.extend(restored.filter_map(|item| item.account));
+    }
+    Ok(people)
+}
+
+enum Opened {
+    /// All that there was to open.
+    Done,
+    /// Devices of an account without a seat would be blocked again at once.
+    NoSeatYet,
+}
+
+async fn open_for(
+    service: &Service,
+    id: AccountId,
+    of: BatchId,
+    actor: Actor,
+) -> Result<Opened, UseCaseError> {
+    let Some(Stored { value: account, .. }) = service.store.account(id).await? else {
+        return Ok(Opened::Done);
+    };
+    let devices = service.store.devices_of_account(id).await?;
+    let mut blocked = Vec::new();
+    for device in &devices {
+        if is_blocked_only_by(&device.value, of) {
+            blocked.push(device.value.enrolment);
+        }
+    }
+    if !account.may_work() || blocked.is_empty() {
+        return Ok(Opened::Done);
+    }
+    if account.seat.is_none() {
+        return Ok(Opened::NoSeatYet);
+    }
+    let order = Order { actor, reason: "the batch that blocked it was undone" };
+    for enrolment in blocked {
+        devices::unblock_undone(service, enrolment, of, order).await?;
+    }
+    Ok(Opened::Done)
+}
+
+/// The batch that took the account its seat, for a device that a crash has left unblocked behind it.
+pub(crate) async fn blocking_batch(
     service: &Service,
     device: &Device,
-    at: jiff::Timestamp,
-    undone_at: jiff::Timestamp,
-) -> Result<bool, UseCaseError> {
-    if device.state != DeviceState::Blocked || device.copy_suspected_at.is_some() {
-        return Ok(false);
+) -> Result<Option<BatchId>, UseCaseError> {
+    let now = service.clock.now();
+    for batch in super::list(service, None, LOOKED_BACK).await? {
+        let BatchState::Applied { at } = batch.state else { continue };
+        if now.duration_since(at) >= UNDO_WINDOW || batch.undoes().is_some() {
+            continue;
+        }
+        let befores = befores(service, &batch).await?;
+        let mut items = befores.iter().flat_map(|chunk| &chunk.items);
+        if items.any(|before| before.blocked.contains(&device.enrolment)) {
+            return Ok(Some(batch.id));
+        }
     }
-    let commands = service.store.commands_of(device.enrolment).await?;
-    let last = commands.last().map(|stored| &stored.value);
-    let between = |issued: jiff::Timestamp| at <= issued && issued <= undone_at;
-    Ok(last.is_some_and(|command| command.action == Action::Block && between(command.issued_at)))
-}
-
-async fn unblock(service: &Service, enrolment: EnrolmentId, actor: Actor) -> Result<(), UseCaseError> {
-    let order = Order { actor, reason: "the batch that blocked it was undone" };
-    match devices::unblock(service, enrolment, order).await {
-        // Unblocked or wiped by somebody else in between.
-        Err(UseCaseError::Refused(why)) => tracing::info!(%enrolment, %why, "not unblocked"),
-        done => drop(done?),
-    }
-    Ok(())
+    Ok(None)
 }

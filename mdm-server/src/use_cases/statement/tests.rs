@@ -48,6 +48,7 @@ fn device(state: DeviceState, may_be_open_until: Option<Timestamp>) -> Device {
         pin_changes: 0,
         copy_suspected_at: None,
         copy_sign: None,
+        blocked_by: None,
         runs: mdm_core::run::Runs::default(),
         may_be_open_until,
         copy_may_open: false,

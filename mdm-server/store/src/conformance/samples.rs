@@ -17,8 +17,8 @@ use mdm_core::document::{
 use mdm_core::license::WaitingEntry;
 use mdm_core::note::{Held, Note, REMEMBERED, Shelf};
 use mdm_core::operator::{
-    Credentials, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role, SealedTotpSecret,
-    SignIn, TokenHash,
+    Credentials, Deputy, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role,
+    SealedTotpSecret, SignIn, TokenHash,
 };
 use mdm_core::undo::{Before, BeforeChunk, Mark};
 use rand::SeedableRng;
@@ -115,6 +115,7 @@ pub(crate) fn device(number: u32, account: u32) -> Device {
         pin_changes: 0,
         copy_suspected_at: None,
         copy_sign: None,
+        blocked_by: None,
         runs: mdm_core::run::Runs::default(),
         may_be_open_until: None,
         copy_may_open: false,
@@ -219,6 +220,7 @@ pub(crate) fn operator(number: u32) -> Operator {
         session_epoch: 1,
         created_at: at(0),
         disabled_at: None,
+        deputy: Some(Deputy { from: at(1), until: at(20) }),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
                 emergency_reason: emergency.clone(),
             };
             let batch: BatchView = client.post(&["batches", &id.to_string(), "approve"], &[], &request)?;
-            answer(json, &batch, |batch| counts(batch))
+            answer(json, &batch, counts)
         }
         Batch::Schedule { id, at, leavers } => {
             let request = ScheduleRequest { effective_at: at.clone(), confirm_leavers: *leavers };
@@ -61,12 +61,12 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
         Batch::Cancel { id, reason } => {
             let request = CancelRequest { reason: reason.clone() };
             let batch: BatchView = client.post(&["batches", &id.to_string(), "cancel"], &[], &request)?;
-            answer(json, &batch, |batch| counts(batch))
+            answer(json, &batch, counts)
         }
         Batch::Acknowledge { id } => {
             let batch: BatchView =
                 client.post(&["batches", &id.to_string(), "acknowledge"], &[], &json!({}))?;
-            answer(json, &batch, |batch| counts(batch))
+            answer(json, &batch, counts)
         }
         Batch::Undo { id, only, department } => {
             let request = UndoRequest { staff_numbers: only.clone(), departments: department.clone() };

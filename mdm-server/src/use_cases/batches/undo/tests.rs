@@ -1,14 +1,17 @@
 //! Undos in a store, with devices: what is opened again, for whom, and after a crash.
 
 use jiff::SignedDuration;
-use mdm_core::account::AccountState;
-use mdm_core::audit::Happening;
+use mdm_core::account::{AccountState, SourceName};
+use mdm_core::audit::{AuditEvent, Happening, Subject};
 use mdm_core::batch::Mode;
+use mdm_core::change::{Changeset, Record};
+use mdm_core::device::DeviceState;
+use shared::ids::EnrolmentId;
 
 use super::*;
 use crate::scheduler;
 use crate::testing::World;
-use crate::use_cases::batches::take_effect;
+use crate::use_cases::batches::{Upload, take_effect};
 use crate::use_cases::licenses;
 
 const STAFF: &str =
@@ -134,4 +137,98 @@ async fn fourteen_days_after_the_batch_nothing_is_undone() {
         matches!(refused, Err(UseCaseError::Refused(Refusal::Undo(undo::UndoError::WindowOver(_))))),
         "{refused:?}"
     );
+}
+
+/// 002 loses the phone after it was opened again by an undo, and the helpdesk blocks it.
+async fn lost_since(world: &World, phone: EnrolmentId, batch: BatchId) {
+    let undo = plan_undo(&world.service, batch, &department("税務課"), Actor::Server).await.unwrap();
+    take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
+    assert_eq!(state(world, phone).await, DeviceState::Live);
+    let order = Order { actor: Actor::Server, reason: "lost on the train" };
+    devices::block(&world.service, phone, order).await.unwrap();
+    world.clock.advance(SignedDuration::from_hours(1));
+}
+
+#[tokio::test]
+async fn a_phone_that_was_lost_after_one_undo_is_not_opened_by_the_next() {
+    let (world, [other, phone], batch) = april().await;
+    lost_since(&world, phone, batch).await;
+    let undo = plan_undo(&world.service, batch, &Chosen::default(), Actor::Server).await.unwrap();
+    take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
+    assert_eq!(state(&world, other).await, DeviceState::Live);
+    assert_eq!(state(&world, phone).await, DeviceState::Blocked);
+    assert!(world.account("002").await.may_work(), "and it is not for want of a right");
+}
+
+#[tokio::test]
+async fn a_phone_that_is_lost_while_the_batch_has_it_blocked_stays_blocked_when_that_is_undone() {
+    let (world, [lost, phone], batch) = april().await;
+    let order = Order { actor: Actor::Server, reason: "lost on the train" };
+    devices::block(&world.service, lost, order).await.unwrap();
+    let undo = plan_undo(&world.service, batch, &Chosen::default(), Actor::Server).await.unwrap();
+    take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
+    assert_eq!(state(&world, lost).await, DeviceState::Blocked);
+    assert_eq!(state(&world, phone).await, DeviceState::Live);
+}
+
+#[tokio::test]
+async fn who_came_back_by_a_later_file_is_not_concerned_by_the_undo_of_another_department() {
+    let (world, [phone, _], batch) = april().await;
+    let back = format!("{WRONG}001,髙橋太郎,総務課,○\n");
+    world.apply(&back, Mode::Roster).await;
+    assert!(world.account("001").await.may_work());
+    let undo = plan_undo(&world.service, batch, &department("税務課"), Actor::Server).await.unwrap();
+    take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
+    scheduler::tick(&world.service).await;
+    assert_eq!(state(&world, phone).await, DeviceState::Blocked);
+}
+
+/// From then on nobody takes the seat back.
+async fn sign_in(world: &World, number: &str) {
+    let mut account = world.service.store.account(world.account(number).await.id).await.unwrap().unwrap();
+    account.value.signed_in_at = Some(world.now());
+    let mut changes = Changeset::default();
+    let subject = Subject::account(account.value.id);
+    changes.note(AuditEvent::new(world.now(), Actor::Server, Happening::AccountSignedIn, subject));
+    changes.update(account.version, Record::Account(account.value));
+    world.service.commit(changes).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_seat_has_the_phone_opened_when_it_comes() {
+    let (world, [_, phone], batch) = april().await;
+    licenses::set_pool(&world.service, 1, Actor::Server).await.unwrap();
+    sign_in(&world, "004").await;
+    let undo = plan_undo(&world.service, batch, &department("税務課"), Actor::Server).await.unwrap();
+    take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
+    scheduler::tick(&world.service).await;
+    assert!(world.account("002").await.seat.is_none());
+    assert_eq!(state(&world, phone).await, DeviceState::Blocked);
+    licenses::set_pool(&world.service, 3, Actor::Server).await.unwrap();
+    scheduler::tick(&world.service).await;
+    assert_eq!(state(&world, phone).await, DeviceState::Live);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_open_is_blocked_for_the_batch_so_that_its_undo_opens_it() {
+    let (world, _, _) = april().await;
+    let phone = world.device(world.account("004").await.id, DeviceState::Live).await;
+    let upload = Upload {
+        source: SourceName::new("知事部局").unwrap(),
+        mode: Mode::Roster,
+        declared: mdm_core::sheet::Declared::default(),
+        file_name: None,
+        effective_at: None,
+    };
+    let service = &world.service;
+    let batch = super::super::upload(service, STAFF.as_bytes(), upload, Actor::Server).await.unwrap();
+    let input = super::super::input(service, batch.id).await.unwrap();
+    let acting =
+        super::super::Acting { actor: Actor::Server, now: service.clock.now(), keys: &service.keyring.codes };
+    let done = mdm_core::apply::apply(input, acting, &mut OsRng).unwrap();
+    service.commit(done.changes).await.unwrap();
+    assert_eq!(state(&world, phone).await, DeviceState::Live);
+    scheduler::tick(service).await;
+    let device = devices::show(service, phone).await.unwrap();
+    assert_eq!((device.state, device.blocked_by), (DeviceState::Blocked, Some(batch.id)));
 }
