@@ -81,8 +81,8 @@ async fn a_batch_takes_effect_at_its_time_or_as_late_as_the_server_came_back() {
     world.clock.advance(SignedDuration::from_hours(8));
     tick(&world.service).await;
     assert_eq!(state(late).await.late_by(), Some(SignedDuration::from_hours(7)));
-    let noted = world.journal().await.into_iter().map(|entry| entry.body().unwrap());
-    let noted = noted.filter(|body| body.what == Happening::BatchApplied).last().unwrap();
+    let mut noted = world.journal().await.into_iter().map(|entry| entry.body().unwrap());
+    let noted = noted.rfind(|body| body.what == Happening::BatchApplied).unwrap();
     assert!(noted.facts.contains(&("late-by-seconds".to_owned(), "25200".to_owned())), "{:?}", noted.facts);
 
     // Another roster of the source comes first.
