@@ -148,8 +148,11 @@ impl World {
             .arg("--secrets")
             .arg(site.secrets());
         Process::spawn("mdm-server init", &mut command)?.finish()?.expect_success("mdm-server init")?;
-        // Tests of wrong PINs would wait for minutes; the one of the delay sets its own.
-        site.edit_config(|config| config.devices.wrong_pin_delay_seconds = 0)?;
+        site.edit_config(|config| {
+            // Tests of wrong PINs would wait for minutes; the one of the delay sets its own.
+            config.devices.wrong_pin_delay_seconds = 0;
+            config.batches = Site::unguarded();
+        })?;
         Ok(Self { site, server: None, was_up: false, earlier_logs: String::new() })
     }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use mdm_server::config::Config;
+use mdm_server::config::{Batches, Config};
 use mdm_server::init::{CA_FILE, OWNER_TOKEN_FILE};
 use tempfile::TempDir;
 
@@ -128,13 +128,13 @@ impl Site {
             documents: mdm_server::config::Documents::default(),
             notes: mdm_server::config::Notes::default(),
             letters: mdm_server::config::Letters::default(),
-            // Who uploads applies: the stories of approval set their own guards.
-            batches: mdm_server::config::Batches {
-                leavers_percent: 100,
-                approval_above: u32::MAX,
-                ..Default::default()
-            },
+            batches: Self::unguarded(),
         }
+    }
+
+    /// Who uploads applies: the stories of approval set their own guards.
+    pub(super) fn unguarded() -> Batches {
+        Batches { leavers_percent: 100, approval_above: u32::MAX, ..Batches::default() }
     }
 
     /// Changes the configuration file; a running server does not notice.
