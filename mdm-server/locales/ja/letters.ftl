@@ -1,22 +1,22 @@
 # 通知書と受領簿。
 
 letters-title = 業務アプリ「玉手箱」端末登録のご案内
-letters-lead = 業務アプリ「玉手箱」をお使いの端末に登録するための通知書です。下のコードはご本人だけのものです。
+letters-lead = お使いの端末を業務アプリ「玉手箱」に登録するための通知書です。下のコードはご本人だけのものです。
 letters-addressee = { $name } 様
 letters-staff-number = 職員番号
 letters-name = 氏名
 letters-no-department = (所属なし)
 letters-code = アクティベーションコード
-letters-scan = 登録用QRコード
+letters-scan = カメラでは読み取らないでください
 letters-server = サーバーのアドレス
 letters-valid-until = { $time }まで使えます
 letters-steps = 登録の手順
 letters-step-app = アプリ「玉手箱」を端末で開き、はじめの説明を確かめます。
 letters-step-app-from = アプリ「玉手箱」を端末に入れて開き、はじめの説明を確かめます。入手先: { $place }
-letters-step-code = サーバーのアドレスとアクティベーションコードを入力します。QRコードを読み取れる端末では、入力の代わりに読み取れます。
+letters-step-code = サーバーのアドレスとアクティベーションコードを入力します。
 letters-step-pin = PINを決めて2回入力します。PINは誰にも教えず、この通知書にも書かないでください。
 letters-short-app = アプリ「玉手箱」を端末で開く
-letters-short-code = 下のコードを入力するか、QRコードを読み取る
+letters-short-code = サーバーのアドレスと下のコードを入力する
 letters-short-pin = PINを決めて2回入力する
 letters-promise = 個人のデータには触れません
 letters-promise-erase = 消去されるのはこのアプリの中のデータだけです。写真や連絡先など、個人のデータには触れません。
@@ -24,7 +24,7 @@ letters-promise-unseen = このアプリからは見えないもの: 端末の�
 letters-promise-seen = 所属組織から見えるもの: 端末の機種とアプリのバージョン、接続した日時と接続元、PINを間違えた回数。
 letters-promise-kept = アプリの中の文書やノートは業務のデータで、所属組織のサーバーにも保管されます。
 letters-short-promise = 消去されるのはこのアプリの中のデータだけです。写真や連絡先など、個人のデータには触れません。位置情報、通話、ほかのアプリの内容は見えません。
-letters-secret = コードを知っている人は、あなたとして端末を登録できます。ほかの人に見せず、登録が終わったらこの通知書は裁断してください。
+letters-secret = コードを知っている人は、ご本人になりすまして端末を登録できます。ほかの人に見せず、登録が終わったらこの通知書は裁断してください。
 letters-helpdesk = お問い合わせ・紛失の連絡: { $place }
 
 letters-cover = 受領簿
