@@ -4,6 +4,8 @@
 mod apply;
 mod notes;
 mod pin;
+mod plan;
+mod undo;
 mod unlock;
 mod wipe;
 

@@ -32,6 +32,8 @@ pub(crate) struct Office {
     pub(crate) applied: String,
     /// The batch of the year after, planned and not applied.
     pub(crate) planned: String,
+    /// The undo of the batch in force for one department, planned and not applied.
+    pub(crate) undo: String,
     /// A document that is published.
     pub(crate) document: String,
     _running: RunningPhone,
@@ -72,6 +74,7 @@ impl Office {
         let running = reached.phone.run().unwrap();
         reached.phone.unlock(PIN).unwrap();
         let planned = upload(&world, FIRST_YEAR + 1);
+        let undo = undo_of_a_department(&world, &applied);
         let document = publish(&world);
         let link = world.invite("mori", "operator").unwrap();
         let invitation = link[link.find("/invitation/").unwrap()..].to_owned();
@@ -89,6 +92,7 @@ impl Office {
             erased,
             applied,
             planned,
+            undo,
             document,
             _running: running,
         }
@@ -103,6 +107,14 @@ fn upload(world: &World, year: u16) -> String {
     bytes.extend_from_slice(&line);
     let file = world.file(format!("shokuin-{year}.csv"), &bytes).unwrap();
     world.upload(file.to_str().unwrap(), SOURCE, "roster").unwrap()
+}
+
+/// For whom a batch went wrong, of those whom it has taken up.
+fn undo_of_a_department(world: &World, batch: &str) -> String {
+    let accounts = world.accounts(SOURCE).unwrap();
+    let department = accounts[0]["departments"][0]["name"].as_str().unwrap();
+    let undo = world.mdmctl(&["batch", "undo", batch, "--department", department]).unwrap();
+    undo["id"].as_str().unwrap().to_owned()
 }
 
 /// Two documents; the one that departments read is given.

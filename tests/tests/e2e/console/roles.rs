@@ -95,6 +95,7 @@ fn roles_hold_at_the_api() {
         ("POST", format!("/devices/{device}/wipe"), why.clone()),
         ("POST", format!("/accounts/{account}/code"), Value::Null),
         ("POST", format!("/batches/{batch}/apply"), Value::Null),
+        ("POST", format!("/batches/{batch}/undo"), json!({})),
         ("PUT", "/licenses/pool".to_owned(), json!({ "size": 1 })),
         ("POST", "/licenses/reclaim".to_owned(), json!({ "never_signed_in_days": 0, "dry_run": true })),
         ("POST", "/waitlist".to_owned(), json!({ "account": account })),

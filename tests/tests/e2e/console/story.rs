@@ -141,7 +141,7 @@ fn the_file_becomes_accounts(admin: &Browser, world: &World) {
 
     admin.click("適用する内容を確認する").unwrap();
     admin.see(&format!("{PEOPLE}人のアカウントを新しく作ります")).unwrap();
-    admin.click("適用する").unwrap();
+    admin.click("この内容で決める").unwrap();
     admin.see("適用済").unwrap();
     admin.see("割当を受けた人のアクティベーションコードができました").unwrap();
     assert_eq!(world.accounts(SOURCE).unwrap().len(), PEOPLE);

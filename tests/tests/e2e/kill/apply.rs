@@ -8,7 +8,7 @@ use super::{Rehearsal, Tally, kill, kill_starts, rehearse};
 use crate::prepared::{self, SOURCE};
 
 /// Everything a batch changes, without ids, times and codes, which differ from run to run.
-fn roster(site: &Site) -> Value {
+pub(super) fn roster(site: &Site) -> Value {
     let mut accounts: Vec<String> = ["委員会", SOURCE]
         .into_iter()
         .flat_map(|source| site.accounts(source).unwrap())
@@ -36,7 +36,7 @@ fn roster(site: &Site) -> Value {
     })
 }
 
-fn state(site: &Site, batch: &str) -> String {
+pub(super) fn state(site: &Site, batch: &str) -> String {
     let shown = site.mdmctl(&["batch", "show", batch]).unwrap();
     shown["batch"]["state"].as_str().unwrap().to_owned()
 }
