@@ -1,5 +1,5 @@
 //! 取り消し: what it would take to undo a batch, for everybody or for chosen people. Nothing is changed by it: an undo is
-//! a plan like another, and `apply` does what it says, by [`restore`].
+//! a plan like another, and `apply` does what it says, by `restore`.
 //!
 //! Who is no longer what the batch left them as was changed since, by a newer batch or by hand, and stays as they are. A
 //! seat goes back to who held it: from what is free, then from those to whom the batch gave one and who have not signed
