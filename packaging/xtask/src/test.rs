@@ -62,7 +62,7 @@ fn docs() -> Result<()> {
 /// All of them, also after one has failed: who has waited that long is told everything.
 fn tests() -> Result<()> {
     // End to end they wait for phones, disks and pauses more than they work.
-    let threads = thread::available_parallelism()?.get() + 1;
+    let threads = thread::available_parallelism()?.get() * 2;
     let tests = Cargo::new(["test", "--workspace", "--locked", "--no-fail-fast"]);
     tests.env("RUST_TEST_THREADS", &threads.to_string()).run()
 }
