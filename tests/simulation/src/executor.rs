@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,18 +30,19 @@ struct Task {
     future: Pin<Box<dyn Future<Output = ()>>>,
 }
 
-/// Names a task to the queue of those that can go on.
+/// The tasks that can go on, in the order of their ids: the order in which they were woken is not the seed's alone, since
+/// `tokio::sync::watch` wakes its waiters in one drawn from the thread.
+type Ready = Arc<Mutex<BTreeSet<u64>>>;
+
+/// Names a task to those that can go on.
 struct TaskWaker {
     id: u64,
-    ready: Arc<Mutex<Vec<u64>>>,
+    ready: Ready,
 }
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if !ready.contains(&self.id) {
-            ready.push(self.id);
-        }
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(self.id);
     }
 }
 
@@ -74,7 +75,7 @@ impl Ord for Timer {
 /// Runs tasks. Time passes only while none of them can go on.
 pub(crate) struct Executor {
     tasks: RefCell<BTreeMap<u64, Task>>,
-    ready: Arc<Mutex<Vec<u64>>>,
+    ready: Ready,
     timers: RefCell<BinaryHeap<Reverse<Timer>>>,
     next: Cell<u64>,
     now: Cell<Duration>,
@@ -120,7 +121,7 @@ impl Executor {
     pub(crate) fn spawn(&self, owner: Owner, future: impl Future<Output = ()> + 'static) {
         let id = self.number();
         self.tasks.borrow_mut().insert(id, Task { owner, future: Box::pin(future) });
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
     }
 
     /// Ends every task of `owner` where it stands.
@@ -154,10 +155,13 @@ impl Executor {
     pub(crate) fn step(&self, until: Duration) -> bool {
         let id = {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            match ready.len() {
+            let chosen = match ready.len() {
                 0 => None,
-                one => Some(ready.swap_remove(self.rng.borrow_mut().gen_range(0..one))),
-            }
+                many => ready.iter().nth(self.rng.borrow_mut().gen_range(0..many)).copied(),
+            };
+            chosen.inspect(|id| {
+                ready.remove(id);
+            })
         };
         let Some(id) = id else { return self.pass_time(until) };
         let Some(mut task) = self.tasks.borrow_mut().remove(&id) else { return true };
