@@ -109,13 +109,7 @@ pub fn block(
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
-    match device.value.state {
-        DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
-        // What a batch has blocked an undo would open again, lost or not.
-        DeviceState::Blocked if device.value.blocked_by.is_none() => Err(CommandError::AlreadyBlocked),
-        DeviceState::Enrolling => Err(CommandError::Enrolling),
-        DeviceState::Live | DeviceState::Blocked => withhold(device, codes, None, instruction, signer, rng),
-    }
+    block_as(device, codes, None, instruction, signer, rng)
 }
 
 /// The same, because of a batch: [`unblock_undone`] takes it back, unless somebody else wants it blocked in between.
@@ -127,11 +121,24 @@ pub fn block_by_batch(
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
+    block_as(device, codes, Some(batch), instruction, signer, rng)
+}
+
+fn block_as(
+    device: Stored<Device>,
+    codes: Vec<Stored<CodeRecord>>,
+    batch: Option<BatchId>,
+    instruction: &Instruction<'_>,
+    signer: &dyn Signer,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Issued, CommandError> {
+    // What a batch has blocked its undo would open again, lost or not: somebody may take it out of its hands.
+    let is_taken_over = batch.is_none() && device.value.blocked_by.is_some();
     match device.value.state {
         DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
-        DeviceState::Blocked => Err(CommandError::AlreadyBlocked),
         DeviceState::Enrolling => Err(CommandError::Enrolling),
-        DeviceState::Live => withhold(device, codes, Some(batch), instruction, signer, rng),
+        DeviceState::Blocked if !is_taken_over => Err(CommandError::AlreadyBlocked),
+        DeviceState::Live | DeviceState::Blocked => withhold(device, codes, batch, instruction, signer, rng),
     }
 }
 
