@@ -1,12 +1,13 @@
 //! Letters as PDF: who gets one, in which groups, and that the journal notes it as it notes any export of codes.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
 
 use mdm_core::account::{Account, StaffNumber};
 use mdm_core::audit::{Actor, Subject};
 use mdm_letters::{Fonts, Group, Layout, Letter, Lost};
 use shared::ids::{AccountId, BatchId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::batches::{self, Index};
 use super::codes::{self, OpenedCode};
@@ -39,8 +40,38 @@ pub struct LostText {
     pub lost: Vec<Lost>,
 }
 
-/// One at a time: fonts and pages of a large organisation take some hundred megabytes.
-static PRESS: Mutex<()> = Mutex::const_new(());
+/// What prints, one order at a time: fonts and pages of a large organisation take some hundred megabytes.
+#[derive(Debug)]
+struct Press {
+    _alone: OwnedMutexGuard<()>,
+}
+
+impl Press {
+    /// Once it is free.
+    async fn wait() -> Self {
+        static PRESS: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+        Self { _alone: PRESS.clone().lock_owned().await }
+    }
+
+    /// Work of some seconds, off the threads that answer devices. The press goes with it: who drops the order leaves the work
+    /// running, and the next one waits for its end.
+    async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(Self, T), UseCaseError> {
+        let working = tokio::task::spawn_blocking(move || {
+            let done = work();
+            (self, done)
+        });
+        working.await.map_err(|_| Refusal::ShuttingDown.into())
+    }
+
+    async fn load(self, service: &Service) -> Result<(Self, Fonts), UseCaseError> {
+        let config = service.config.letters.clone();
+        let (press, fonts) = self.run(move || letters::fonts::load(&config)).await?;
+        Ok((press, fonts.map_err(Refusal::LetterFont)?))
+    }
+}
 
 /// Prints letters for all codes that a device could still be enrolled with, apart from those that a device asked for. They are
 /// noted before they are given out, and after they could be made.
@@ -49,8 +80,7 @@ pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Resu
         Some(batch) => Some(accounts_of(service, batch).await?),
         None => None,
     };
-    let _held = PRESS.lock().await;
-    let fonts = load(service).await?;
+    let (press, fonts) = Press::wait().await.load(service).await?;
     let opened = codes::open_all(service, |record| {
         record.asked_by.is_none()
             && of_batch.as_ref().is_none_or(|accounts| accounts.contains(&record.account))
@@ -65,7 +95,7 @@ pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Resu
     }
     let groups = groups(&opened, order.language);
     let words = letters::words(order.language, &service.config, service.clock.now());
-    let pdf = blocking(move || mdm_letters::print(&groups, order.layout, &words, &fonts)).await?;
+    let (_press, pdf) = press.run(move || mdm_letters::print(&groups, order.layout, &words, &fonts)).await?;
     let pdf = pdf.map_err(|error| Refusal::Letters(error.to_string()))?;
     let about = order.batch.map(Subject::batch).unwrap_or_default();
     codes::note_export(service, actor, about, &opened).await?;
@@ -75,8 +105,7 @@ pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Resu
 /// Who of those with a code cannot be printed as written.
 pub(crate) async fn lost(service: &Service) -> Result<Vec<LostText>, UseCaseError> {
     let people = codes::people_with_codes(service).await?;
-    let _held = PRESS.lock().await;
-    let fonts = load(service).await?;
+    let (_press, fonts) = Press::wait().await.load(service).await?;
     Ok(lost_of(&fonts, people.iter()))
 }
 
@@ -95,17 +124,6 @@ async fn accounts_of(service: &Service, batch: BatchId) -> Result<BTreeSet<Accou
     let batch = batches::show(service, batch).await?;
     let index = Index::read(service, &batch).await?;
     Ok(index.lines().filter_map(|(_, line)| line.account).collect())
-}
-
-async fn load(service: &Service) -> Result<Fonts, UseCaseError> {
-    let config = service.config.letters.clone();
-    let fonts = blocking(move || letters::fonts::load(&config)).await?;
-    Ok(fonts.map_err(Refusal::LetterFont)?)
-}
-
-/// Work of some seconds, off the threads that answer devices.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, UseCaseError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::ShuttingDown.into())
 }
 
 /// By source and department, in the order of the codes.
@@ -134,5 +152,31 @@ fn letter(code: &OpenedCode, language: Language) -> Letter {
         code: code.text.clone(),
         payload: code.link.clone(),
         valid_until: letters::valid_until(language, code.record.expires_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_drops_an_order_leaves_the_press_to_its_work() {
+        let (begun, has_begun) = mpsc::channel();
+        let (may_end, ending) = mpsc::channel::<()>();
+        let press = Press::wait().await;
+        let order = tokio::spawn(press.run(move || {
+            begun.send(()).expect("the test waits for it");
+            ending.recv()
+        }));
+        tokio::task::spawn_blocking(move || has_begun.recv()).await.expect("it waits").expect("it begins");
+        order.abort();
+        order.await.expect_err("nobody waits for it any more");
+        timeout(Duration::ZERO, Press::wait()).await.expect_err("the work goes on, so the press is not free");
+        may_end.send(()).expect("the work waits for it");
+        Press::wait().await;
     }
 }

@@ -214,8 +214,8 @@ async fn apply_one_due(service: &Arc<Service>, id: BatchId) -> Result<(), UseCas
     .await
 }
 
-/// Deletes the lines of plans, and what people were before them, whose time to be kept is over: first it is noted, then they go, the last chunk first, so that a
-/// crash in between leaves the first as a sign that there is more to do.
+/// Deletes the lines of plans, and what people were before them, whose time to be kept is over. First it is noted, then they
+/// go, the last chunk first: a crash in between leaves the first as a sign that there is more to do.
 pub async fn delete_lines(service: &Service) -> Result<(), UseCaseError> {
     let now = service.clock.now();
     let directory = directory::current(service).await?;
