@@ -35,6 +35,7 @@ mod session;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod viewer;
 pub(crate) mod words;
 

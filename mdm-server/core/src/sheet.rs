@@ -20,7 +20,7 @@ mod tests;
 mod text;
 mod workbook;
 
-pub use column::Column;
+pub use column::{Column, half_width};
 pub use delimiter::Delimiter;
 pub use encoding::{Encoding, UnknownEncoding};
 pub use error::{Place, SheetError};

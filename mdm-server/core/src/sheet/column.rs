@@ -137,7 +137,7 @@ impl fmt::Display for Column {
 }
 
 /// Full-width letters, digits and signs (U+FF01 to U+FF5E) as ASCII.
-pub(super) fn half_width(c: char) -> char {
+pub fn half_width(c: char) -> char {
     match c {
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
         _ => c,

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
 use mdm_core::apply::UNDO_WINDOW;
-use mdm_core::approval::{Consent, may_apply};
+use mdm_core::approval::may_apply;
 use mdm_core::batch::{Batch, PlanSummary};
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -19,6 +19,7 @@ use crate::console::notice::Notice;
 use crate::console::page::{Nav, Page};
 use crate::console::posted::Posted;
 use crate::console::render::render_with;
+use crate::console::typed::consent;
 use crate::console::viewer::Viewer;
 use crate::console::{Console, refusals};
 use crate::directory;
@@ -28,16 +29,6 @@ use crate::use_cases::batches::{Outlook, outlook};
 
 /// How long an answer waits for a batch to be in force, before the page follows it.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// A number as somebody types it: full-width digits and separators make no difference.
-pub(in crate::console) fn number(typed: &str) -> Option<u32> {
-    let half_width = |c: char| match c {
-        '０'..='９' => char::from_u32(u32::from(c) - 0xFEE0),
-        ',' | '，' => None,
-        other => Some(other),
-    };
-    typed.trim().chars().filter_map(half_width).collect::<String>().parse().ok()
-}
 
 #[derive(Template)]
 #[template(path = "batches/apply.html")]
@@ -120,14 +111,6 @@ pub(in crate::console) struct ApplyForm {
     effective_at: String,
 }
 
-impl ApplyForm {
-    fn consent(&self) -> Consent {
-        // What is no number is not the number.
-        let typed = !self.count.trim().is_empty();
-        Consent { leavers: typed.then(|| number(&self.count).unwrap_or(u32::MAX)) }
-    }
-}
-
 /// Lets it happen, once: now, or at its time.
 pub(in crate::console) async fn apply(
     viewer: Viewer<Manage>,
@@ -166,7 +149,8 @@ async fn set_time(
         TimeError::Form => language.say("approval-time-form", &[]),
         TimeError::NotOnce => language.say("approval-time-not-once", &[]),
     })?;
-    let done = release::schedule(&console.service, batch.id, time, form.consent(), viewer.actor()).await;
+    let done =
+        release::schedule(&console.service, batch.id, time, consent(&form.count), viewer.actor()).await;
     let done = done.map_err(|error| refusals::text(language, &error))?;
     let notice = if done.due().is_some() { "approval-scheduled-notice" } else { "approval-wished-notice" };
     viewer.notify(console, Notice::done(notice).with("source", batch.source.to_string()));
@@ -180,9 +164,10 @@ async fn at_once(
     form: &ApplyForm,
 ) -> Result<(), String> {
     // What it asks for is said on this page; what comes up on the way stands on the plan's.
-    may_apply(batch, form.consent(), &console.service.config.batches.rules())
+    may_apply(batch, consent(&form.count), &console.service.config.batches.rules())
         .map_err(|error| refusals::text(viewer.visit.language, &error.into()))?;
-    if let Some(job) = console.batches.apply(&console.service, batch.id, form.consent(), viewer.actor()) {
+    if let Some(job) = console.batches.apply(&console.service, batch.id, consent(&form.count), viewer.actor())
+    {
         // A small plan is in force before anybody could look; a large one goes on behind the page. What becomes of it is
         // said there, also if the job broke off.
         let _ = timeout(PATIENCE, job).await;
@@ -192,23 +177,4 @@ async fn at_once(
             .notify(console, Notice::done("batches-applied-notice").with("source", batch.source.to_string()));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_is_read_as_people_type_it_and_what_is_none_is_not_the_number() {
-        let consent = |count: &str| {
-            let form =
-                ApplyForm { count: count.to_owned(), when: String::new(), effective_at: String::new() };
-            form.consent().leavers
-        };
-        assert_eq!(consent(" １,２００ "), Some(1_200));
-        assert_eq!(consent(" "), None);
-        for wrong in ["all", "-1200", "12人"] {
-            assert_eq!(consent(wrong), Some(u32::MAX), "{wrong:?}");
-        }
-    }
 }

@@ -6,12 +6,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::HEXLOWER;
-use mdm_core::approval::{Consent, Words};
+use mdm_core::approval::Words;
 use mdm_core::audit::Actor;
 use mdm_core::batch::{Batch, PlanSummary};
 use serde::Deserialize;
 
-use super::apply::number;
 use super::{Standing, asks_leavers, failed, named, standing};
 use crate::console::actors::Actors;
 use crate::console::failure::Failure;
@@ -19,6 +18,7 @@ use crate::console::notice::Notice;
 use crate::console::page::{Nav, Page};
 use crate::console::posted::Posted;
 use crate::console::render::render_with;
+use crate::console::typed::consent;
 use crate::console::viewer::{Fresh, Viewer};
 use crate::console::{Console, refusals};
 use crate::rights::{Approve, Operators};
@@ -101,10 +101,9 @@ pub(in crate::console) async fn approve(
     let digest = HEXLOWER.decode(form.plan.as_bytes()).ok().and_then(|digest| digest.try_into().ok());
     let looked_at = digest.ok_or(Failure::Malformed(viewer.visit.language))?;
     let is_author = batch.uploaded_by == Actor::Operator(viewer.operator.id);
-    let typed = !form.count.trim().is_empty();
     let words = Words {
         looked_at,
-        consent: Consent { leavers: typed.then(|| number(&form.count).unwrap_or(u32::MAX)) },
+        consent: consent(&form.count),
         emergency: is_author.then_some(form.reason.as_str()),
     };
     match release::approve(&console.service, batch.id, &viewer.operator, words).await {

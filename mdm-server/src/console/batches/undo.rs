@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
-use mdm_core::account::StaffNumber;
 use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::batch::Batch;
 use mdm_core::undo::may_undo;
@@ -18,6 +17,7 @@ use crate::console::failure::Failure;
 use crate::console::page::{Nav, Page};
 use crate::console::posted::Posted;
 use crate::console::render::render_with;
+use crate::console::typed::staff_numbers;
 use crate::console::viewer::Viewer;
 use crate::console::{Console, refusals};
 use crate::rights::Manage;
@@ -62,11 +62,7 @@ impl UndoForm {
                 Some(Chosen { departments: vec![self.department.clone()], ..Chosen::default() })
             }
             "people" => {
-                let numbers =
-                    self.numbers.split(|c: char| c.is_whitespace() || matches!(c, ',' | '、' | '，'));
-                let numbers: Result<Vec<StaffNumber>, _> =
-                    numbers.filter(|number| !number.is_empty()).map(StaffNumber::new).collect();
-                let numbers = numbers.ok().filter(|numbers| !numbers.is_empty())?;
+                let numbers = staff_numbers(&self.numbers).ok().filter(|numbers| !numbers.is_empty())?;
                 Some(Chosen { numbers, ..Chosen::default() })
             }
             _ => None,

@@ -8,12 +8,12 @@ use mdm_core::license::Pool;
 use serde::Deserialize;
 
 use super::failed;
-use crate::console::batches::apply::number;
 use crate::console::failure::Failure;
 use crate::console::notice::Notice;
 use crate::console::page::{Nav, Page, grouped};
 use crate::console::posted::Posted;
 use crate::console::render::render_with;
+use crate::console::typed::number;
 use crate::console::viewer::Viewer;
 use crate::console::{Console, refusals};
 use crate::directory;

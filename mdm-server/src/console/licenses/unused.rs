@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use super::{DAYS, PersonRow, failed};
 use crate::console::Console;
-use crate::console::batches::apply::number;
 use crate::console::failure::Failure;
 use crate::console::page::{Nav, Page};
 use crate::console::pager::{Pager, ROWS, offset};
 use crate::console::render::render;
+use crate::console::typed::number;
 use crate::console::viewer::Viewer;
 use crate::directory;
 use crate::rights::Read;
