@@ -188,6 +188,11 @@ fn episode(rng: &mut StdRng, settings: &Settings, acts: &mut Vec<(Duration, Act)
         }
         Act::SwitchOff(_) => acts.push((later(rng), Act::SwitchOn(phone))),
         Act::Sleep(_) => acts.push((later(rng), Act::Wake(phone))),
+        // A worn disk matters where something is to be destroyed.
+        Act::WearOut(..) if rng.gen_ratio(1, 2) => {
+            acts.push((soon(rng), Act::Unlock(phone)));
+            acts.push((soon(rng), Act::Block(phone)));
+        }
         Act::CrashServer => acts.push((soon(rng), Act::StartServer(lease_mode(rng)))),
         Act::Unlock(_) | Act::Block(_) | Act::Enrol(_) if rng.gen_ratio(1, 2) => {
             let beside = act_beside(rng, phone);
