@@ -4,6 +4,7 @@
 mod malformed;
 mod raw;
 mod reclamation;
+mod schedule;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};

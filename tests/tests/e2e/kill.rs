@@ -5,6 +5,7 @@ mod apply;
 mod notes;
 mod pin;
 mod plan;
+mod schedule;
 mod undo;
 mod unlock;
 mod wipe;

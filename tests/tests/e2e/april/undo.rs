@@ -7,7 +7,7 @@ use super::{SOURCE, accounts, everything, waiting};
 
 const PIN: &str = "271828";
 
-fn upload(site: &Site, people: &[(u32, &str)]) -> String {
+pub(super) fn upload(site: &Site, people: &[(u32, &str)]) -> String {
     let rows: String =
         people.iter().map(|(n, department)| format!("00000{n},髙濵　{n}郎,{department},○\r\n")).collect();
     let text = format!("職員番号,氏名,所属,利用\r\n{rows}");
