@@ -8,7 +8,7 @@ mod accounts;
 mod actors;
 mod assets;
 mod audit;
-mod batches;
+pub(crate) mod batches;
 #[cfg(test)]
 mod browser;
 mod choice;
@@ -114,7 +114,7 @@ fn routes(console: Console) -> Router {
             get(batches::upload::form).post(batches::upload::upload).layer(DefaultBodyLimit::max(UPLOAD_MAX)),
         )
         .route("/batches/{id}", get(batches::plan::show))
-        .route("/batches/{id}/rejected.csv", get(batches::rejected::download))
+        .route("/batches/{id}/rejected", get(batches::rejected::download))
         .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))
         .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))
         .route("/batches/{id}/approve", get(batches::approve::form).post(batches::approve::approve))

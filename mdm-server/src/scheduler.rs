@@ -79,6 +79,7 @@ pub async fn tick(service: &Arc<Service>) {
         report("open what was undone", undo::open_left_behind(service).await);
         report("delete lines of plans", batches::release::delete_lines(service).await);
     }
+    report("forget old uploads", batches::rejected::forget_old(service).await);
     sign_in::note_unlisted(service);
 }
 

@@ -51,6 +51,7 @@ pub enum Happening {
     BatchCancelled,
     BatchReplaced,
     BatchLinesDeleted,
+    UploadForgotten,
     AccountJoined,
     AccountChanged,
     AccountReturned,

@@ -1,5 +1,7 @@
 //! Personnel batches as they are stored: what was uploaded, what it would do, and whether it was done.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId};
@@ -241,6 +243,12 @@ pub struct Batch {
     pub normalised_rows: Vec<u32>,
     /// How many there are.
     pub normalised_total: u32,
+    /// 発令区分 that sound like leaving but are none that is known, at most [`LISTED_KINDS`].
+    #[serde(default)]
+    pub like_leave: Vec<LikeLeave>,
+    /// What is kept of the rejected rows.
+    #[serde(default)]
+    pub kept: KeptRows,
     /// The roster's version that the plan was made against.
     pub roster_version: u64,
     /// Where it stands.
@@ -287,6 +295,47 @@ pub struct LostZeros {
     pub length: Option<u8>,
 }
 
+/// A 発令区分 that sounds like leaving, by which nobody leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LikeLeave {
+    /// As written, at most [`SHOWN`] characters of it.
+    pub said: String,
+    /// The first row with it.
+    pub first: u32,
+    /// How many rows have it.
+    pub rows: u32,
+}
+
+/// How much is kept of the rejected rows of an upload, to be handed back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRows {
+    /// How many [`UploadPart`]s hold them.
+    pub parts: u32,
+    /// How many rows they hold: fewer than are rejected if those are very large.
+    pub rows: u32,
+    /// When they were forgotten.
+    pub forgotten_at: Option<Timestamp>,
+}
+
+/// A part of what is kept of an upload that fits a stored value.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadPart {
+    /// Of which batch.
+    pub batch: BatchId,
+    /// Which part, from 0.
+    pub number: u32,
+    /// A piece of [`rejected::Kept`](crate::sheet::rejected::Kept).
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// What people wrote is not for logs.
+impl fmt::Debug for UploadPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UploadPart({}, {}, {} bytes)", self.batch, self.number, self.bytes.len())
+    }
+}
+
 /// A part of a plan that fits a stored value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanChunk {
@@ -302,5 +351,9 @@ pub struct PlanChunk {
 pub const ITEMS_PER_CHUNK: usize = 32;
 /// How many remarks on a file are stored with its batch, so that it stays below 64 KiB.
 pub const LISTED: usize = 100;
+/// How many different values of a column are stored.
+pub const LISTED_KINDS: usize = 20;
+/// Bytes in one [`UploadPart`].
+pub const UPLOAD_PART: usize = 48 << 10;
 /// How many names of sheets are stored.
 pub const LISTED_SHEETS: usize = 20;

@@ -5,7 +5,7 @@ use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId
 
 use crate::account::{Account, Roster, SourceName};
 use crate::audit::{AuditEvent, Happening};
-use crate::batch::{Batch, PlanChunk};
+use crate::batch::{Batch, PlanChunk, UploadPart};
 use crate::code::{CodeIndex, CodeRecord};
 use crate::command::CommandRecord;
 use crate::device::Device;
@@ -52,6 +52,8 @@ pub enum Key {
     PlanChunk(BatchId, u32),
     /// [`BeforeChunk`], counted from 0.
     BeforeChunk(BatchId, u32),
+    /// [`UploadPart`], counted from 0.
+    UploadPart(BatchId, u32),
     /// [`Operator`].
     Operator(OperatorId),
     /// [`Document`].
@@ -78,6 +80,7 @@ pub enum Record {
     Batch(Batch),
     PlanChunk(PlanChunk),
     BeforeChunk(BeforeChunk),
+    UploadPart(UploadPart),
     Operator(Operator),
     Document(Document),
     Note(Note),
@@ -99,6 +102,7 @@ impl Record {
             Self::Batch(batch) => Key::Batch(batch.id),
             Self::PlanChunk(chunk) => Key::PlanChunk(chunk.batch, chunk.number),
             Self::BeforeChunk(chunk) => Key::BeforeChunk(chunk.batch, chunk.number),
+            Self::UploadPart(part) => Key::UploadPart(part.batch, part.number),
             Self::Operator(operator) => Key::Operator(operator.id),
             Self::Document(document) => Key::Document(document.id),
             Self::Note(note) => Key::Note(note.account, note.id),

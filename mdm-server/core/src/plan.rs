@@ -7,6 +7,8 @@ pub(crate) mod posts;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rand::RngCore;
 use shared::ids::BatchId;
@@ -14,11 +16,12 @@ use shared::ids::BatchId;
 use crate::account::{Account, SourceName};
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::batch::{
-    Batch, BatchState, ITEMS_PER_CHUNK, LISTED, LISTED_SHEETS, Mode, Origin, PlanChunk, PlanItem, PlanKind,
-    PlanSummary, PlanWord, Release, plan_digest_of_lines,
+    Batch, BatchState, ITEMS_PER_CHUNK, KeptRows, LISTED, LISTED_SHEETS, Mode, Origin, PlanChunk, PlanItem,
+    PlanKind, PlanSummary, PlanWord, Release, UPLOAD_PART, UploadPart, plan_digest_of_lines,
 };
-use crate::change::{Changeset, Record, Stored};
+use crate::change::{Changeset, Key, Record, Stored};
 use crate::license::Pool;
+use crate::sheet::rejected::Kept;
 use crate::sheet::{Format, Sheet, SheetError};
 
 /// What a plan is made from.
@@ -49,6 +52,8 @@ pub struct Plan {
     pub batch: Batch,
     /// In the order of the file; leavers last.
     pub items: Vec<PlanItem>,
+    /// Bytes of [`Kept`]: the rejected rows as they were written.
+    kept: Vec<u8>,
 }
 
 /// Compares a file with the accounts of its source. The same input and the same random numbers give the same plan.
@@ -80,6 +85,8 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         private_use_total: count(sheet.private_use_total),
         normalised_rows: sheet.normalised.iter().take(LISTED).copied().collect(),
         normalised_total: count(sheet.normalised.len()),
+        like_leave: sheet.like_leave.clone(),
+        kept: KeptRows::default(),
         roster_version: input.roster_version,
         state: BatchState::Planned,
         summary,
@@ -89,22 +96,62 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         plan_digest: plan_digest_of_lines(id, input.roster_version, &items),
         release: Release::default(),
     };
-    Plan { batch, items }
+    Plan::new(batch, items)
 }
 
 impl Plan {
+    pub(crate) fn new(batch: Batch, items: Vec<PlanItem>) -> Self {
+        Self { batch, items, kept: Vec::new() }
+    }
+
     /// Stores the batch with its plan and notes the upload: one put for the batch, one for each [`ITEMS_PER_CHUNK`]
     /// lines.
     pub fn changes(self) -> Changeset {
-        let Self { batch, items } = self;
+        let Self { batch, items, kept } = self;
         let mut changes = Changeset::default();
         changes.note(planned(&batch));
         for (number, items) in (0..).zip(items.chunks(ITEMS_PER_CHUNK)) {
             changes.insert(Record::PlanChunk(PlanChunk { batch: batch.id, number, items: items.to_vec() }));
         }
+        for (number, bytes) in (0..).zip(kept.chunks(UPLOAD_PART)) {
+            changes.insert(Record::UploadPart(UploadPart { batch: batch.id, number, bytes: bytes.to_vec() }));
+        }
         changes.insert(Record::Batch(batch));
         changes
     }
+
+    /// Rows of the file that are not accepted.
+    pub fn rejected_rows(&self) -> BTreeSet<u32> {
+        let rejected = self.items.iter().filter(|item| matches!(item.kind, PlanKind::Rejected(_)));
+        rejected.filter_map(|item| item.row).collect()
+    }
+
+    /// Has the rejected rows stored with the plan, to be handed back.
+    pub fn keep(&mut self, kept: Kept) {
+        self.batch.kept = KeptRows {
+            parts: count(kept.bytes.len().div_ceil(UPLOAD_PART)),
+            rows: kept.rows,
+            forgotten_at: None,
+        };
+        self.kept = kept.bytes;
+    }
+}
+
+/// Forgets what is kept of an upload.
+pub fn forget_upload(
+    batch: Stored<Batch>,
+    parts: impl IntoIterator<Item = Stored<UploadPart>>,
+    now: Timestamp,
+) -> Changeset {
+    let Stored { version, mut value } = batch;
+    let mut changes = Changeset::default();
+    changes.note(AuditEvent::new(now, Actor::Server, Happening::UploadForgotten, Subject::batch(value.id)));
+    for part in parts {
+        changes.delete(part.version, Key::UploadPart(part.value.batch, part.value.number));
+    }
+    value.kept = KeptRows { forgotten_at: Some(now), ..KeptRows::default() };
+    changes.update(version, Record::Batch(value));
+    changes
 }
 
 fn planned(batch: &Batch) -> AuditEvent {

@@ -13,6 +13,7 @@ mod error;
 mod format;
 mod layout;
 mod quoting;
+pub mod rejected;
 mod rows;
 mod source;
 #[cfg(test)]
@@ -22,7 +23,7 @@ mod workbook;
 
 pub use column::{Column, half_width};
 pub use delimiter::Delimiter;
-pub use encoding::{Encoding, UnknownEncoding};
+pub use encoding::{Encoding, UnknownEncoding, fits_cp932};
 pub use error::{Place, SheetError};
 pub use format::LooksLike;
 pub use layout::Layout;
@@ -35,7 +36,7 @@ use std::ops::ControlFlow;
 use shared::crypto::hazmat::sha256;
 
 use crate::account::{Attributes, StaffNumber};
-use crate::batch::{PrivateUse, Rejection};
+use crate::batch::{LikeLeave, Mode, PrivateUse, Rejection};
 use columns::Columns;
 use rows::{Notes, Record};
 use source::Source;
@@ -50,6 +51,10 @@ pub const MAX_COLUMNS: usize = 200;
 pub const MAX_CELL: usize = 4_096;
 /// Longest staff number that zeros are put back to.
 pub const MAX_PADDING: u8 = 20;
+
+/// Begins the text of a cell in which a person sees something else than the number that is kept in it, by a format that
+/// is not reckoned here.
+const SHOWN_OTHERWISE: &str = "#NUMBER_FORMAT!";
 
 /// What the uploader says of a file, instead of what would be found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,6 +87,10 @@ pub struct Sheet {
     pub private_use: Vec<PrivateUse>,
     /// How many there are.
     pub private_use_total: usize,
+    /// 発令区分 that sound like leaving but are none that is known: nobody leaves by them.
+    pub like_leave: Vec<LikeLeave>,
+    /// The file is one that rejected rows were handed back in: it holds some of the people only.
+    pub is_rejected_rows: bool,
     /// Rows whose staff number is kept otherwise than it was written, in half-width letters and digits or with zeros
     /// put back, and rows whose login name stands for it.
     pub normalised: Vec<u32>,
@@ -133,10 +142,7 @@ pub enum Post {
 /// Reads a staff file.
 pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
     let source = Source::open(bytes, declared)?;
-    let mut columns = recognise(&source).map_err(|error| blame_encoding(error, declared, bytes))?;
-    if columns.layout() != Layout::Own && !has_numbers(&source, &columns)? {
-        columns.number_by_login();
-    }
+    let columns = numbered(&source).map_err(|error| blame_encoding(error, declared, bytes))?;
     let pad_to = declared.pad_numbers_to.map(|width| width.min(MAX_PADDING));
     let mut notes = Notes::default();
     let mut rows = Vec::new();
@@ -144,7 +150,7 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
         if rows.len() >= MAX_ROWS {
             return Err(SheetError::TooManyRows);
         }
-        record.within_limits()?;
+        record.within_limits().map_err(|error| in_workbook(error, &source))?;
         rows.push(rows::read(&record, &columns, pad_to, &mut notes));
         Ok(ControlFlow::Continue(()))
     })?;
@@ -162,11 +168,30 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
         private_use: notes.private_use,
         private_use_total: notes.private_use_total,
         normalised: notes.normalised,
+        like_leave: notes.like_leave,
+        is_rejected_rows: columns.has_reasons(),
         staff_number_header: header(Column::StaffNumber),
         name_header: header(name),
         post_header: header(Column::Post),
         format: source.format(),
     })
+}
+
+/// The columns, and which of them names people: where nobody has a staff number, the login name.
+fn numbered(source: &Source<'_>) -> Result<Columns, SheetError> {
+    let mut columns = recognise(source)?;
+    let by_login = if columns.layout() == Layout::Own {
+        false
+    } else if columns.has_reasons() && columns.index(Column::StaffNumber).is_some() {
+        // Rejected for having no number, each of them: the whole list had some.
+        columns.reasons_by_login()
+    } else {
+        !has_numbers(source, &columns)?
+    };
+    if by_login {
+        columns.number_by_login();
+    }
+    Ok(columns)
 }
 
 /// The columns, from the first row that says something.
@@ -176,11 +201,29 @@ fn recognise(source: &Source<'_>) -> Result<Columns, SheetError> {
         if record.is_empty() || text::is_version(&record) {
             return Ok(ControlFlow::Continue(()));
         }
-        record.within_limits()?;
+        record.within_limits().map_err(|error| in_workbook(error, source))?;
         found = Some(Columns::recognise(&record)?);
         Ok(ControlFlow::Break(()))
     })?;
     found.ok_or(SheetError::Empty)
+}
+
+impl Sheet {
+    /// Whether the file may be compared that way. In one of rejected rows everybody else is absent.
+    pub fn fits(&self, mode: Mode) -> Result<(), SheetError> {
+        match mode {
+            Mode::Roster if self.is_rejected_rows => Err(SheetError::RejectedRowsOnly),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// In a workbook no quotation mark is at fault.
+fn in_workbook(error: SheetError, source: &Source<'_>) -> SheetError {
+    match (error, source) {
+        (SheetError::CellTooLong(at), Source::Workbook(_)) => SheetError::WorkbookCellTooLong(at),
+        (error, _) => error,
+    }
 }
 
 /// The rows below the header that are not empty.

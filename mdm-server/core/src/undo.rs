@@ -24,8 +24,8 @@ use crate::account::{Account, AccountState, Seat};
 use crate::apply::UNDO_WINDOW;
 use crate::audit::Actor;
 use crate::batch::{
-    Batch, BatchState, ITEMS_PER_CHUNK, Mode, Origin, PlanItem, PlanKind, PlanSummary, PlanWord, Release,
-    plan_digest_of_lines,
+    Batch, BatchState, ITEMS_PER_CHUNK, KeptRows, Mode, Origin, PlanItem, PlanKind, PlanSummary, PlanWord,
+    Release, plan_digest_of_lines,
 };
 use crate::license::Pool;
 use crate::plan::Plan;
@@ -136,7 +136,7 @@ pub fn plan(input: &UndoInput<'_>, rng: &mut impl RngCore) -> Result<Plan, UndoE
         account: Some(account),
         kind: PlanKind::SeatBack,
     }));
-    Ok(Plan { batch: batch(input, &items, seats, rng), items })
+    Ok(Plan::new(batch(input, &items, seats, rng), items))
 }
 
 struct Seats {
@@ -277,6 +277,8 @@ fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl
         private_use_total: 0,
         normalised_rows: Vec::new(),
         normalised_total: 0,
+        like_leave: Vec::new(),
+        kept: KeptRows::default(),
         roster_version: input.roster_version,
         state: BatchState::Planned,
         summary: summary(input, items, seats),

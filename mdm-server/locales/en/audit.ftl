@@ -42,6 +42,7 @@ audit-verify-key = In place of FINGERPRINT put the one that was noted when the s
 audit-group-people = People and rosters
 audit-what-batch-uploaded = Roster uploaded
 audit-what-batch-refused = Roster not readable
+audit-what-upload-forgotten = Uploaded file deleted
 audit-what-batch-applied = Roster applied
 audit-what-undo-planned = Undo of a roster planned
 audit-what-batch-approved = Roster approved

@@ -3,6 +3,7 @@ refusals-number-in-source = Nobody in the source “{ $source }” has the staff
 refusals-number = Nobody has the staff number “{ $number }”. Nothing was changed. Check for zeros in front, or look for the name.
 refusals-device = There is no such device. Nothing was changed. Open it again from the list of devices.
 refusals-batch = There is no such personnel batch. Nothing was changed. Open it again from the list of batches.
+refusals-rejected-rows = There is no file of rejected rows. It is deleted 30 days after the upload. Correct the original file and upload it again.
 refusals-plan-part = A part of the stored plan is missing. Nothing was applied to the roster. Upload the file again.
 refusals-operator = There is no operator “{ $name }”. Nothing was changed. Open it again from the list of operators.
 refusals-wipe-command = The command that wiped this device is missing. The device still cannot be opened. Check the data folder and restore it from its backup if needed.

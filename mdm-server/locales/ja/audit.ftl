@@ -42,6 +42,7 @@ audit-verify-key = FINGERPRINTには、運用開始のときに控えた鍵の�
 audit-group-people = 職員と名簿
 audit-what-batch-uploaded = 名簿の取り込み
 audit-what-batch-refused = 読み取れない名簿
+audit-what-upload-forgotten = 取り込んだファイルの削除
 audit-what-batch-applied = 名簿の適用
 audit-what-undo-planned = 名簿の取り消しの計画
 audit-what-batch-approved = 名簿の承認

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::IntoResponse;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use jiff::Timestamp;
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
@@ -15,10 +17,12 @@ use shared::ids::BatchId;
 use super::auth::May;
 use super::extract::{self, Asked, MaybeJson, Named, UploadedFile, page_after, page_size};
 use super::types::{
-    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, ItemView, Page, PageQuery,
-    ScheduleRequest, UndoRequest, UploadQuery,
+    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, ItemView, LanguageQuery, Page,
+    PageQuery, ScheduleRequest, UndoRequest, UploadQuery,
 };
 use super::{Api, ApiError};
+use crate::console::batches::rejected;
+use crate::console::words::Language;
 use crate::rights::{Approve, Manage, Operators, Read};
 use crate::use_cases::UseCaseError;
 use crate::use_cases::batches::release::{self, effective_time, may_see_lines};
@@ -85,6 +89,17 @@ fn view<R>(may: &May<R>, api: &Api, batch: &Batch) -> BatchView {
     }
 }
 
+/// Refuses who may not see a plan that is not in force. The journal hears of it.
+async fn must_see_lines<R>(may: &May<R>, api: &Api, batch: &Batch) -> Result<(), ApiError> {
+    if may_see_lines(batch, may.operator(), api.service.clock.now()) {
+        return Ok(());
+    }
+    api.service.refusals.note(&api.service, may.operator(), Act::Approve).await;
+    let message =
+        "the plan is not in force: until then only those who manage and approve batches see its lines";
+    Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message))
+}
+
 pub(super) async fn items(
     may: May<Read>,
     State(api): State<Api>,
@@ -94,15 +109,27 @@ pub(super) async fn items(
     let after = page_after(query.after.as_deref())?.unwrap_or(0);
     let limit = page_size(query.limit)?;
     let batch = batches::show(&api.service, id).await?;
-    if !may_see_lines(&batch, may.operator(), api.service.clock.now()) {
-        api.service.refusals.note(&api.service, may.operator(), Act::Approve).await;
-        let message =
-            "the plan is not in force: until then only those who manage and approve batches see its lines";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
-    }
+    must_see_lines(&may, &api, &batch).await?;
     let lines = batches::items(&api.service, id, after, limit).await?;
     let next = lines.last().filter(|_| lines.len() == limit).map(|last| last.position.to_string());
     Ok(Json(Page { items: lines.iter().map(ItemView::from).collect(), next }))
+}
+
+/// The rejected rows as the upload was written, to be mended and uploaded again.
+pub(super) async fn rejected(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    Asked(query): Asked<LanguageQuery>,
+) -> Result<impl IntoResponse, ApiError> {
+    let unknown = || ApiError::bad_request("`language`: write ja or en".to_owned());
+    let language = query.language.as_deref().unwrap_or("ja");
+    let language = Language::by_tag(language).ok_or_else(unknown)?;
+    let batch = batches::show(&api.service, id).await?;
+    must_see_lines(&may, &api, &batch).await?;
+    let file = rejected::file(&api.service, &batch, language).await?;
+    let name = format!("attachment; filename=\"{}\"", file.name);
+    Ok(([(CONTENT_TYPE, file.kind.to_owned()), (CONTENT_DISPOSITION, name)], file.bytes))
 }
 
 pub(super) async fn approve(

@@ -7,7 +7,7 @@ mod kind;
 mod line;
 pub(super) mod plan;
 mod reasons;
-pub(super) mod rejected;
+pub(crate) mod rejected;
 #[cfg(test)]
 mod tests;
 pub(super) mod undo;

@@ -73,6 +73,7 @@ fn not_found(missing: &Missing) -> Said {
         Missing::StaffNumber(number) => Said::from("refusals-number").with("number", number.to_string()),
         Missing::Device(_) => "refusals-device".into(),
         Missing::Batch(_) => "refusals-batch".into(),
+        Missing::RejectedRows(_) => "refusals-rejected-rows".into(),
         Missing::PlanPart { .. } => "refusals-plan-part".into(),
         Missing::InBatch(name) => Said::from("refusals-not-in-batch").with("name", name.clone()),
         Missing::Operator(name) => Said::from("refusals-operator").with("name", name.clone()),

@@ -51,6 +51,7 @@ impl Named {
             | Key::Command(_)
             | Key::PlanChunk(..)
             | Key::BeforeChunk(..)
+            | Key::UploadPart(..)
             | Key::Operator(_)
             | Key::Note(..)
             | Key::Shelf(_)
@@ -88,6 +89,7 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::BatchCancelled
         | Happening::BatchReplaced
         | Happening::BatchLinesDeleted
+        | Happening::UploadForgotten
         | Happening::CodesExported
         | Happening::CodeHandedOut
         | Happening::CodeTried

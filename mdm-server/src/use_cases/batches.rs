@@ -2,6 +2,7 @@
 
 pub mod lines;
 mod outlook;
+pub mod rejected;
 pub mod release;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
 use mdm_core::change::Stored;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
-use mdm_core::sheet::{self, Declared, SheetError};
+use mdm_core::sheet::{self, Declared, SheetError, rejected as rejected_rows};
 use mdm_store::{CommitError, MAX_PAGE};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId};
@@ -65,15 +66,21 @@ const FILE_NAME: usize = 200;
 /// Reads a file, compares it with the accounts of its source and stores the plan. Nothing of the accounts changes.
 pub async fn upload(
     service: &Service,
-    bytes: impl AsRef<[u8]> + Send + 'static,
+    bytes: impl AsRef<[u8]> + Send + Sync + 'static,
     upload: Upload,
     actor: Actor,
 ) -> Result<Batch, UploadError> {
-    let declared = upload.declared;
+    let (declared, mode) = (upload.declared, upload.mode);
     if let Some(wished) = upload.effective_at {
         check_time(wished, service.clock.now()).map_err(UseCaseError::from)?;
     }
-    let read = blocking(move || sheet::read(bytes.as_ref(), &declared)).await?;
+    let bytes = Arc::new(bytes);
+    let file = bytes.clone();
+    let read = blocking(move || {
+        let sheet = sheet::read((*file).as_ref(), &declared)?;
+        sheet.fits(mode).map(|()| sheet)
+    })
+    .await?;
     let sheet = match read {
         Ok(sheet) => sheet,
         Err(error) => {
@@ -100,9 +107,14 @@ pub async fn upload(
             actor,
             now,
         };
-        plan::plan(&input, &mut OsRng)
+        let mut plan = plan::plan(&input, &mut OsRng);
+        let rejected = plan.rejected_rows();
+        if !rejected.is_empty() {
+            plan.keep(rejected_rows::keep((*bytes).as_ref(), &declared, &rejected)?);
+        }
+        Ok::<_, SheetError>(plan)
     })
-    .await?;
+    .await??;
     plan.batch.release.effective_at = effective_at;
     Ok(store(service, plan, file_name).await?)
 }

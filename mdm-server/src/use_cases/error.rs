@@ -79,6 +79,9 @@ pub enum Missing {
     /// Nobody whom the batch made different has this staff number or department.
     #[error("the batch changed nobody of {0}: write the staff number or the department as the plan does")]
     InBatch(String),
+    /// An upload had no rejected rows, or is no longer kept.
+    #[error("no rejected rows are kept of batch {0}: it has none, or more than 30 days have passed")]
+    RejectedRows(BatchId),
     /// No operator has this name or id.
     #[error("there is no operator {0}")]
     Operator(String),

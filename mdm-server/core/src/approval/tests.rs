@@ -8,7 +8,7 @@ use shared::ids::{BatchId, OperatorId};
 
 use super::*;
 use crate::account::SourceName;
-use crate::batch::{HeldReason, Mode, Origin, PlanSummary, Release, StateWord};
+use crate::batch::{HeldReason, KeptRows, Mode, Origin, PlanSummary, Release, StateWord};
 use crate::operator::{Deputy, Invitation, InvitationHash, OperatorName, Role, SealedTotpSecret, SignIn};
 use crate::testing::{noon, rng, stored};
 
@@ -62,6 +62,8 @@ fn batch(summary: PlanSummary) -> Batch {
         private_use_total: 0,
         normalised_rows: Vec::new(),
         normalised_total: 0,
+        like_leave: Vec::new(),
+        kept: KeptRows::default(),
         roster_version: ROSTER,
         state: BatchState::Planned,
         summary,

@@ -75,6 +75,11 @@ pub enum RowProblem {
     /// A spreadsheet's error instead of a value.
     #[error("an error of the spreadsheet instead of a value; mend the formula, or type the value")]
     SpreadsheetError,
+    /// A number whose format shows something else than is kept.
+    #[error(
+        "the number is shown in a format that is not read here; format the column as text and type what is to be seen"
+    )]
+    NumberFormat,
     /// Neither 本務 nor 兼務.
     #[error("neither the main post nor a further one; write 本務 or 兼務")]
     Post,

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::column::{Column, DEPARTMENT, fold, half_width};
 use super::columns::Columns;
 use super::rows::{Notes, Record};
-use super::{Post, date};
+use super::{Post, SHOWN_OTHERWISE, date};
 use crate::account::StaffNumber;
 use crate::batch::{Rejection, RowProblem};
 
@@ -42,6 +42,9 @@ const FURTHER: [&str; 6] = ["兼務", "兼", "兼職", "併任", "further", "con
 const LEAVES_ENDING: [&str; 3] = ["退職", "免職", "失職"];
 /// The same, if there is no more than that.
 const LEAVES: [&str; 3] = ["死亡", "任期満了", "leave"];
+/// In what else a word of leaving occurs, like 退職予定 or 早期退職募集. Nobody leaves by it; it is listed.
+const SOUNDS_LIKE_LEAVE: [&str; 11] =
+    ["退職", "免職", "失職", "離職", "辞職", "解職", "解雇", "死亡", "任期満了", "leave", "retire"];
 /// Longest staff number, as in [`StaffNumber`].
 const LONGEST_NUMBER: usize = 32;
 /// Longest login name with its domain (RFC 5321, 4.5.3.1: 64 and 255 bytes, and the `@`).
@@ -150,9 +153,14 @@ impl<'a> Cells<'a> {
 
     /// The row says that the person leaves.
     pub(super) fn leaves(&mut self) -> bool {
-        let deleted = self.cell(Column::Deleted) == "1";
-        let appointment = self.text(Column::Appointment, 40);
-        deleted || appointment.is_some_and(|said| is_leave(&said))
+        let deleted = self.text(Column::Deleted, 40).is_some_and(|said| said == "1");
+        self.kept.remove(&Column::Deleted);
+        let Some(said) = self.text(Column::Appointment, 40) else { return deleted };
+        let leaves = is_leave(&said);
+        if !leaves && sounds_like_leave(&said) {
+            self.notes.like_leave(self.record.number, &said);
+        }
+        deleted || leaves
     }
 
     pub(super) fn mail(&mut self) -> Option<String> {
@@ -189,6 +197,9 @@ impl<'a> Cells<'a> {
         if cell == "*" && self.columns.layout().has_stars() {
             self.kept.insert(column);
             return None;
+        }
+        if cell.starts_with(SHOWN_OTHERWISE) {
+            return self.refuse(column, RowProblem::NumberFormat);
         }
         if is_spreadsheet_error(&cell) {
             return self.refuse(column, RowProblem::SpreadsheetError);
@@ -267,6 +278,11 @@ fn is_leave(said: &str) -> bool {
     LEAVES.contains(&kind) || LEAVES_ENDING.iter().any(|ending| kind.ends_with(ending))
 }
 
+fn sounds_like_leave(said: &str) -> bool {
+    let said = fold(said);
+    SOUNDS_LIKE_LEAVE.iter().any(|word| said.contains(word))
+}
+
 /// Family and given name as one, with the blank that fits their letters.
 fn joined(family: &str, given: &str) -> String {
     let blank = if family.is_ascii() && given.is_ascii() { ' ' } else { '\u{3000}' };
@@ -274,7 +290,10 @@ fn joined(family: &str, given: &str) -> String {
 }
 
 /// Begins like a formula and is no number, phone number or lone sign (CWE-1236; Excel takes the full-width signs too).
-fn is_formula(cell: &str) -> bool {
+///
+/// An apostrophe in front is what such a cell gets in a file of rejected rows.
+pub(super) fn is_formula(cell: &str) -> bool {
+    let cell = cell.trim_start_matches('\'');
     let mut chars = cell.chars().map(half_width);
     let first = chars.next();
     let rest: String = chars.collect();

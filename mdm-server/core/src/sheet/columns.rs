@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::SheetError;
 use super::column::{Column, DEPARTMENT};
 use super::layout::{self, Layout};
 use super::rows::Record;
+use super::{SheetError, rejected};
 use crate::batch::shown;
 use Column::{
     Bureau, Department, Division, FamilyKana, FamilyName, GivenKana, GivenName, Kana, Login, Name, Section,
@@ -18,6 +18,8 @@ pub(super) struct Columns {
     at: BTreeMap<Column, usize>,
     headers: Vec<String>,
     unused: Vec<String>,
+    /// The file has a column of reasons, and whether they say that login names stand for staff numbers.
+    reasons: Option<bool>,
 }
 
 impl Columns {
@@ -38,7 +40,11 @@ impl Columns {
             }
         }
         prefer_whole(&mut at);
-        let mut columns = Self { layout, at, headers, unused: Vec::new() };
+        let is_reason = |cell: &&&str| {
+            if layout.is_headerless() { rejected::is_reason(cell) } else { rejected::is_reason_header(cell) }
+        };
+        let reasons = cells.iter().find(is_reason).map(|cell| rejected::is_by_login(cell));
+        let mut columns = Self { layout, at, headers, unused: Vec::new(), reasons };
         columns.require()?;
         columns.list_unused();
         Ok(columns)
@@ -78,8 +84,8 @@ impl Columns {
         let used: BTreeSet<usize> =
             self.at.iter().filter(|(column, _)| counts(column)).map(|(_, index)| *index).collect();
         let unused = self.headers.iter().enumerate().filter(|(index, _)| !used.contains(index));
-        self.unused =
-            unused.filter(|(_, header)| !header.is_empty()).map(|(_, header)| shown(header)).collect();
+        let unused = unused.filter(|(_, header)| !header.is_empty() && !rejected::is_reason_header(header));
+        self.unused = unused.map(|(_, header)| shown(header)).collect();
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -117,6 +123,16 @@ impl Columns {
 
     pub(super) fn header_at(&self, index: usize) -> &str {
         self.headers.get(index).map_or("", String::as_str)
+    }
+
+    /// The file has the column that rejected rows are handed back with.
+    pub(super) fn has_reasons(&self) -> bool {
+        self.reasons.is_some()
+    }
+
+    /// They say that login names stand for staff numbers.
+    pub(super) fn reasons_by_login(&self) -> bool {
+        self.reasons == Some(true)
     }
 
     pub(super) fn width(&self) -> usize {

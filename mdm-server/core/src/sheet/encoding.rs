@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use encoding_rs::{DecoderResult, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{DecoderResult, EncoderResult, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 use serde::{Deserialize, Serialize};
 
 use super::{Delimiter, Place, SheetError, delimiter, quoting};
@@ -51,6 +51,21 @@ impl Encoding {
         }
     }
 
+    /// A text in this encoding; UTF-16 with the little end first, after its mark. What the encoding does not have becomes
+    /// 〓, the sign of printers for a missing type.
+    pub fn encode(self, text: &str) -> Vec<u8> {
+        match self {
+            Self::Utf8 => text.as_bytes().to_vec(),
+            Self::Utf8Bom => [b"\xEF\xBB\xBF", text.as_bytes()].concat(),
+            Self::Cp932 => {
+                text.chars().flat_map(|c| cp932(c).or_else(|| cp932('〓')).unwrap_or_default()).collect()
+            }
+            Self::Utf16 => {
+                "\u{FEFF}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+            }
+        }
+    }
+
     pub(super) fn same_text(self, other: Self) -> bool {
         let plain = |encoding| if encoding == Self::Utf8Bom { Self::Utf8 } else { encoding };
         plain(self) == plain(other)
@@ -75,6 +90,41 @@ impl FromStr for Encoding {
             _ => Err(UnknownEncoding),
         }
     }
+}
+
+/// Whether code page 932 has all characters of a text.
+pub fn fits_cp932(text: &str) -> bool {
+    text.chars().all(|c| cp932(c).is_some())
+}
+
+/// One character in code page 932, 外字 included.
+fn cp932(c: char) -> Option<Vec<u8>> {
+    // User-defined characters: rows 95 to 114 of 188 each, as the WHATWG Encoding Standard decodes them.
+    if let Some(place) = u32::from(c).checked_sub(0xE000).filter(|place| *place < 1_880) {
+        let (lead, trail) = (0xF0 + place / 188, place % 188);
+        let trail = trail + if trail < 0x3F { 0x40 } else { 0x41 };
+        return Some(vec![u8::try_from(lead).ok()?, u8::try_from(trail).ok()?]);
+    }
+    // Characters that JIS and Microsoft assign to different code points.
+    let c = match c {
+        '〜' => '～',
+        '‖' => '∥',
+        '−' => '－',
+        '¢' => '￠',
+        '£' => '￡',
+        '¬' => '￢',
+        // The encoder would write them as a backslash and a tilde.
+        '¥' => '￥',
+        '‾' => '￣',
+        other => other,
+    };
+    let (mut text, mut bytes) = ([0; 4], [0; 8]);
+    let (result, _, written) = SHIFT_JIS.new_encoder().encode_from_utf8_without_replacement(
+        c.encode_utf8(&mut text),
+        &mut bytes,
+        true,
+    );
+    (result == EncoderResult::InputEmpty).then(|| bytes[..written].to_vec())
 }
 
 /// Finds the encoding: by its mark, else UTF-8 if that fits, else CP932. Of a file that neither fits, the one that
@@ -140,4 +190,39 @@ fn undecodable(
     let place: Place = quoting::end(before, delimiter);
     let byte = body.get(at).copied().unwrap_or_default();
     SheetError::Undecodable { encoding, at: place, offset: at + skipped, byte }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_as_cp932_is_written_as_the_same_bytes() {
+        // 髙 and 﨑 of IBM's extensions, ① of NEC's, 〜 as Windows has it, the first and the last 外字, half-width kana.
+        let bytes = b"\xFB\xFC\xFA\xB1\x87\x40\x81\x60\xF0\x40\xF9\xFC\xB1\x81\x7C";
+        let (text, _, failed) = SHIFT_JIS.decode(bytes);
+        assert!(!failed);
+        assert_eq!(Encoding::Cp932.encode(&text), bytes);
+    }
+
+    #[test]
+    fn every_user_defined_character_goes_there_and_back() {
+        let all: String = (0xE000..0xE000 + 1_880).filter_map(char::from_u32).collect();
+        let encoded = Encoding::Cp932.encode(&all);
+        let (back, _, failed) = SHIFT_JIS.decode(&encoded);
+        assert!(!failed);
+        assert_eq!(back, all);
+    }
+
+    #[test]
+    fn a_character_that_cp932_does_not_have_is_told_and_marked() {
+        assert!(fits_cp932("髙﨑〜太郎"));
+        assert!(!fits_cp932("𠮷田"));
+        assert_eq!(Encoding::Cp932.encode("𠮷"), Encoding::Cp932.encode("〓"));
+    }
+
+    #[test]
+    fn utf_16_begins_with_its_mark() {
+        assert_eq!(Encoding::Utf16.encode("職"), [0xFF, 0xFE, 0x77, 0x80]);
+    }
 }

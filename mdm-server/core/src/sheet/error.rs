@@ -55,6 +55,16 @@ pub enum SheetError {
         "{0}: the cell has more than {MAX_CELL} characters, which is the limit: shorten it, or look for a quotation mark too many"
     )]
     CellTooLong(Place),
+    /// The same in a workbook.
+    #[error(
+        "{0}: the cell has more than {MAX_CELL} characters, which is the limit: shorten it and save the workbook again"
+    )]
+    WorkbookCellTooLong(Place),
+    /// A file of rejected rows as the list of everybody.
+    #[error(
+        "the file has a column for reasons of rejection: it holds rejected rows only, and as a roster it would make everybody else leave. Upload it in upsert mode"
+    )]
+    RejectedRowsOnly,
     /// Not a text.
     #[error("the file is neither CSV nor an Excel workbook but looks like {0}: {cure}", cure = .0.cure())]
     NotText(LooksLike),
@@ -124,7 +134,8 @@ impl SheetError {
             Self::TooLarge { .. } => "too-large",
             Self::TooManyRows => "too-many-rows",
             Self::TooManyColumns { .. } => "too-many-columns",
-            Self::CellTooLong(_) => "cell-too-long",
+            Self::CellTooLong(_) | Self::WorkbookCellTooLong(_) => "cell-too-long",
+            Self::RejectedRowsOnly => "rejected-rows-only",
             Self::NotText(_) => "not-text",
             Self::Workbook(why) => why.code(),
             Self::Undecodable { .. } => "undecodable",

@@ -10,6 +10,10 @@ use super::SheetError;
 pub enum LooksLike {
     /// A ZIP archive without the parts of a workbook.
     Zip,
+    /// ODS (ISO/IEC 26300), or another document of that kind.
+    OpenDocument,
+    /// HTML or XML, which some systems write into files that they call .xls.
+    Markup,
     /// Also a workbook with a password, which is kept in the same container.
     OldExcel,
     Png,
@@ -34,6 +38,9 @@ const MAGIC: &[(&[u8], LooksLike)] = &[
 impl LooksLike {
     pub(super) fn cure(self) -> &'static str {
         match self {
+            Self::OpenDocument | Self::Markup => {
+                "open it in the spreadsheet program and save it as an Excel workbook (.xlsx)"
+            }
             Self::OldExcel => {
                 "open it in the spreadsheet program and save it as an Excel workbook (.xlsx) without a password"
             }
@@ -51,6 +58,8 @@ impl fmt::Display for LooksLike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Zip => "a ZIP archive that is no Excel workbook",
+            Self::OpenDocument => "an OpenDocument spreadsheet (.ods)",
+            Self::Markup => "a web page or XML under the name of a workbook",
             Self::OldExcel => "an old Excel workbook (.xls) or one with a password",
             Self::Png => "a PNG picture",
             Self::Jpeg => "a JPEG picture",
@@ -67,6 +76,13 @@ pub(super) fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
+/// Begins like HTML or XML. No header of a list begins with `<`.
+fn is_markup(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+    let begins = |tag: &[u8]| bytes.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag));
+    [&b"<!doctype"[..], b"<html", b"<?xml", b"<table", b"<meta", b"<style"].into_iter().any(begins)
+}
+
 /// An error for a file that is empty or no text. UTF-16 has NUL bytes and is told by its mark.
 pub(super) fn refuse_other_formats(bytes: &[u8]) -> Result<(), SheetError> {
     if let Some((_, looks_like)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
@@ -75,6 +91,9 @@ pub(super) fn refuse_other_formats(bytes: &[u8]) -> Result<(), SheetError> {
     let utf16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
     if !utf16 && bytes.contains(&0) {
         return Err(SheetError::NotText(LooksLike::Binary));
+    }
+    if is_markup(bytes) {
+        return Err(SheetError::NotText(LooksLike::Markup));
     }
     if bytes.is_empty() { Err(SheetError::Empty) } else { Ok(()) }
 }

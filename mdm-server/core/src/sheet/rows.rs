@@ -5,9 +5,9 @@ use csv::StringRecord;
 use super::cells::Cells;
 use super::column::Column;
 use super::columns::Columns;
-use super::{MAX_CELL, MAX_COLUMNS, Person, Place, Row, SheetError};
+use super::{MAX_CELL, MAX_COLUMNS, Person, Place, Row, SheetError, rejected};
 use crate::account::{Attributes, Department, StaffNumber};
-use crate::batch::{LISTED, PrivateUse, Rejection, RowProblem, shown};
+use crate::batch::{LISTED, LISTED_KINDS, LikeLeave, PrivateUse, Rejection, RowProblem, shown};
 
 /// A row before its columns are known.
 pub(super) struct Record {
@@ -24,6 +24,8 @@ pub(super) struct Notes {
     pub(super) private_use_total: usize,
     /// Rows whose staff number is kept otherwise than it is written.
     pub(super) normalised: Vec<u32>,
+    /// 発令区分 that sound like leaving and are not taken as such: the first [`LISTED_KINDS`].
+    pub(super) like_leave: Vec<LikeLeave>,
 }
 
 impl Notes {
@@ -32,6 +34,18 @@ impl Notes {
         self.private_use_total += 1;
         if self.private_use.len() < LISTED {
             self.private_use.push(PrivateUse { row, column: shown(header), code: u32::from(c) });
+        }
+    }
+}
+
+impl Notes {
+    /// Each only once, with the first row and how many there are.
+    pub(super) fn like_leave(&mut self, row: u32, said: &str) {
+        let said = shown(said);
+        if let Some(known) = self.like_leave.iter_mut().find(|known| known.said == said) {
+            known.rows += 1;
+        } else if self.like_leave.len() < LISTED_KINDS {
+            self.like_leave.push(LikeLeave { said, first: row, rows: 1 });
         }
     }
 }
@@ -60,7 +74,7 @@ impl Record {
 pub(super) fn read(record: &Record, columns: &Columns, pad_to: Option<u8>, notes: &mut Notes) -> Row {
     let number = record.number;
     if !fits(&record.cells, columns) {
-        let counted = format!("{} cells, the header has {}", record.cells.len(), columns.width());
+        let counted = format!("{} / {}", record.cells.len(), columns.width());
         let problem = Rejection::new("", &counted, RowProblem::CellCount);
         return Row { number, staff_number: None, unpadded: None, person: Err(vec![problem]) };
     }
@@ -76,9 +90,13 @@ pub(super) fn read(record: &Record, columns: &Columns, pad_to: Option<u8>, notes
     Row { number, staff_number, unpadded: cells.unpadded, person: person.ok_or(cells.problems) }
 }
 
-/// As many cells as the header, and nothing in those beyond.
+/// As many cells as the header, nothing in those beyond, and no reason of a rejected row in one that is used: there it
+/// has slipped into, when a spreadsheet filled up a row that was too short.
 fn fits(cells: &StringRecord, columns: &Columns) -> bool {
-    cells.len() >= columns.width() && cells.iter().skip(columns.width()).all(|cell| cell.trim().is_empty())
+    let slipped = |index: usize| cells.get(index).is_some_and(rejected::is_reason);
+    !columns.indices().any(slipped)
+        && cells.len() >= columns.width()
+        && cells.iter().skip(columns.width()).all(|cell| cell.trim().is_empty())
 }
 
 fn person(cells: &mut Cells<'_>, staff_number: Option<StaffNumber>) -> Option<Person> {

@@ -80,6 +80,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The text begins with a line that says the delimiter.
+    pub(super) fn has_sep_line(&self) -> bool {
+        matches!(self, Self::Text { begins, .. } if *begins > 0)
+    }
+
     pub(super) fn format(self) -> Format {
         match self {
             Self::Text { encoding, delimiter, .. } => Format::Text { encoding, delimiter },

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use csv::ReaderBuilder;
+use csv::{ReaderBuilder, StringRecord};
 
 use super::rows::Record;
 use super::{Delimiter, SheetError, layout, quoting};
@@ -30,6 +30,11 @@ pub(super) fn each(
 
 /// `version:v1.0` above the header of Microsoft's template: a row that is counted and says nothing.
 pub(super) fn is_version(record: &Record) -> bool {
-    let mut cells = record.cells.iter();
+    is_version_row(&record.cells)
+}
+
+/// The same of cells alone.
+pub(super) fn is_version_row(cells: &StringRecord) -> bool {
+    let mut cells = cells.iter();
     cells.next().is_some_and(layout::is_version_line) && cells.all(|cell| cell.trim().is_empty())
 }

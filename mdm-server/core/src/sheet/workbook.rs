@@ -4,12 +4,16 @@
 //! nothing is reserved by what the file says of itself. Why this is not left to a library: ADR 17.
 
 mod cells;
+mod number;
 mod package;
 mod strings;
 mod styles;
 #[cfg(test)]
 mod tests;
+mod write;
 mod xml;
+
+pub(super) use write::write;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -95,7 +99,8 @@ impl<'a> Workbook<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, SheetError> {
         let package = Package::open(bytes)?;
         let Some(main) = main_path(&package)? else {
-            return Err(SheetError::NotText(LooksLike::Zip));
+            let document = package.has("content.xml") && package.has("mimetype");
+            return Err(SheetError::NotText(if document { LooksLike::OpenDocument } else { LooksLike::Zip }));
         };
         if main.ends_with(".bin") {
             return Err(Unreadable::Binary.into());

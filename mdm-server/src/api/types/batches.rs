@@ -1,7 +1,7 @@
 //! Personnel batches as the API shows them.
 
 use jiff::Timestamp;
-use mdm_core::batch::{LostZeros, Mode, PlanSummary, RowProblem};
+use mdm_core::batch::{LikeLeave, LostZeros, Mode, PlanSummary, RowProblem};
 use mdm_core::undo::NotUndone;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId, OperatorId};
@@ -82,6 +82,14 @@ pub struct UndoRequest {
     /// 所属: all who belonged to it before the batch or by it.
     #[serde(default)]
     pub departments: Vec<String>,
+}
+
+/// In which language a file is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanguageQuery {
+    /// `ja`, which it is if nothing is said, or `en`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// Where a batch stands.
@@ -191,6 +199,12 @@ pub struct BatchView {
     /// The batch that this one takes back. What is said of a file is empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<BatchId>,
+    /// Kinds of appointment that sound like leaving, by which nobody leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub like_leave: Vec<LikeLeave>,
+    /// How many of the rejected rows can be had as a file.
+    #[serde(default)]
+    pub rejected_kept: u32,
     /// Counts; absent for who may not see the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<PlanSummary>,

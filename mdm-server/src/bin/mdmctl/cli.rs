@@ -106,6 +106,17 @@ pub(crate) enum Batch {
         #[arg(long)]
         all: bool,
     },
+    /// Write the rejected rows into a file, as the upload was written, with a column of reasons. Mended it is uploaded
+    /// with --mode upsert, once the batch is in force: earlier it takes its place.
+    Rejected {
+        /// The batch.
+        id: BatchId,
+        /// The file, which is made.
+        file: PathBuf,
+        /// The language of the reasons: ja, en.
+        #[arg(long, default_value = "ja")]
+        language: String,
+    },
     /// Approve a plan that somebody else uploaded.
     Approve {
         /// The batch.

@@ -140,6 +140,14 @@ impl Client {
     }
 
     /// The answer's bytes as they are.
+    pub(crate) fn get_for_bytes(&self, path: &[&str], query: Query<'_>) -> Result<Vec<u8>, Failure> {
+        let request = self.agent.get(self.address(path)).query_pairs(query.iter().copied());
+        let mut response = succeeded(request.header("authorization", self.authorisation.as_str()).call())?;
+        let bytes = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        bytes.map_err(|error| unreached(&error))
+    }
+
+    /// The same.
     pub(crate) fn post_for_bytes(
         &self,
         path: &[&str],

@@ -22,6 +22,7 @@ happenings! {
     "audit-group-people":
         BatchUploaded "audit-what-batch-uploaded",
         BatchRefused "audit-what-batch-refused",
+        UploadForgotten "audit-what-upload-forgotten",
         BatchApproved "audit-what-batch-approved",
         BatchSelfApproved "audit-what-batch-self-approved",
         SelfApprovalAcknowledged "audit-what-self-approval-acknowledged",

@@ -133,14 +133,14 @@ fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec<Changed> {
 }
 
 /// All reasons of a rejected line.
-pub(super) fn rejected_rows(page: &Page, line: &Line) -> Vec<RejectedRow> {
+pub(super) fn rejected_rows(page: &Page, line: &Line, in_workbook: bool) -> Vec<RejectedRow> {
     let PlanKind::Rejected(rejections) = &line.item.kind else { return Vec::new() };
     let row = |rejection: &mdm_core::batch::Rejection| RejectedRow {
         row: line.item.row,
         column: rejection.column.clone(),
-        value: rejection.value.clone(),
+        value: reasons::row_value(page.language, rejection),
         why: reasons::row_why(page.language, rejection.problem),
-        cure: reasons::row_cure(page.language, rejection.problem),
+        cure: reasons::row_cure(page.language, rejection.problem, in_workbook),
     };
     rejections.iter().map(row).collect()
 }

@@ -14,6 +14,7 @@ use shared::ids::BatchId;
 
 use super::kind::{self, Kind};
 use super::line::{LineRow, RejectedRow, line_row, rejected_rows};
+use super::rejected::is_workbook;
 use super::work::Job;
 use super::{Standing, changes, failed, named, reasons, standing};
 use crate::console::actors::Actors;
@@ -75,6 +76,7 @@ struct PlanPage {
     unused_columns: String,
     private_use: Vec<PrivateUse>,
     normalised_rows: String,
+    like_leave: String,
     outlook: Option<Outlook>,
     outcome: Option<Outcome>,
     wiped_at: Timestamp,
@@ -241,7 +243,7 @@ async fn plan(
     let is_rejected = kind == Kind::Word(mdm_core::batch::PlanWord::Rejected);
     Ok(PlanPage {
         lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
-        rejected: lines.iter().flat_map(|line| rejected_rows(&page, line)).collect(),
+        rejected: lines.iter().flat_map(|line| rejected_rows(&page, line, is_workbook(&batch))).collect(),
         failure: failure(&page, console, &batch),
         approval: approved(&page, &actors, &batch),
         late: late(&page, &batch),
@@ -262,6 +264,7 @@ async fn plan(
         unused_columns: reasons::listed(page.language, &batch.unused_columns),
         private_use: private_use(&batch),
         normalised_rows: normalised(&page, &batch),
+        like_leave: like_leave(&page, &batch),
         wiped_at: in_force.unwrap_or(page.now).checked_add(UNDO_WINDOW).unwrap_or(page.now),
         tabs: tabs(&page, &batch, kind, outlook.as_ref()),
         kind_said: if is_undo { kind.said_of_undo(&page) } else { kind.said(&page) },
@@ -364,4 +367,20 @@ fn private_use(batch: &Batch) -> Vec<PrivateUse> {
 fn normalised(page: &Page, batch: &Batch) -> String {
     let rows: Vec<String> = batch.normalised_rows.iter().map(|row| page.count(*row)).collect();
     reasons::listed(page.language, &rows)
+}
+
+/// 発令区分 that sound like leaving, each with its first row.
+fn like_leave(page: &Page, batch: &Batch) -> String {
+    let found = batch.like_leave.iter();
+    let said: Vec<String> = found
+        .map(|found| {
+            let values = [
+                ("said", found.said.clone()),
+                ("rows", page.count(found.rows)),
+                ("first", page.count(found.first)),
+            ];
+            page.language.say("batches-like-leave-one", &values.map(|(name, value)| (name, value.into())))
+        })
+        .collect();
+    reasons::listed(page.language, &said)
 }

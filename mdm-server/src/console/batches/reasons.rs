@@ -1,6 +1,6 @@
 //! Why a file or a row is not accepted, in the viewer's language: what is wrong, where, and what to do.
 
-use mdm_core::batch::RowProblem;
+use mdm_core::batch::{Rejection, RowProblem};
 use mdm_core::sheet::{
     Column, Encoding, LooksLike, MAX_BYTES, MAX_CELL, MAX_COLUMNS, MAX_ROWS, Place, SheetError, Unreadable,
 };
@@ -28,6 +28,11 @@ pub(super) fn file(language: Language, error: &SheetError) -> String {
             "batches-file-cell-too-long",
             &[("place", place(language, *at).into()), ("most", number(MAX_CELL))],
         ),
+        SheetError::WorkbookCellTooLong(at) => say(
+            "batches-file-workbook-cell-too-long",
+            &[("place", place(language, *at).into()), ("most", number(MAX_CELL))],
+        ),
+        SheetError::RejectedRowsOnly => say("batches-file-rejected-rows-only", &[]),
         SheetError::NotText(looks_like) => format!(
             "{}{}",
             say("batches-file-not-text", &[("format", format_name(language, *looks_like).into())]),
@@ -99,6 +104,8 @@ pub(super) fn listed<T: AsRef<str>>(language: Language, names: &[T]) -> String {
 fn format_name(language: Language, looks_like: LooksLike) -> String {
     let key = match looks_like {
         LooksLike::Zip => "batches-format-zip",
+        LooksLike::OpenDocument => "batches-format-open-document",
+        LooksLike::Markup => "batches-format-markup",
         LooksLike::OldExcel => "batches-format-old-excel",
         LooksLike::Png | LooksLike::Jpeg | LooksLike::Gif => "batches-format-picture",
         LooksLike::Pdf => "batches-format-pdf",
@@ -111,6 +118,7 @@ fn format_name(language: Language, looks_like: LooksLike) -> String {
 fn format_cure(looks_like: LooksLike) -> &'static str {
     match looks_like {
         LooksLike::Zip => "batches-cure-unpack",
+        LooksLike::OpenDocument | LooksLike::Markup => "batches-cure-xlsx",
         LooksLike::OldExcel => "batches-cure-excel",
         LooksLike::Png | LooksLike::Jpeg | LooksLike::Gif | LooksLike::Pdf => "batches-cure-pick",
         LooksLike::Gzip => "batches-cure-unpack",
@@ -205,6 +213,7 @@ pub(super) fn row_why(language: Language, problem: RowProblem) -> String {
         RowProblem::YesNo => "batches-why-yes-no",
         RowProblem::CellCount => "batches-why-cell-count",
         RowProblem::SpreadsheetError => "batches-why-spreadsheet-error",
+        RowProblem::NumberFormat => "batches-why-number-format",
         RowProblem::Post => "batches-why-post",
         RowProblem::NoMainPost => "batches-why-no-main-post",
         RowProblem::PostsDisagree => "batches-why-posts-disagree",
@@ -214,9 +223,39 @@ pub(super) fn row_why(language: Language, problem: RowProblem) -> String {
     language.say(key, &[])
 }
 
-/// What to do about it.
-pub(super) fn row_cure(language: Language, problem: RowProblem) -> String {
+/// The cell's value as it is shown; of a row whose cells do not fit the header how many there are.
+pub(super) fn row_value(language: Language, rejection: &Rejection) -> String {
+    match (rejection.problem, rejection.value.split_once(" / ")) {
+        (RowProblem::CellCount, Some((cells, header))) => {
+            language.say("batches-cells-of", &[("cells", cells.into()), ("header", header.into())])
+        }
+        _ => rejection.value.clone(),
+    }
+}
+
+/// Column, reason and cure in one text.
+pub(super) fn in_one(language: Language, rejection: &Rejection, in_workbook: bool) -> String {
+    let why = row_why(language, rejection.problem);
+    let cure = row_cure(language, rejection.problem, in_workbook);
+    if rejection.column.is_empty() {
+        let value = row_value(language, rejection);
+        return language.say(
+            "batches-reason-of-row",
+            &[("value", value.into()), ("why", why.into()), ("cure", cure.into())],
+        );
+    }
+    let column = rejection.column.as_str();
+    language.say(
+        "batches-reason-of-cell",
+        &[("column", column.into()), ("why", why.into()), ("cure", cure.into())],
+    )
+}
+
+/// What to do about it. A workbook has neither delimiters nor an encoding.
+pub(super) fn row_cure(language: Language, problem: RowProblem, in_workbook: bool) -> String {
     let key = match problem {
+        RowProblem::CellCount if in_workbook => "batches-do-cell-count-workbook",
+        RowProblem::LostCharacter if in_workbook => "batches-do-lost-character-workbook",
         RowProblem::Missing => "batches-do-missing",
         RowProblem::NotAcceptable => "batches-do-not-acceptable",
         RowProblem::DuplicateStaffNumber => "batches-do-duplicate",
@@ -228,6 +267,7 @@ pub(super) fn row_cure(language: Language, problem: RowProblem) -> String {
         RowProblem::YesNo => "batches-do-yes-no",
         RowProblem::CellCount => "batches-do-cell-count",
         RowProblem::SpreadsheetError => "batches-do-spreadsheet-error",
+        RowProblem::NumberFormat => "batches-do-number-format",
         RowProblem::Post => "batches-do-post",
         RowProblem::NoMainPost => "batches-do-no-main-post",
         RowProblem::PostsDisagree => "batches-do-posts-disagree",

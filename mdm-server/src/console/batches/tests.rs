@@ -1,12 +1,14 @@
 use axum::http::StatusCode;
 use encoding_rs::SHIFT_JIS;
-use jiff::SignedDuration;
-use mdm_core::account::SourceName;
+use jiff::{SignedDuration, Timestamp};
+use mdm_core::account::{Account, AccountState, Attributes, Dated, SourceName, StaffNumber};
 use mdm_core::audit::{Actor, Happening};
 use mdm_core::batch::{Mode, PlanKind};
+use mdm_core::change::{Stored, Version};
 use mdm_core::license::Pool;
 use mdm_core::operator::Role;
 use mdm_core::plan::{Plan, PlanInput, plan};
+use shared::ids::AccountId;
 
 use crate::console::Console;
 use crate::console::browser::{Answer, Browser};
@@ -181,19 +183,42 @@ async fn a_file_that_cannot_be_read_comes_back_on_the_form() {
 }
 
 #[tokio::test]
-async fn rejected_rows_leave_in_the_encoding_that_they_came_in() {
+async fn rejected_rows_leave_as_they_came_with_reasons_in_the_viewers_language() {
     let bench = Bench::new().await;
     let (file, _, failed) =
-        SHIFT_JIS.encode("職員番号,氏名,所属\n001,髙橋,総務課\n001,髙﨑,総務課\n002,=cmd,総務課\n");
+        SHIFT_JIS.encode("職員番号;氏名;所属\r\n001;髙橋;総務課\r\n001;髙﨑;総務課\r\n002;=cmd;総務課\r\n");
     assert!(!failed);
     let plan = bench.upload(&file).await.location;
-    let csv = bench.browser.get(&format!("{plan}/rejected.csv")).await;
+    let csv = bench.browser.get(&format!("{plan}/rejected")).await;
     let (text, _, failed) = SHIFT_JIS.decode(&csv.bytes);
     assert!(!failed);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "行,列,値,理由,直し方");
-    assert!(lines.iter().any(|line| line.starts_with("4,氏名,'=cmd,")), "{text}");
-    assert!(lines.iter().any(|line| line.starts_with("2,職員番号,001,")), "{text}");
+    assert_eq!(lines[0], "職員番号;氏名;所属;却下の理由");
+    assert!(lines[1].starts_with("001;髙橋;総務課;却下: 「職員番号」: 同じ職員番号の行"), "{text}");
+    assert!(lines[3].starts_with("002;'=cmd;総務課;却下: 「氏名」: 計算式"), "{text}");
+    // Handed in as everybody's list it would make everybody else leave.
+    let refused = bench.upload(&csv.bytes).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("却下の行だけのファイルです"), "{}", refused.text());
+
+    let english = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await.in_english();
+    let csv = english.get(&format!("{plan}/rejected")).await;
+    let (text, _, _) = SHIFT_JIS.decode(&csv.bytes);
+    assert!(text.starts_with("職員番号;氏名;所属;Reason for rejection\r\n"), "{text}");
+    assert!(text.contains("002;'=cmd;総務課;Rejected: 氏名: It begins like a formula."), "{text}");
+}
+
+#[tokio::test]
+async fn an_appointment_that_only_sounds_like_leaving_is_listed_and_nobody_leaves_by_it() {
+    let bench = Bench::new().await;
+    let first = bench.plan(STAFF).await;
+    bench.apply(&first, "").await;
+    let list = "職員番号,氏名,所属,発令区分,利用\n001,髙橋太郎,総務課,退職予定,○\n\
+        002,﨑山花子,税務課,退職予定,○\n003,濵田次郎,福祉課,退職,○\n";
+    let plan = bench.plan(list).await;
+    let page = bench.browser.get(&format!("{plan}?kind=leave")).await.text();
+    assert!(page.contains("「退職予定」2行(2行目から)"), "{page}");
+    assert!(page.contains("濵田次郎") && !page.contains("髙橋太郎") && !page.contains("﨑山花子"), "{page}");
 }
 
 #[tokio::test]
@@ -216,7 +241,7 @@ async fn who_may_not_manage_sees_that_there_is_a_plan_and_its_lines_only_when_it
                     .text()
                     .contains("<td data-label=\"行数\" class=\"number\">4")
         );
-        assert_eq!(browser.get(&format!("{plan}/rejected.csv")).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(browser.get(&format!("{plan}/rejected")).await.status, StatusCode::FORBIDDEN);
         assert_eq!(browser.get(&format!("{plan}/approve")).await.status, StatusCode::FORBIDDEN);
         assert_eq!(browser.get("/batches/new").await.status, StatusCode::FORBIDDEN);
         for act in ["apply", "cancel", "acknowledge"] {
@@ -229,8 +254,10 @@ async fn who_may_not_manage_sees_that_there_is_a_plan_and_its_lines_only_when_it
     assert_eq!(bench.apply(&plan, "").await.status, StatusCode::SEE_OTHER);
     for browser in others {
         assert!(browser.get(&plan).await.text().contains("防災課"), "control: it is in force");
-        assert_eq!(browser.get(&format!("{plan}/rejected.csv")).await.status, StatusCode::OK);
+        // With columns in it that nobody else is shown.
+        assert_eq!(browser.get(&format!("{plan}/rejected")).await.status, StatusCode::FORBIDDEN);
     }
+    assert_eq!(bench.browser.get(&format!("{plan}/rejected")).await.status, StatusCode::OK, "control");
 }
 
 #[tokio::test]
@@ -295,42 +322,77 @@ fn what_is_said_of_each_bad_file_is_in_both_languages_and_says_what_to_do() {
 fn said_of(name: &str, bytes: &[u8]) -> String {
     use super::reasons;
     use crate::console::words::Language;
-    use mdm_core::sheet::{Declared, read};
+    use mdm_core::sheet::{Declared, Encoding, read};
 
-    let languages = [Language::Japanese, Language::English];
+    // What is wrong with this one is only what the uploader says of it.
+    let encoding = (name == "wrong-encoding.csv").then_some(Encoding::Utf8);
     let mut said = format!("{name}\n");
-    match read(bytes, &Declared::default()) {
-        Err(error) => languages.iter().for_each(|language| {
+    let sheet = read(bytes, &Declared { encoding, ..Declared::default() });
+    match sheet.and_then(|sheet| sheet.fits(Mode::Roster).map(|()| sheet)) {
+        Err(error) => Language::ALL.iter().for_each(|language| {
             said += &format!("  {}\n", reasons::file(*language, &error));
         }),
         Ok(sheet) => {
-            for item in planned(&sheet).items {
-                let PlanKind::Rejected(rejections) = item.kind else { continue };
+            // The zeros that this one lost are those of somebody who is known.
+            let known =
+                if name == "eaten-zeros.csv" { vec![known("001001"), known("001002")] } else { Vec::new() };
+            let plan = planned(&sheet, &known);
+            let in_workbook = super::rejected::is_workbook(&plan.batch);
+            for item in &plan.items {
+                let PlanKind::Rejected(rejections) = &item.kind else { continue };
                 let row = item.row.unwrap();
-                for (language, one) in
-                    rejections.iter().flat_map(|one| languages.map(|language| (language, one)))
-                {
-                    let (why, cure) =
-                        (reasons::row_why(language, one.problem), reasons::row_cure(language, one.problem));
-                    said += &format!("  {row} {}: {why} {cure}\n", one.column);
+                for one in rejections {
+                    for language in Language::ALL {
+                        said += &format!("  {row} {}\n", reasons::in_one(language, one, in_workbook));
+                    }
                 }
             }
+            said += &noted(&plan);
         }
     }
     said + "\n"
 }
 
-/// What a sheet would do where nobody is known.
-fn planned(sheet: &mdm_core::sheet::Sheet) -> Plan {
+/// What the plan's page says of a file besides.
+fn noted(plan: &Plan) -> String {
+    use crate::console::words::Language;
+    let batch = &plan.batch;
+    let mut said = String::new();
+    for language in Language::ALL {
+        let count = |key: &str, count: u32| language.say(key, &[("count", count.to_string().into())]);
+        for found in &batch.like_leave {
+            said +=
+                &format!("  {}: {} ({})\n", language.say("batches-like-leave", &[]), found.said, found.rows);
+        }
+        if batch.private_use_total > 0 {
+            said += &format!("  {}\n", count("batches-private-use-count", batch.private_use_total));
+        }
+        if let Some(zeros) = batch.lost_zeros {
+            let key = if zeros.length.is_some() { "batches-zeros-about" } else { "batches-zeros-mend" };
+            let length = zeros.length.unwrap_or_default().to_string();
+            let values = [("rows", zeros.rows.to_string().into()), ("length", length.into())];
+            said += &format!("  {}\n", language.say(key, &values));
+        }
+        if batch.summary.rejected == 0 && said.is_empty() {
+            let format = (batch.encoding.as_str(), batch.summary.rows);
+            said += &format!("  {}: {} {}\n", format.0, format.1, language.say("batches-kind-join", &[]));
+            return said;
+        }
+    }
+    said
+}
+
+/// What a sheet would do where these people are known.
+fn planned(sheet: &mdm_core::sheet::Sheet, accounts: &[Stored<Account>]) -> Plan {
     let input = PlanInput {
         source: SourceName::new("知事部局").unwrap(),
         mode: Mode::Roster,
         sheet,
-        accounts: &[],
+        accounts,
         roster_version: 0,
         pool: &Pool { size: 0, reserved: 0, assigned: 0 },
         actor: Actor::Server,
-        now: jiff::Timestamp::UNIX_EPOCH,
+        now: Timestamp::UNIX_EPOCH,
     };
     plan(&input, &mut rand::rngs::OsRng)
 }
@@ -382,4 +444,31 @@ async fn a_batch_is_undone_for_a_department_through_a_plan() {
     let auditor = Browser::signed_in(&bench.world, &bench.console, Role::Auditor).await;
     assert_eq!(auditor.get(&format!("{next}/undo")).await.status, StatusCode::FORBIDDEN);
     assert!(!auditor.get(&next).await.text().contains("/undo"));
+}
+
+fn known(number: &str) -> Stored<Account> {
+    let attributes = Attributes {
+        staff_number: StaffNumber::new(number).unwrap(),
+        name: "髙橋　花子".to_owned(),
+        kana: None,
+        mail: None,
+        title: None,
+        employment: None,
+        term_ends: None,
+        departments: Vec::new(),
+    };
+    let account = Account {
+        id: AccountId::make(Timestamp::UNIX_EPOCH, &mut rand::rngs::OsRng),
+        source: SourceName::new("知事部局").unwrap(),
+        history: vec![Dated { from: Timestamp::UNIX_EPOCH, value: attributes }],
+        state: AccountState::Active,
+        state_since: Timestamp::UNIX_EPOCH,
+        wishes_seat: false,
+        seat: None,
+        created_at: Timestamp::UNIX_EPOCH,
+        returned_at: None,
+        signed_in_at: None,
+        code_issued_at: None,
+    };
+    Stored { version: Version(1), value: account }
 }

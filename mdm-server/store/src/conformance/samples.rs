@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use mdm_core::account::{Account, AccountState, Attributes, Dated, Roster, SourceName, StaffNumber};
 use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use mdm_core::batch::{
-    Batch, BatchState, Mode, Origin, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord, Release,
+    Batch, BatchState, KeptRows, Mode, Origin, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord, Release,
+    UploadPart,
 };
 use mdm_core::change::{Changeset, Record};
 use mdm_core::code::{CodeIndex, CodeRecord, CodeState};
@@ -174,6 +175,8 @@ pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
         private_use_total: 0,
         normalised_rows: Vec::new(),
         normalised_total: 0,
+        like_leave: Vec::new(),
+        kept: KeptRows::default(),
         roster_version: 0,
         state,
         summary: PlanSummary::default(),
@@ -204,6 +207,10 @@ pub(crate) fn plan_chunk(batch: u32, number: u32, items: usize) -> PlanChunk {
         kind: PlanKind::Move { attributes: attributes(7), wishes_seat: true },
     };
     PlanChunk { batch: batch_id(batch), number, items: (0..items).map(item).collect() }
+}
+
+pub(crate) fn upload_part(batch: u32, number: u32) -> UploadPart {
+    UploadPart { batch: batch_id(batch), number, bytes: vec![7; 48 << 10] }
 }
 
 pub(crate) fn operator(number: u32) -> Operator {

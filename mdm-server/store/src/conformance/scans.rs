@@ -57,6 +57,7 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
             Record::Pool(Pool { size: 700, reserved: 20, assigned: 0 }),
             Record::PlanChunk(samples::plan_chunk(1, 2, 3)),
             Record::BeforeChunk(samples::before_chunk(1, 2)),
+            Record::UploadPart(samples::upload_part(1, 2)),
         ]))
         .await
         .unwrap();
@@ -92,6 +93,9 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
     let chunk = store.before_chunk(samples::batch_id(1), 2).await.unwrap().unwrap();
     assert_eq!(chunk.value, samples::before_chunk(1, 2));
     assert_eq!(store.before_chunk(samples::batch_id(1), 1).await.unwrap(), None);
+    let part = store.upload_part(samples::batch_id(1), 2).await.unwrap().unwrap();
+    assert_eq!(part.value, samples::upload_part(1, 2));
+    assert_eq!(store.upload_part(samples::batch_id(1), 0).await.unwrap(), None);
 }
 
 pub(crate) async fn the_waiting_list_is_in_turn(place: &impl Place) {

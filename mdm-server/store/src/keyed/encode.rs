@@ -42,6 +42,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::Batch(value) => into_writer(value, &mut bytes),
         Record::PlanChunk(value) => into_writer(value, &mut bytes),
         Record::BeforeChunk(value) => into_writer(value, &mut bytes),
+        Record::UploadPart(value) => into_writer(value, &mut bytes),
         Record::Operator(value) => into_writer(value, &mut bytes),
         Record::Document(value) => into_writer(value, &mut bytes),
         Record::Note(value) => into_writer(value, &mut bytes),
@@ -78,6 +79,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::Batch(_) => from_reader(cbor).map(Record::Batch),
         Key::PlanChunk(..) => from_reader(cbor).map(Record::PlanChunk),
         Key::BeforeChunk(..) => from_reader(cbor).map(Record::BeforeChunk),
+        Key::UploadPart(..) => from_reader(cbor).map(Record::UploadPart),
         Key::Operator(_) => from_reader(cbor).map(Record::Operator),
         Key::Document(_) => from_reader(cbor).map(Record::Document),
         Key::Note(..) => from_reader(cbor).map(Record::Note),
@@ -139,6 +141,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
         | Record::Batch(_)
         | Record::PlanChunk(_)
         | Record::BeforeChunk(_)
+        | Record::UploadPart(_)
         | Record::Server(_) => Vec::new(),
     }
 }

@@ -39,6 +39,7 @@ const CODE: u8 = b'c';
 const COMMAND: u8 = b'm';
 const PLAN_CHUNK: u8 = b'q';
 const BEFORE_CHUNK: u8 = b'u';
+const UPLOAD_PART: u8 = b'y';
 const SHELF: u8 = b'h';
 const POOL: u8 = b'p';
 const SERVER: u8 = b'v';
@@ -83,6 +84,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::Batch(id) => key(BATCH, &[id.as_bytes()]),
         Key::PlanChunk(batch, number) => part_of(PLAN_CHUNK, *batch, *number),
         Key::BeforeChunk(batch, number) => part_of(BEFORE_CHUNK, *batch, *number),
+        Key::UploadPart(batch, number) => part_of(UPLOAD_PART, *batch, *number),
         Key::Operator(id) => key(OPERATOR, &[id.as_bytes()]),
         Key::Document(id) => key(DOCUMENT, &[id.as_bytes()]),
         Key::Note(account, id) => key(NOTE, &[account.as_bytes(), id.as_bytes()]),

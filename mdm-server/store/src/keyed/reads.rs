@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mdm_core::account::{Account, Roster, SourceName, StaffNumber};
 use mdm_core::audit::Entry;
-use mdm_core::batch::{Batch, PlanChunk};
+use mdm_core::batch::{Batch, PlanChunk, UploadPart};
 use mdm_core::change::{Key, Stored, Version};
 use mdm_core::code::{CodeIndex, CodeRecord};
 use mdm_core::command::CommandRecord;
@@ -267,6 +267,10 @@ impl<E: Engine> Batches for KeyedStore<E> {
 
     fn before_chunk(&self, batch: BatchId, number: u32) -> Read<'_, Option<Stored<BeforeChunk>>> {
         self.one("part of what was before a batch", Key::BeforeChunk(batch, number))
+    }
+
+    fn upload_part(&self, batch: BatchId, number: u32) -> Read<'_, Option<Stored<UploadPart>>> {
+        self.one("part of an upload", Key::UploadPart(batch, number))
     }
 
     fn batches(&self, before: Option<BatchId>, limit: usize) -> Read<'_, Vec<Stored<Batch>>> {

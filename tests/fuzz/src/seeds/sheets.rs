@@ -57,13 +57,14 @@ pub(super) fn add(seeds: &mut Seeds) {
         ("a-workbook", Declared::Nothing, b"PK\x03\x04\x14\x00\x06\x00".to_vec()),
         ("two-columns-of-one-kind", Declared::Nothing, "職員番号,氏名,氏名,所属\n1,a,b,c\n".into()),
     ];
-    let layouts: [(&str, &[u8]); 6] = [
+    let layouts: [(&str, &[u8]); 7] = [
         fixture!("layouts/google-workspace.csv", "google-workspace"),
         fixture!("layouts/microsoft-entra-with-version.csv", "microsoft-entra-with-version"),
         fixture!("layouts/microsoft-entra-export.csv", "microsoft-entra-export"),
         fixture!("layouts/cybozu-com.csv", "cybozu-com"),
         fixture!("layouts/cybozu-com-headerless.csv", "cybozu-com-headerless"),
         fixture!("layouts/garoon.csv", "garoon"),
+        fixture!("rejected-rows.csv", "rejected-rows"),
     ];
     for (name, file) in layouts {
         seeds.add("staff_sheet", name, [&[Declared::Nothing as u8], file].concat());
@@ -75,11 +76,12 @@ pub(super) fn add(seeds: &mut Seeds) {
 }
 
 fn workbooks(seeds: &mut Seeds) {
-    let whole: [(&str, &[u8]); 4] = [
+    let whole: [(&str, &[u8]); 5] = [
         fixture!("libreoffice-7.4.7/staff.xlsx", "libreoffice"),
         fixture!("workbook-bomb.xlsx", "bomb"),
         fixture!("workbook-cut-off.xlsx", "cut-off"),
         fixture!("workbook-hidden.xlsx", "hidden"),
+        fixture!("workbook-number-format.xlsx", "number-format"),
     ];
     for (name, file) in whole {
         seeds.add("workbook", name, [&[0], file].concat());

@@ -6,11 +6,12 @@ use csv::StringRecord;
 use quick_xml::events::{BytesStart, Event};
 
 use super::Unreadable;
+use super::number;
 use super::strings::Strings;
-use super::styles::{self, Styles};
+use super::styles::Styles;
 use super::xml::{Xml, add_text, attribute, unescaped};
 use crate::sheet::rows::Record;
-use crate::sheet::{MAX_COLUMNS, SheetError};
+use crate::sheet::{MAX_COLUMNS, SHOWN_OTHERWISE, SheetError};
 
 /// Rows and columns of a sheet, as in Excel's own limits.
 const LAST_ROW: u32 = 1_048_576;
@@ -172,7 +173,8 @@ impl Cell {
             // Saved without having been reckoned: what it would show is not known.
             _ if self.formula && self.text.trim().is_empty() => ERROR.to_owned(),
             _ if self.text.trim().is_empty() => String::new(),
-            _ => styles::show(&self.text, tables.styles.get(self.style), tables.from_1904),
+            _ => number::show(&self.text, tables.styles.get(self.style), tables.from_1904)
+                .unwrap_or_else(|| format!("{SHOWN_OTHERWISE} {}", self.text)),
         })
     }
 }

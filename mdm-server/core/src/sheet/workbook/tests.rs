@@ -68,6 +68,23 @@ fn cells_are_read_as_a_person_sees_them() {
 }
 
 #[test]
+fn a_number_is_what_a_person_sees_in_its_cell_or_nobodys() {
+    let sheet = sheet(include_bytes!("../../../tests/fixtures/workbook-number-format.xlsx")).unwrap();
+    assert_eq!(sheet.rows[0].staff_number.as_ref().unwrap().as_str(), "12-3456");
+    assert_eq!(sheet.rows[1].staff_number, None);
+    let problem = |row: usize| sheet.rows[row].person.as_ref().unwrap_err()[0].problem;
+    assert_eq!(problem(1), crate::batch::RowProblem::NumberFormat);
+    assert_eq!(problem(2), crate::batch::RowProblem::CellCount);
+}
+
+#[test]
+fn a_cell_that_is_too_long_has_nothing_to_do_with_quotation_marks() {
+    let long = SHEET.replace("林", &"林".repeat(crate::sheet::MAX_CELL + 1));
+    let error = sheet(&with("xl/worksheets/sheet1.xml", &long)).unwrap_err();
+    assert!(matches!(error, SheetError::WorkbookCellTooLong(_)), "{error}");
+}
+
+#[test]
 fn what_is_no_readable_workbook_is_named() {
     macro_rules! fixture {
         ($name:literal) => {
@@ -80,6 +97,9 @@ fn what_is_no_readable_workbook_is_named() {
     assert_eq!(fixture!("workbook-binary.xlsb"), SheetError::Workbook(Unreadable::Binary));
     assert_eq!(fixture!("workbook-bomb.xlsx"), SheetError::Workbook(Unreadable::TooLarge));
     assert_eq!(fixture!("not-a-workbook.xlsx"), SheetError::NotText(LooksLike::Zip));
+    assert_eq!(fixture!("spreadsheet.ods"), SheetError::NotText(LooksLike::OpenDocument));
+    assert_eq!(fixture!("workbook-old.xls"), SheetError::NotText(LooksLike::OldExcel));
+    assert_eq!(fixture!("web-page.xls"), SheetError::NotText(LooksLike::Markup));
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! `mdmctl batch`.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::Path;
 
-use mdm_core::batch::{LostZeros, PlanSummary};
+use mdm_core::batch::{LikeLeave, LostZeros, PlanSummary};
 use mdm_server::api::types::{
     AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, ItemView, KindWord, MAX_UPLOAD,
     PlanView, ScheduleRequest, UndoRequest,
 };
 use serde::Serialize;
 use serde_json::json;
+use shared::ids::BatchId;
 
 use super::all;
+use super::codes::new_private;
 use crate::cli::{Batch, Mode};
 use crate::client::Client;
 use crate::failure::{self, Failure};
@@ -39,6 +41,7 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
                 format!("{}\n{}", counts(&shown.batch), lines(&shown.items, *unchanged_too))
             })
         }
+        Batch::Rejected { id, file, language } => rejected(client, *id, file, language),
         Batch::Approve { id, plan, leavers, emergency } => {
             let request = ApproveRequest {
                 plan_digest: plan.clone(),
@@ -74,6 +77,24 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
             answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
         }
     }
+}
+
+/// The file is made first: what has names in it is not put where others may read.
+fn rejected(client: &Client, id: BatchId, path: &Path, language: &str) -> Result<(), Failure> {
+    let mut file = new_private(path)?;
+    let bytes = client
+        .get_for_bytes(&["batches", &id.to_string(), "rejected"], &[("language", language)])
+        .inspect_err(|_| {
+            // Empty, and made here.
+            let _ = std::fs::remove_file(path);
+        })?;
+    let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| failure::file(path, "write", &error))?;
+    eprintln!(
+        "mdmctl: the rejected rows are in {}: mend the cells and upload it with --mode upsert",
+        path.display()
+    );
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -143,7 +164,11 @@ fn next_step(batch: &BatchView) -> String {
             plan.as_ref().map(leavers_option).unwrap_or_default()
         ),
     };
-    format!("Nothing has changed yet. Look at it: mdmctl batch show {id}\n{apply}")
+    let rejected = match batch.rejected_kept {
+        0 => String::new(),
+        _ => format!("Rejected rows as a file to be mended: mdmctl batch rejected {id} FILE\n"),
+    };
+    format!("Nothing has changed yet. Look at it: mdmctl batch show {id}\n{rejected}{apply}")
 }
 
 fn leavers_option(plan: &PlanView) -> &'static str {
@@ -185,6 +210,12 @@ fn counts(batch: &BatchView) -> String {
             .map(|found| format!("{} in row {}", found.code, found.row))
             .collect();
         said.push(("gaiji", format!("{}: {}", batch.private_use_total, first.join(", "))));
+    }
+    if !batch.like_leave.is_empty() {
+        let one =
+            |found: &LikeLeave| format!("{} ({} rows, from row {})", found.said, found.rows, found.first);
+        let all: Vec<String> = batch.like_leave.iter().map(one).collect();
+        said.push(("not taken as leaving", all.join(", ")));
     }
     if batch.normalised_rows.total > 0 {
         let total = batch.normalised_rows.total;
