@@ -202,6 +202,8 @@ pub struct Letters {
     pub helpdesk: Option<String>,
     /// Where one gets the app, on every letter.
     pub app: Option<String>,
+    /// Where a loss code is typed, if that page is published at another address than the console's.
+    pub lost_page: Option<String>,
 }
 
 /// Most characters of a line of the configuration that goes onto letters.
@@ -270,6 +272,21 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The console's address, without a path.
+    pub fn console(&self) -> String {
+        let name = self.listen.https_names.first().map_or("localhost", String::as_str);
+        let port = self.listen.https.port();
+        match name.parse() {
+            Ok(std::net::IpAddr::V6(address)) => format!("https://[{address}]:{port}"),
+            _ => format!("https://{name}:{port}"),
+        }
+    }
+
+    /// Where a loss code is typed.
+    pub fn lost_page(&self) -> String {
+        self.letters.lost_page.clone().unwrap_or_else(|| format!("{}/lost/report", self.console()))
+    }
+
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
@@ -332,9 +349,11 @@ impl Config {
             return Some("notes.account_notes is 1 to 100000, the most that a phone takes");
         }
         let letters = &self.letters;
-        let mut lines = [&letters.helpdesk, &letters.app].into_iter().flatten();
+        let mut lines = [&letters.helpdesk, &letters.app, &letters.lost_page].into_iter().flatten();
         if lines.any(|line| line.chars().count() > MAX_LETTER_LINE || line.contains(char::is_control)) {
-            return Some("letters.helpdesk and letters.app are one line of at most 120 characters each");
+            return Some(
+                "letters.helpdesk, letters.app and letters.lost_page are one line of at most 120 characters each",
+            );
         }
         if letters.bold_font.is_some() && letters.font.is_none() {
             return Some("letters.bold_font goes with letters.font");

@@ -82,6 +82,7 @@ fn routes(console: Console) -> Router {
     Router::new()
         .route("/", get(dashboard::show))
         .route("/lost", get(lost::search))
+        .route("/lost/report", get(lost::report::form).post(lost::report::report))
         .route("/lost/{account}", get(lost::person))
         .route("/accounts", get(accounts::list::show))
         .route("/accounts/{account}", get(accounts::show::show))

@@ -18,6 +18,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use mdm_core::code::CodeKeys;
 use mdm_core::grant::GrantSeal;
+use mdm_core::loss::LossKeys;
 
 /// Name of the sealed file in the data folder.
 pub const SEALED_FILE: &str = "server-secrets.sealed";
@@ -114,6 +115,8 @@ pub struct Keyring {
     pub opaque: ServerSetup,
     /// The keys over activation codes.
     pub codes: CodeKeys,
+    /// The keys over loss codes.
+    pub losses: LossKeys,
     /// Seals the keys of session grants.
     pub grants: GrantSeal,
     /// The key from which those of documents' contents are derived.
@@ -166,6 +169,7 @@ impl Keyring {
             checkpoint: SoftwareKey::from_pkcs8(&secrets.checkpoint)?,
             opaque: ServerSetup::from_bytes(&secrets.opaque)?,
             codes: CodeKeys::derive(master),
+            losses: LossKeys::derive(master),
             grants: GrantSeal::derive(master),
             documents: Purpose::DocumentContents.derive_bytes(&[master.expose()], b""),
             notes: Purpose::NoteContents.derive_bytes(&[master.expose()], b""),

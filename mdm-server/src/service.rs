@@ -23,6 +23,7 @@ use crate::quic::{CALLS_PER_MINUTE, DeviceRate, LiveConnections, REPORTS_PER_MIN
 use crate::rights::Refusals;
 use crate::tls::CertificateAuthority;
 use crate::use_cases::batches::undo::Undos;
+use crate::use_cases::losses::Reports;
 use crate::use_cases::sign_in::SignIns;
 
 /// How long a command waits for an answer to its device that is being written.
@@ -65,6 +66,8 @@ pub struct Service {
     pub(crate) reports: DeviceRate,
     /// Acts that were refused lately.
     pub(crate) refusals: Refusals,
+    /// Who has reported a loss how often.
+    pub(crate) reports_of_loss: Reports,
     /// Whether the server is in quarantine, and the epoch of commands.
     pub(crate) standing: Standing,
     /// Personnel batches one at a time, each with the blocks and unblocks behind it.
@@ -108,6 +111,7 @@ impl Service {
             calls: DeviceRate::new(CALLS_PER_MINUTE),
             reports: DeviceRate::new(REPORTS_PER_MINUTE),
             refusals: Refusals::default(),
+            reports_of_loss: Reports::default(),
             standing: Standing::default(),
             undos: Undos::default(),
             rescheduled: Notify::new(),

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod letters;
 pub mod licenses;
 mod load;
+pub(crate) mod losses;
 pub mod notes;
 pub mod operators;
 pub mod sign_in;

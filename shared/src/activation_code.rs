@@ -1,15 +1,14 @@
 //! Activation codes: 100 random bits as 20 Crockford base-32 characters and a check character.
 //!
-//! What is typed from a printed letter. The alphabet and the check (value mod 37) are Crockford's
-//! (<https://www.crockford.com/base32.html>); letters may be small, O reads as 0, I and L as 1, and hyphens and blanks
-//! are for the eye. The code itself never travels: both ends derive a lookup id and a proof key from it.
+//! What is typed from a printed letter; how it is written and read is [`crate::crockford`]'s. The code itself never travels: both
+//! ends derive a lookup id and a proof key from it.
 
 use rand::{CryptoRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::crockford::{self, ReadError};
 use crate::crypto::{MacKey, Purpose};
 
-const ALPHABET: &[u8; 37] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ*~$=U";
 const SYMBOLS: usize = 20;
 const GROUP: usize = 5;
 
@@ -36,42 +35,17 @@ pub struct ActivationCode([u8; SYMBOLS]);
 impl ActivationCode {
     /// A fresh code.
     pub fn make(rng: &mut (impl RngCore + CryptoRng)) -> Self {
-        let mut symbols = [0; SYMBOLS];
-        rng.fill_bytes(&mut symbols);
-        symbols.iter_mut().for_each(|symbol| *symbol &= 0x1f);
-        Self(symbols)
+        Self(crockford::make(rng))
     }
 
     /// Reads a typed or scanned code.
     pub fn parse(text: &str) -> Result<Self, ParseCodeError> {
-        let typed =
-            Zeroizing::new(text.chars().filter(|c| *c != '-' && !c.is_whitespace()).collect::<String>());
-        let length = typed.chars().count();
-        if length != SYMBOLS + 1 {
-            return Err(ParseCodeError::Length(length));
-        }
-        let mut values = Zeroizing::new([0; SYMBOLS + 1]);
-        for (at, (value, c)) in values.iter_mut().zip(typed.chars()).enumerate() {
-            let allowed = if at == SYMBOLS { 37 } else { 32 };
-            *value = symbol_value(c).filter(|v| *v < allowed).ok_or(ParseCodeError::Character(at + 1))?;
-        }
-        let (symbols, check) = values.split_first_chunk().expect("the array is one longer than the code");
-        let code = Self(*symbols);
-        if [code.check()] != *check {
-            return Err(ParseCodeError::Check);
-        }
-        Ok(code)
+        Ok(Self(crockford::read(text)?))
     }
 
     /// The code as printed: four groups of five, then the check character.
     pub fn to_text(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(SYMBOLS + SYMBOLS / GROUP + 1));
-        for group in self.0.chunks(GROUP) {
-            text.extend(group.iter().map(|symbol| char::from(ALPHABET[usize::from(*symbol)])));
-            text.push('-');
-        }
-        text.push(char::from(ALPHABET[usize::from(self.check())]));
-        text
+        crockford::write(&self.0, GROUP)
     }
 
     /// What the client shows so that the server can find the code. Says nothing of the code itself: 100 random bits
@@ -84,20 +58,16 @@ impl ActivationCode {
     pub fn proof_key(&self) -> MacKey {
         Purpose::EnrolProof.derive_mac_key(&[&self.0], b"")
     }
-
-    fn check(&self) -> u8 {
-        let remainder = self.0.iter().fold(0_u32, |value, symbol| (value * 32 + u32::from(*symbol)) % 37);
-        u8::try_from(remainder).expect("a remainder of 37 fits a byte")
-    }
 }
 
-fn symbol_value(c: char) -> Option<u8> {
-    let c = match c.to_ascii_uppercase() {
-        'O' => '0',
-        'I' | 'L' => '1',
-        other => other,
-    };
-    ALPHABET.iter().position(|symbol| char::from(*symbol) == c).and_then(|at| u8::try_from(at).ok())
+impl From<ReadError> for ParseCodeError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Length(length) => Self::Length(length),
+            ReadError::Character(at) => Self::Character(at),
+            ReadError::Check => Self::Check,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +91,7 @@ mod tests {
         #[test]
         fn one_mistyped_character_is_found(seed: u64, at in 0_usize..20, other in 0_usize..32) {
             let mut typed: Vec<char> = code(seed).to_text().replace('-', "").chars().collect();
-            let replacement = char::from(ALPHABET[other]);
+            let replacement = crate::crockford::tests::symbol(other);
             prop_assume!(typed[at] != replacement);
             typed[at] = replacement;
             let typed: String = typed.into_iter().collect();

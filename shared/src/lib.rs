@@ -5,6 +5,7 @@
 
 pub mod activation_code;
 pub mod cose;
+pub mod crockford;
 pub mod crypto;
 pub mod enrolment_link;
 pub mod grant;

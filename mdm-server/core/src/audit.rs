@@ -25,6 +25,8 @@ pub enum Actor {
     Device(EnrolmentId),
     /// Somebody who showed an activation code.
     Code,
+    /// Somebody who showed the loss code of a letter.
+    LossCode,
     /// Somebody at the sign-in page who did not prove who they are.
     Visitor,
     /// The server itself: the scheduler, `init`.

@@ -11,6 +11,7 @@ use crate::command::CommandRecord;
 use crate::device::Device;
 use crate::document::Document;
 use crate::license::{Pool, WaitingEntry};
+use crate::loss::LossRecord;
 use crate::note::{Note, Shelf};
 use crate::operator::Operator;
 use crate::quarantine::ServerState;
@@ -42,6 +43,8 @@ pub enum Key {
     Waiting(AccountId),
     /// [`CodeRecord`].
     Code(CodeIndex),
+    /// [`LossRecord`].
+    Loss(AccountId),
     /// [`Device`].
     Device(EnrolmentId),
     /// [`CommandRecord`].
@@ -75,6 +78,7 @@ pub enum Record {
     Pool(Pool),
     Waiting(WaitingEntry),
     Code(CodeRecord),
+    Loss(LossRecord),
     Device(Device),
     Command(CommandRecord),
     Batch(Batch),
@@ -97,6 +101,7 @@ impl Record {
             Self::Pool(_) => Key::Pool,
             Self::Waiting(entry) => Key::Waiting(entry.account),
             Self::Code(code) => Key::Code(code.index),
+            Self::Loss(loss) => Key::Loss(loss.account),
             Self::Device(device) => Key::Device(device.enrolment),
             Self::Command(command) => Key::Command(command.id),
             Self::Batch(batch) => Key::Batch(batch.id),

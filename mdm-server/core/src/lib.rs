@@ -17,6 +17,7 @@ pub mod enrol;
 pub mod grant;
 pub mod hello;
 pub mod license;
+pub mod loss;
 pub mod note;
 pub mod operator;
 pub mod plan;

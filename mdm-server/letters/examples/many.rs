@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::Instant;
 use std::{env, fs};
 
-use mdm_letters::{CoverWords, Fonts, Group, Layout, Letter, SubstituteWords, TypeCase, Words, print};
+use mdm_letters::{
+    CoverWords, Fonts, Group, Layout, Letter, LossWords, SubstituteWords, TypeCase, Words, print,
+};
 use zeroize::Zeroizing;
 
 const PEOPLE: usize = 2_000;
@@ -84,6 +86,7 @@ fn letter(number: usize) -> Letter {
             "A".repeat(43)
         )),
         code: Zeroizing::new(code),
+        loss: Some(Zeroizing::new("0000-ABCD-EFGH-JKMN-P".to_owned())),
         valid_until: "2027年4月15日(令和9年)木曜日 0:00まで使えます".to_owned(),
     }
 }
@@ -113,6 +116,7 @@ fn words() -> Words {
         short_promise: line(),
         secret: line(),
         helpdesk: Some(line()),
+        loss: LossWords { title: word(), about: line(), address: word() },
         cover: CoverWords {
             title: word(),
             about: line(),

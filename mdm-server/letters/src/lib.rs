@@ -41,6 +41,8 @@ pub struct Letter {
     pub payload: Zeroizing<String>,
     /// The last moment of the code, as a sentence.
     pub valid_until: String,
+    /// The loss code in its groups, to be torn off.
+    pub loss: Option<Zeroizing<String>>,
 }
 
 /// People who get their letters from one hand.
@@ -91,10 +93,23 @@ pub struct Words {
     pub secret: String,
     /// Whom to ask.
     pub helpdesk: Option<String>,
+    /// The words of the slip that is torn off.
+    pub loss: LossWords,
     /// The words of the receipt list.
     pub cover: CoverWords,
     /// The words of the list of names that were not printed as written.
     pub substitutes: SubstituteWords,
+}
+
+/// The words of the slip that is torn off.
+#[derive(Debug, Clone)]
+pub struct LossWords {
+    /// Before the loss code.
+    pub title: String,
+    /// What it is for, and where to keep it.
+    pub about: String,
+    /// Where it is typed: an address.
+    pub address: String,
 }
 
 /// The words of a receipt list.

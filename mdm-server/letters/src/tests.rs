@@ -42,6 +42,11 @@ fn words() -> Words {
         short_promise: text("消去されるのはこのアプリの中のデータだけです。"),
         secret: text("コードは本人だけのものです。"),
         helpdesk: Some(text("問い合わせ先: 情報政策課 内線2345")),
+        loss: LossWords {
+            title: text("紛失連絡コード"),
+            about: text("切り取って、端末とは別に保管してください。"),
+            address: text("https://mdm.tamate.example/lost/report"),
+        },
         cover: CoverWords {
             title: text("受領簿"),
             about: text("通知書を渡した日と、受け取った人の印または署名をもらってください。"),
@@ -68,6 +73,7 @@ fn letter(number: usize, name: &str) -> Letter {
             "A".repeat(86)
         )),
         code: Zeroizing::new(code),
+        loss: Some(Zeroizing::new(format!("{number:04}-ABCD-EFGH-JKMN-P"))),
         valid_until: "2027年4月15日(令和9年)木曜日 0:00まで使えます".to_owned(),
     }
 }
@@ -103,6 +109,63 @@ fn names_are_read_back_as_they_were_written() {
             assert!(page.contains(name), "{name}: {page}");
             assert!(page.contains(&**letter(at + 1, name).code), "{page}");
         }
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// Where a word of a page stands: left, top, right, bottom in points. Of its height only the middle, without what a font sets
+/// aside above and below its characters.
+type Stands = (String, [f32; 4]);
+
+fn words_of_pages(folder: &Path, pdf: &[u8]) -> Vec<Vec<Stands>> {
+    let path = folder.join("boxes.pdf");
+    fs::write(&path, pdf).unwrap();
+    let output = Command::new("pdftotext").arg("-bbox").arg(&path).arg("-").output();
+    let text = String::from_utf8(output.expect("Debian's poppler-utils is installed").stdout).unwrap();
+    let word = |line: &str| {
+        let (numbers, word) = line.trim().strip_prefix("<word ")?.split_once('>')?;
+        let all: Vec<f32> = numbers.split('"').filter_map(|part| part.parse().ok()).collect();
+        let [left, top, right, bottom] = all.try_into().unwrap();
+        let quarter = (bottom - top) / 4.0;
+        Some((word.to_owned(), [left, top + quarter, right, bottom - quarter]))
+    };
+    text.split("<page ").skip(1).map(|page| page.lines().filter_map(word).collect()).collect()
+}
+
+fn touch(one: &[f32; 4], other: &[f32; 4]) -> bool {
+    const NEARLY: f32 = 0.1;
+    let apart = |from: usize, to: usize| one[to] < other[from] + NEARLY || other[to] < one[from] + NEARLY;
+    !apart(0, 2) && !apart(1, 3)
+}
+
+#[test]
+fn what_is_far_too_long_stays_in_its_place() {
+    let folder = std::env::temp_dir().join(format!("mdm-letters-long-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let name = "寿限無".repeat(30);
+    let mut group = group(&"総務部 危機管理局 防災対策課 ".repeat(6), &[name.as_str(); 11]);
+    group.letters.iter_mut().for_each(|letter| letter.staff_number = "W".repeat(32));
+    let mut words = words();
+    words.address = format!("{}:65535", "mdm.".repeat(60));
+    words.organisation = "広域連合".repeat(20);
+    words.helpdesk = Some("問い合わせ先".repeat(20));
+    for layout in [Layout::One, Layout::Ten] {
+        let pdf = print(std::slice::from_ref(&group), layout, &words, &fonts()).unwrap();
+        let pages = words_of_pages(&folder, &pdf);
+        assert!(pages.len() > 2);
+        for page in &pages {
+            for (at, (word, place)) in page.iter().enumerate() {
+                assert!(
+                    place[0] > 0.0 && place[2] < 596.0 && place[3] < 842.0,
+                    "{word} leaves the page: {place:?}"
+                );
+                let over = page[at + 1..].iter().find(|(_, other)| touch(place, other));
+                assert!(over.is_none(), "{layout:?}: {word} {place:?} lies over {over:?}");
+            }
+        }
+        let text = self::pages(&folder, &pdf).concat();
+        let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        assert!(squeezed.contains(name.as_str()), "{layout:?}: a long name is whole: {squeezed}");
     }
     fs::remove_dir_all(folder).unwrap();
 }

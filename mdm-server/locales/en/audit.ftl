@@ -1,6 +1,7 @@
 audit-lead = Who did what, and when. Entries are only ever added, and a change to one shows when the journal is verified.
 audit-by-device = Device
 audit-by-code = Holder of a code
+audit-by-loss-code = Holder of a loss code
 audit-by-visitor = Visitor at the sign-in page
 audit-by-server = Server
 audit-from = From

@@ -55,3 +55,17 @@ letters-do = Make letters
 letters-unfit = Names or departments with characters that the font lacks: { $count }. They are printed as 〓 or as a similar character and listed on the first page.
 letters-unfit-agree = Print with these characters replaced
 letters-font = Letters cannot be made now: the server has no Japanese font, or the configured one cannot be used. Ask whoever runs the server to install one (on Debian fonts-noto-cjk) or to mend [letters] in the configuration. The CSV can be made all the same.
+
+letters-lost-title = Report a lost device
+letters-lost-lead = If your device is lost, enter the loss code that you tore off the letter. You need not sign in. The device will be blocked.
+letters-lost-code = Loss code
+letters-lost-code-hint = 17 letters and digits. Hyphens and capital or small letters make no difference.
+letters-lost-do = Block the device
+letters-lost-only = It can only be blocked by this. No data is erased. If the device is found, your organisation can unblock it.
+letters-lost-blocked = The device is blocked
+letters-lost-blocked-about = The server no longer helps to open it. While its offline period runs, it may still be possible to open it. Tell your organisation as well: only they can erase it.
+letters-lost-nothing = No device was blocked just now
+letters-lost-nothing-about = The code may be mistyped, replaced by that of a newer letter, or of a device that is blocked already. For safety we do not say which. Check the code and enter it again, or call your organisation.
+letters-lost-wait = Not accepted for a while
+letters-lost-wait-about = There were many tries from the same place. Nothing was blocked. Wait for about a minute, or call your organisation.
+letters-lost-keep = Tear this off and keep it apart from the device. If the device is lost, enter the code on the page below to block it. You need not sign in.

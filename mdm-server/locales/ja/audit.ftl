@@ -1,6 +1,7 @@
 audit-lead = だれが、いつ、何をしたかの記録です。追記だけができ、書き換えると検証で分かります。
 audit-by-device = 端末
 audit-by-code = コードの使用者
+audit-by-loss-code = 紛失連絡コードの使用者
 audit-by-visitor = サインイン画面の利用者
 audit-by-server = サーバー
 audit-from = 期間(はじめ)

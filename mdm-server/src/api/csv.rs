@@ -6,7 +6,7 @@ use super::types::CodeRow;
 use crate::use_cases::statement::office_zone;
 
 /// The header of the columns.
-const HEADER: [&str; 10] = [
+const HEADER: [&str; 11] = [
     "名簿区分",
     "職員番号",
     "氏名",
@@ -17,6 +17,7 @@ const HEADER: [&str; 10] = [
     "account",
     "フリガナ",
     "QRコード",
+    "紛失連絡コード",
 ];
 
 /// All rows below a header.
@@ -36,6 +37,7 @@ pub(super) fn codes(rows: &[CodeRow]) -> Result<Vec<u8>, csv::Error> {
             &row.account.to_string(),
             row.kana.as_deref().unwrap_or_default(),
             &row.link,
+            row.loss_code.as_deref().unwrap_or_default(),
         ])?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))

@@ -93,6 +93,7 @@ impl From<&OpenedCode> for CodeRow {
             department: main_post(&current.departments),
             code: code.text.to_string(),
             link: code.link.to_string(),
+            loss_code: code.loss.as_ref().map(|loss| loss.to_string()),
             valid_from: code.record.valid_from,
             expires_at: code.record.expires_at,
         }

@@ -36,6 +36,7 @@ impl Actors {
             Actor::Operator(id) => self.names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
             Actor::Device(_) => language.say("audit-by-device", &[]),
             Actor::Code => language.say("audit-by-code", &[]),
+            Actor::LossCode => language.say("audit-by-loss-code", &[]),
             Actor::Visitor => language.say("audit-by-visitor", &[]),
             Actor::Server => language.say("audit-by-server", &[]),
         }

@@ -132,6 +132,7 @@ pub(super) async fn export(
         "licenses-code-until",
         "licenses-kana",
         "licenses-code-link",
+        "letters-lost-code",
     ];
     let mut table = Table::new(&header.map(|key| page.say(key)));
     for code in &opened {
@@ -146,6 +147,7 @@ pub(super) async fn export(
             &page.time(&code.record.expires_at),
             current.kana.as_deref().unwrap_or_default(),
             &code.link,
+            code.loss.as_ref().map_or("", |loss| loss.as_str()),
         ]);
     }
     Ok(table.download(&format!("codes-{}.csv", page.day(&page.now)), encoding))

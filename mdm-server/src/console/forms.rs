@@ -65,4 +65,5 @@ pub const READERS: &[Reader] = &[
     form::<batches::undo::UndoForm>(),
     form::<batches::approve::ApproveForm>(),
     form::<batches::cancel::CancelForm>(),
+    query::<lost::report::ReportForm>(),
 ];

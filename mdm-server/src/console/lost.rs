@@ -1,5 +1,7 @@
 //! 紛失対応, for a phone's browser at 23:00: find the person, block the device with one press, then wipe it.
 
+pub(super) mod report;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;

@@ -9,7 +9,7 @@ use super::*;
 use crate::testing::{ReadyOperator, World};
 
 /// Pages that somebody sees who is not signed in.
-const OPEN: [&str; 3] = ["/sign-in", "/invitation/{code}", "/language/{tag}"];
+const OPEN: [&str; 4] = ["/sign-in", "/lost/report", "/invitation/{code}", "/language/{tag}"];
 /// Something in the place of a route's parameter.
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 

@@ -48,6 +48,7 @@ impl Named {
             Key::Pool | Key::Waiting(_) => self.seats,
             Key::Roster(_)
             | Key::Code(_)
+            | Key::Loss(_)
             | Key::Command(_)
             | Key::PlanChunk(..)
             | Key::BeforeChunk(..)

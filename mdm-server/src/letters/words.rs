@@ -1,7 +1,7 @@
 //! What letters say, from `locales/`.
 
 use jiff::Timestamp;
-use mdm_letters::{CoverWords, SubstituteWords, Words};
+use mdm_letters::{CoverWords, LossWords, SubstituteWords, Words};
 
 use crate::config::Config;
 use crate::console::page::time_in_text;
@@ -42,6 +42,11 @@ pub(crate) fn words(language: Language, config: &Config, now: Timestamp) -> Word
         short_promise: say("letters-short-promise"),
         secret: say("letters-secret"),
         helpdesk: helpdesk.map(|place| language.say("letters-helpdesk", &[("place", place.as_str().into())])),
+        loss: LossWords {
+            title: say("letters-lost-code"),
+            about: say("letters-lost-keep"),
+            address: config.lost_page(),
+        },
         cover: CoverWords {
             title: say("letters-cover"),
             about: say("letters-cover-about"),

@@ -8,6 +8,7 @@ use mdm_core::seats::{self, Acting};
 use mdm_store::MAX_PAGE;
 use rand::rngs::OsRng;
 use shared::enrolment_link::EnrolmentLink;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::accounts::{self, Who};
@@ -28,11 +29,14 @@ pub struct OpenedCode {
     pub text: Zeroizing<String>,
     /// What the QR code of a letter says ([`EnrolmentLink`]).
     pub link: Zeroizing<String>,
+    /// The loss code that is torn off the letter; none for a code that has no letter, since a device asked for it.
+    pub loss: Option<Zeroizing<String>>,
 }
 
 /// Opens all codes that a device could still be enrolled with, by main post and staff number. The journal notes it before
 /// they are given out.
 pub async fn export(service: &Service, actor: Actor) -> Result<Vec<OpenedCode>, UseCaseError> {
+    let _held = PRINTING.lock().await;
     let opened = open_all(service, |_| true).await?;
     note_export(service, actor, Subject::default(), &opened).await?;
     Ok(opened)
@@ -66,7 +70,12 @@ pub(super) async fn open_all(
     Ok(opened)
 }
 
-/// Notes in the journal that these codes are given out, and whose they are: what was noted is more than what left, never less.
+/// One at a time, from the opening of the codes to the note: a print that has begun before another does not put its older loss
+/// codes back in force.
+pub(super) static PRINTING: Mutex<()> = Mutex::const_new(());
+
+/// Puts the loss codes of what was printed in force, and notes in the journal that codes are given out, and whose they are: what
+/// was noted is more than what left, never less. For who holds [`PRINTING`].
 pub(super) async fn note_export(
     service: &Service,
     actor: Actor,
@@ -74,14 +83,22 @@ pub(super) async fn note_export(
     codes: &[OpenedCode],
 ) -> Result<(), UseCaseError> {
     let now = service.clock.now();
-    let mut events =
-        vec![AuditEvent::new(now, actor, Happening::CodesExported, about).fact("codes", codes.len())];
+    let whole = AuditEvent::new(now, actor, Happening::CodesExported, about).fact("codes", codes.len());
+    let mut changes = Changeset::default();
+    changes.note(whole);
     for code in codes {
-        let whose = Subject::account(code.account.id);
-        events.push(AuditEvent::new(now, actor, Happening::CodeHandedOut, whose));
+        let account = code.account.id;
+        if code.loss.is_some() {
+            let earlier = service.store.loss_of(account).await?;
+            changes.extend(service.keyring.losses.print(&code.record, earlier, now));
+        }
+        changes.note(AuditEvent::new(now, actor, Happening::CodeHandedOut, Subject::account(account)));
+        if changes.events.len() >= MAX_NOTED {
+            service.commit(std::mem::take(&mut changes)).await?;
+        }
     }
-    for part in events.chunks(MAX_NOTED) {
-        service.commit(Changeset { events: part.to_vec(), ..Changeset::default() }).await?;
+    if !changes.events.is_empty() {
+        service.commit(changes).await?;
     }
     Ok(())
 }
@@ -119,8 +136,9 @@ fn open(
 ) -> Result<OpenedCode, UseCaseError> {
     let code = service.keyring.codes.open(&record).map_err(|_| Refusal::CodeDoesNotOpen(account.id))?;
     let text = code.to_text();
+    let loss = record.asked_by.is_none().then(|| service.keyring.losses.beside(record.index).to_text());
     let link = EnrolmentLink { code, server: service.config.public_address.clone(), pins: pins.to_vec() };
-    Ok(OpenedCode { account, record, text, link: link.to_text() })
+    Ok(OpenedCode { account, record, text, link: link.to_text(), loss })
 }
 
 /// Issues another code; those issued before are dead. Giving it out is noted as an export of one.
@@ -144,5 +162,6 @@ pub async fn reissue(service: &Service, who: &Who, actor: Actor) -> Result<Opene
     let codes = service.store.codes_of_account(id).await?;
     let newest = codes.into_iter().rev().find(|code| code.value.state == CodeState::Open);
     let Stored { value: record, .. } = newest.ok_or(Refusal::CodeGoneAtOnce)?;
-    open(service, &pins(service)?, account, record)
+    // It is said, not printed: the loss code of the letter before stays in force.
+    Ok(OpenedCode { loss: None, ..open(service, &pins(service)?, account, record)? })
 }

@@ -81,6 +81,7 @@ pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Resu
         None => None,
     };
     let (press, fonts) = Press::wait().await.load(service).await?;
+    let _held = codes::PRINTING.lock().await;
     let opened = codes::open_all(service, |record| {
         record.asked_by.is_none()
             && of_batch.as_ref().is_none_or(|accounts| accounts.contains(&record.account))
@@ -152,6 +153,7 @@ fn letter(code: &OpenedCode, language: Language) -> Letter {
         code: code.text.clone(),
         payload: code.link.clone(),
         valid_until: letters::valid_until(language, code.record.expires_at),
+        loss: code.loss.clone(),
     }
 }
 

@@ -43,12 +43,7 @@ pub struct Invitation {
 
 /// The whole link of an invitation.
 pub fn invitation_link(config: &Config, code: &str) -> Zeroizing<String> {
-    let name = config.listen.https_names.first().map_or("localhost", String::as_str);
-    let port = config.listen.https.port();
-    Zeroizing::new(match name.parse() {
-        Ok(std::net::IpAddr::V6(address)) => format!("https://[{address}]:{port}/invitation/{code}"),
-        _ => format!("https://{name}:{port}/invitation/{code}"),
-    })
+    Zeroizing::new(format!("{}/invitation/{code}", config.console()))
 }
 
 /// Whom somebody means: an id, or else a name.

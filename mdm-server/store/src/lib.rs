@@ -21,7 +21,7 @@ mod traits;
 pub use error::{CommitError, Conflict, ExportError, IoProblem, OpenError, ReadError, Unique};
 pub use traits::{
     Accounts, Attempts, Audit, Batches, BoxFuture, Charge, Charged, Codes, Commands, Committed, Devices,
-    Documents, Export, LargeChange, Licenses, Notes, Operators, Read, Rosters, Server, Sink, Store,
+    Documents, Export, LargeChange, Licenses, Losses, Notes, Operators, Read, Rosters, Server, Sink, Store,
     UnlockRecords, UnlockRecordsError, UsableAfter, WaitingAfter,
 };
 

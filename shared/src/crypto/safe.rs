@@ -21,6 +21,10 @@ pub enum Purpose {
     CodeIndex,
     /// Seals an activation code in the server's database until it is used.
     CodeSeal,
+    /// Makes the loss code of a letter from the index of its activation code.
+    LossCode,
+    /// The server's index over loss codes.
+    LossIndex,
     /// Seals the server's long-term secrets under the master key.
     ServerSecrets,
     /// Seals what an operator's authenticator computes codes from.
@@ -62,6 +66,8 @@ impl Purpose {
             Self::EnrolProof => "enrol-proof",
             Self::CodeIndex => "code-index",
             Self::CodeSeal => "code-seal",
+            Self::LossCode => "loss-code",
+            Self::LossIndex => "loss-index",
             Self::ServerSecrets => "server-secrets",
             Self::OperatorTotp => "operator-totp",
             Self::Backup => "backup",

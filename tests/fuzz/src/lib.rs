@@ -68,6 +68,7 @@ targets! {
     statements::statement_payload allocates STRUCTURED;
     statements::public_key allocates TEXT;
     texts::activation_code allocates TEXT;
+    texts::enrolment_link allocates TEXT;
     texts::id allocates TEXT;
     texts::name allocates TEXT;
     wire::opaque_server allocates TEXT;

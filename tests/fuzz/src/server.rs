@@ -100,6 +100,7 @@ pub(crate) fn api_query(bytes: &[u8]) {
         query::<types::DeviceQuery>,
         query::<types::UploadQuery>,
         query::<types::ExportQuery>,
+        query::<types::LettersQuery>,
     ];
     chosen(bytes, &readers);
 }

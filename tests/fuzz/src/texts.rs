@@ -7,6 +7,7 @@ use mdm_core::operator::OperatorName;
 use mdm_core::sheet::Encoding;
 use mdm_server::journal_file::Anchors;
 use shared::activation_code::ActivationCode;
+use shared::enrolment_link::{EnrolmentLink, MAX_LINK, MAX_PINS};
 use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId, OperatorId};
 
 use crate::encodings::read_as;
@@ -27,6 +28,18 @@ pub(crate) fn activation_code(bytes: &[u8]) {
             assert!(longest.len() < 5 || !said.contains(longest), "an error repeats what was typed: {said}");
         }
     }
+}
+
+/// What the QR code of a letter says.
+pub(crate) fn enrolment_link(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(link) = EnrolmentLink::parse(text) else { return };
+    read_as("enrolment link");
+    assert!(text.len() <= MAX_LINK && link.pins.len() <= MAX_PINS);
+    let written = link.to_text();
+    let again = EnrolmentLink::parse(&written).expect("what is printed reads");
+    assert_eq!(again.code.lookup_id(), link.code.lookup_id());
+    assert_eq!((again.server, again.pins), (link.server, link.pins));
 }
 
 /// The longest run of capital letters and digits: what a code is made of, and an error's text is not.

@@ -43,7 +43,7 @@ const READ_AS: &[(&str, usize)] = &[
     ("key_slot", 2),
     ("vault_bytes", Part::ALL.len()),
     ("api_body", 22),
-    ("api_query", 5),
+    ("api_query", 6),
     ("journal_export", 2),
     ("config", 2),
     ("console_form", READERS.len()),

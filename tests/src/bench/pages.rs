@@ -17,7 +17,7 @@ const NO_PAGES: [(&str, &str); 5] = [
 /// Pages that ask for a fresh second factor: measured first, while the sign-in is one.
 const FRESH: [&str; 3] = ["/accounts/{account}/code", "/devices/{device}/wipe", "/operators"];
 /// Pages for those who are not signed in.
-const OPEN: [&str; 2] = ["/sign-in", "/invitation/{code}"];
+const OPEN: [&str; 3] = ["/sign-in", "/lost/report", "/invitation/{code}"];
 /// What people ask for, beside the page as it first comes.
 const ASKED: [(&str, &str); 12] = [
     ("/accounts, a part of a kana", "/accounts?q=%E3%81%9F%E3%81%AA%E3%81%8B"),

@@ -1,6 +1,8 @@
 //! Letters: what is printed for people is read back by poppler and zbar and equals what the API says, name by name; a letter's QR
 //! code enrols; a name that cannot be printed as written is never lost in silence.
 
+mod lost;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -48,6 +48,9 @@ pub struct CodeRow {
     /// What the QR code of a letter says.
     #[serde(default)]
     pub link: String,
+    /// 紛失連絡コード, which a letter has beside the code; absent where none was printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_code: Option<String>,
 }
 
 /// How many letters a page has.

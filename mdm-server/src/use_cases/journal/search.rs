@@ -21,7 +21,7 @@ pub enum By {
     Operator(OperatorId),
     /// Any device.
     Devices,
-    /// Anybody with an activation code.
+    /// Anybody with a code of a letter.
     Codes,
     /// Anybody at the sign-in page.
     Visitors,
@@ -34,7 +34,7 @@ impl By {
         match (self, actor) {
             (Self::Operator(wanted), Actor::Operator(id)) => wanted == id,
             (Self::Devices, Actor::Device(_))
-            | (Self::Codes, Actor::Code)
+            | (Self::Codes, Actor::Code | Actor::LossCode)
             | (Self::Visitors, Actor::Visitor)
             | (Self::Server, Actor::Server) => true,
             _ => false,

@@ -13,7 +13,7 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use shared::ids::OperatorId;
 
-const fn n(count: u32) -> NonZeroU32 {
+pub(crate) const fn n(count: u32) -> NonZeroU32 {
     NonZeroU32::new(count).expect("written in this file, and not 0")
 }
 

@@ -16,6 +16,7 @@ use mdm_core::document::{
     Title,
 };
 use mdm_core::license::WaitingEntry;
+use mdm_core::loss::{LossIndex, LossRecord};
 use mdm_core::note::{Held, Note, REMEMBERED, Shelf};
 use mdm_core::operator::{
     Credentials, Deputy, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role,
@@ -140,6 +141,10 @@ pub(crate) fn code(number: u32, account: u32, expires: i64) -> CodeRecord {
         state: CodeState::Open,
         asked_by: None,
     }
+}
+
+pub(crate) fn loss(account: u32, number: u32) -> LossRecord {
+    LossRecord { account: account_id(account), index: LossIndex(bytes(number)), printed_at: at(0) }
 }
 
 pub(crate) fn command(number: u32, device: u32, counter: u32) -> CommandRecord {

@@ -50,6 +50,8 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
             Record::Device(samples::device(2, 7)),
             Record::Device(samples::device(3, 8)),
             Record::Code(samples::code(1, 7, 10)),
+            Record::Loss(samples::loss(7, 1)),
+            Record::Loss(samples::loss(8, 2)),
             Record::Operator(samples::operator(4)),
             Record::Operator(samples::invited(5)),
             Record::Roster(samples::roster("市長部局", 3)),
@@ -73,6 +75,15 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
     let code = samples::code(1, 7, 10);
     assert_eq!(store.code(code.index).await.unwrap().unwrap().value, code);
     assert_eq!(store.codes_of_account(code.account).await.unwrap()[0].value, code);
+    let loss = samples::loss(7, 1);
+    let found = store.loss_of(loss.account).await.unwrap().unwrap();
+    assert_eq!(found.value, loss);
+    assert_eq!(store.loss(loss.index).await.unwrap().unwrap(), found);
+    let (mut changes, newer) = (Changeset::default(), samples::loss(7, 3));
+    changes.update(found.version, Record::Loss(newer.clone()));
+    store.commit(changes).await.unwrap();
+    assert_eq!(store.loss(loss.index).await.unwrap(), None, "what was replaced finds nobody");
+    assert_eq!(store.loss(newer.index).await.unwrap().unwrap().value, newer);
     let operator = samples::operator(4);
     assert_eq!(store.operator(operator.id).await.unwrap().unwrap().value, operator);
     assert_eq!(store.operator_by_token(operator.token.unwrap()).await.unwrap().unwrap().value, operator);

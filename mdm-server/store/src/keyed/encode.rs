@@ -37,6 +37,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::Pool(value) => into_writer(value, &mut bytes),
         Record::Waiting(value) => into_writer(value, &mut bytes),
         Record::Code(value) => into_writer(value, &mut bytes),
+        Record::Loss(value) => into_writer(value, &mut bytes),
         Record::Device(value) => into_writer(value, &mut bytes),
         Record::Command(value) => into_writer(value, &mut bytes),
         Record::Batch(value) => into_writer(value, &mut bytes),
@@ -74,6 +75,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::Pool => from_reader(cbor).map(Record::Pool),
         Key::Waiting(_) => from_reader(cbor).map(Record::Waiting),
         Key::Code(_) => from_reader(cbor).map(Record::Code),
+        Key::Loss(_) => from_reader(cbor).map(Record::Loss),
         Key::Device(_) => from_reader(cbor).map(Record::Device),
         Key::Command(_) => from_reader(cbor).map(Record::Command),
         Key::Batch(_) => from_reader(cbor).map(Record::Batch),
@@ -116,6 +118,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
             }
             entries
         }
+        Record::Loss(loss) => vec![plain(layout::loss_by_index(loss.index))],
         Record::Device(device) => vec![
             plain(layout::device_of_account(device.account, device.enrolment)),
             unique(layout::device_by_key(&device.key), Unique::DeviceKey),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use mdm_core::account::{SourceName, StaffNumber};
 use mdm_core::change::Key;
 use mdm_core::code::CodeIndex;
+use mdm_core::loss::LossIndex;
 use mdm_core::operator::{InvitationHash, OperatorName, TokenHash};
 use shared::cose::PublicKey;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
@@ -37,6 +38,7 @@ pub(super) const OPERATOR: u8 = b'o';
 pub(super) const ROSTER: u8 = b'r';
 const CODE: u8 = b'c';
 const COMMAND: u8 = b'm';
+const LOSS: u8 = b'l';
 const PLAN_CHUNK: u8 = b'q';
 const BEFORE_CHUNK: u8 = b'u';
 const UPLOAD_PART: u8 = b'y';
@@ -53,6 +55,7 @@ const CODE_BY_EXPIRY: u8 = b'U';
 const COMMAND_BY_DEVICE: u8 = b'M';
 const DEVICE_BY_ACCOUNT: u8 = b'D';
 const DEVICE_BY_KEY: u8 = b'K';
+const LOSS_BY_INDEX: u8 = b'L';
 const NOTE_BY_CHANGE: u8 = b'H';
 const OPERATOR_BY_INVITATION: u8 = b'I';
 const OPERATOR_BY_NAME: u8 = b'O';
@@ -79,6 +82,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::Pool => key(POOL, &[]),
         Key::Waiting(account) => key(WAITING, &[account.as_bytes()]),
         Key::Code(index) => key(CODE, &[&index.0]),
+        Key::Loss(account) => key(LOSS, &[account.as_bytes()]),
         Key::Device(enrolment) => key(DEVICE, &[enrolment.as_bytes()]),
         Key::Command(id) => key(COMMAND, &[id.as_bytes()]),
         Key::Batch(id) => key(BATCH, &[id.as_bytes()]),
@@ -116,6 +120,10 @@ pub(super) fn codes_of_account(account: AccountId) -> Vec<u8> {
 
 pub(super) fn code_by_account(account: AccountId, issued_at: Timestamp, index: CodeIndex) -> Vec<u8> {
     [&codes_of_account(account), time(issued_at).as_slice(), &index.0].concat()
+}
+
+pub(super) fn loss_by_index(index: LossIndex) -> Vec<u8> {
+    key(LOSS_BY_INDEX, &[&index.0])
 }
 
 pub(super) fn usable_codes() -> Vec<u8> {

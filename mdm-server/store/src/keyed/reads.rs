@@ -12,6 +12,7 @@ use mdm_core::command::CommandRecord;
 use mdm_core::device::Device;
 use mdm_core::document::Document;
 use mdm_core::license::{Pool, WaitingEntry};
+use mdm_core::loss::{LossIndex, LossRecord};
 use mdm_core::note::{Note, Shelf};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
 use mdm_core::quarantine::ServerState;
@@ -26,8 +27,8 @@ use super::{KeyedStore, Shared, encode, layers, layout};
 use crate::MAX_PAGE;
 use crate::error::{IoProblem, ReadError};
 use crate::traits::{
-    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Notes, Operators, Read, Rosters,
-    Server, UsableAfter, WaitingAfter,
+    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Losses, Notes, Operators, Read,
+    Rosters, Server, UsableAfter, WaitingAfter,
 };
 
 /// Where the rows of a page come from.
@@ -253,6 +254,16 @@ impl<E: Engine> Codes for KeyedStore<E> {
         let after = after.map(|(expires_at, index)| layout::usable_code(expires_at, index));
         let range = layout::within_after(layout::usable_codes(), after);
         self.page("activation code", Rows::Index(range), limit.min(MAX_PAGE))
+    }
+}
+
+impl<E: Engine> Losses for KeyedStore<E> {
+    fn loss_of(&self, account: AccountId) -> Read<'_, Option<Stored<LossRecord>>> {
+        self.one("loss code", Key::Loss(account))
+    }
+
+    fn loss(&self, index: LossIndex) -> Read<'_, Option<Stored<LossRecord>>> {
+        self.one_by("loss code", layout::loss_by_index(index))
     }
 }
 

@@ -5,8 +5,8 @@ use shared::ids::BatchId;
 use shared::signed::JournalHead;
 
 use super::{
-    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Notes,
-    Operators, Rosters, Server,
+    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Losses,
+    Notes, Operators, Rosters, Server,
 };
 use crate::error::CommitError;
 
@@ -58,6 +58,7 @@ pub trait Store:
     + Notes
     + Export
     + Licenses
+    + Losses
     + Operators
     + Rosters
     + Server

@@ -234,6 +234,7 @@ fn queries(seeds: &mut Seeds) {
         (2, "devices", format!("after={ID}")),
         (3, "upload", "source=%E7%9F%A5%E4%BA%8B&mode=roster&file_name=a%2Bb.csv&encoding=cp932".to_owned()),
         (4, "export", "format=csv".to_owned()),
+        (5, "letters", format!("layout=ten&language=en&batch={ID}&substitutes=true")),
         (0, "limit-twice", "limit=1&limit=2".to_owned()),
         (0, "limit-too-large", "limit=99999999999999999999".to_owned()),
         (1, "not-utf8", "search=%ff%fe&after=+".to_owned()),

@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::activation_code::ActivationCode;
 use shared::cose::{self, Signer as _, SoftwareKey, Statement};
+use shared::enrolment_link::EnrolmentLink;
 use shared::ids::CommandId;
 use shared::policy::LeaseMode;
 use shared::signed::{
@@ -75,6 +76,7 @@ fn typed(seeds: &mut Seeds) {
     seeds.add("activation_code", "read-aloud", "OoIiLl-00000-11111-00000-0");
     seeds.add("activation_code", "all-zero", "00000-00000-00000-00000-0");
     seeds.add("activation_code", "full-width", "０００００－０００００－０００００－０００００－０");
+    links(seeds, &mut rng);
     for (name, text) in [
         ("hyphenated", "0192f0c1-2345-7abc-8def-0123456789ab"),
         ("plain", "0192f0c123457abc8def0123456789ab"),
@@ -102,4 +104,17 @@ fn typed(seeds: &mut Seeds) {
     ] {
         seeds.add("name", name, text);
     }
+}
+
+fn links(seeds: &mut Seeds, rng: &mut StdRng) {
+    let code = ActivationCode::make(rng);
+    let link =
+        EnrolmentLink { code, server: "mdm.tamate.example:4433".to_owned(), pins: vec![[1; 32], [2; 32]] };
+    let text = link.to_text();
+    seeds.add_mutated("enrolment_link", "printed", text.as_bytes());
+    seeds.add("enrolment_link", "of-a-later-version", text.replace("v=1", "v=2"));
+    seeds.add("enrolment_link", "with-a-later-key", format!("{}&new=1&flag", &*text));
+    seeds.add("enrolment_link", "code-twice", text.replace("&s=", "&c=00000-00000-00000-00000-0&s="));
+    let numbered = EnrolmentLink { server: "[2001:db8::1]:4433".to_owned(), pins: Vec::new(), ..link };
+    seeds.add("enrolment_link", "without-pins", numbered.to_text().as_bytes());
 }
