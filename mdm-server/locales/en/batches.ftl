@@ -104,7 +104,7 @@ batches-value = Value
 batches-why = Reason
 batches-cure = What to do
 batches-download-rejected = Download rejected rows
-batches-rejected-about = Rejected rows are not taken in. Their people count as present and stay as they are known. When this plan is in force, correct the cells in the downloaded file and upload it as "Some people": uploaded earlier it takes the place of this plan. Or correct the original file and upload it again. The header is row 1.
+batches-rejected-about = Rejected rows are not taken in. Their people count as present and stay as they are known. When this plan is in force, correct the cells in the downloaded file and upload it as "Some people": uploaded earlier it is a plan of its own, and when one of the two takes effect the other must be uploaded again. Or correct the original file and upload it again. The header is row 1.
 
 batches-about-file = About the file
 batches-encoding = Encoding

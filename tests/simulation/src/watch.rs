@@ -175,10 +175,7 @@ impl Watch {
             (Key::Command(id), _) => says(&|subject| subject.command == Some(*id)),
             (Key::Waiting(account), _) => says(&|subject| subject.account == Some(*account)),
             (
-                Key::Batch(id)
-                | Key::PlanChunk(id, _)
-                | Key::BeforeChunk(id, _)
-                | Key::UploadPart(id, _),
+                Key::Batch(id) | Key::PlanChunk(id, _) | Key::BeforeChunk(id, _) | Key::UploadPart(id, _),
                 _,
             ) => says(&|subject| subject.batch == Some(*id)),
             _ => !changes.events.is_empty(),

@@ -273,11 +273,15 @@ fn a_newer_file_takes_the_place_of_one_for_the_same_time_or_of_one_that_is_held(
     assert!(!is_replaced_by(&older, &older), "a batch is not newer than itself");
     let elsewhere = Batch { source: SourceName::new("教育委員会").unwrap(), ..newer.clone() };
     assert!(!is_replaced_by(&older, &elsewhere));
+    let some = Batch { mode: Mode::Upsert, ..newer.clone() };
+    assert!(!is_replaced_by(&older, &some), "some rows are no roster");
+    assert!(!is_replaced_by(&some, &older), "nor the other way round");
     older.release.effective_at = Some(in_hours(1));
     older.state = BatchState::Scheduled;
     assert!(!is_replaced_by(&older, &newer), "for another time");
     let held = after(&hold(stored(older.clone()), HeldReason::Stale, in_hours(1)).unwrap());
     assert!(is_replaced_by(&held, &newer));
+    assert!(!is_replaced_by(&held, &some));
     older.state = BatchState::Applied { at: noon() };
     older.release.effective_at = None;
     assert!(!is_replaced_by(&older, &newer), "what is in force stays");

@@ -74,13 +74,15 @@ pub fn cancel(
 }
 
 /// Whether a newer file for the same source takes the place of a batch: it is for the same time, or for none as the other;
-/// and one that could not take effect gives way to any.
+/// and one that could not take effect gives way to any. A roster to a roster only: a few rows say nothing of everybody else
+/// who stands in it.
 pub fn is_replaced_by(older: &Batch, newer: &Batch) -> bool {
     let same_time = older.release.effective_at == newer.release.effective_at;
     older.id != newer.id
         && older.origin == Origin::File
         && newer.origin == Origin::File
         && older.source == newer.source
+        && older.mode == newer.mode
         && older.state.take(Step::Replace).is_ok()
         && (same_time || older.release.held.is_some())
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use mdm_core::account::SourceName;
 use mdm_core::approval::Consent;
 use mdm_core::audit::{Actor, Happening};
-use mdm_core::batch::Mode;
+use mdm_core::batch::{BatchState, Mode};
 use mdm_core::sheet::rejected::{REASON_BEGINS, REASON_HEADERS};
 use mdm_core::sheet::{Declared, SheetError};
 
@@ -49,6 +49,20 @@ async fn rejected_rows_are_mended_and_uploaded_again_and_nobody_leaves() {
     assert!(again.unused_columns.iter().all(|column| column == "内線"), "{:?}", again.unused_columns);
     apply(&world.service, again.id, Consent::default(), Actor::Server).await.unwrap();
     assert!(world.account("001").await.may_work() && world.account("003").await.may_work());
+}
+
+#[tokio::test]
+async fn a_roster_that_waits_goes_on_waiting_when_its_mended_rows_are_uploaded() {
+    let world = World::new();
+    let waiting = put(&world, LIST.as_bytes(), Mode::Roster).await.unwrap();
+    let mended = handed_back(&world, &waiting).await.unwrap().replace("濵田,,", "濵田,福祉課,");
+    let some = put(&world, mended.as_bytes(), Mode::Upsert).await.unwrap();
+    assert_eq!(show(&world.service, waiting.id).await.unwrap().state, BatchState::Planned);
+    // The control: a roster takes the roster's place, and leaves the few rows alone.
+    let newer = put(&world, LIST.as_bytes(), Mode::Roster).await.unwrap();
+    let replaced = show(&world.service, waiting.id).await.unwrap().state;
+    assert!(matches!(replaced, BatchState::Replaced { by, .. } if by == newer.id), "{replaced:?}");
+    assert_eq!(show(&world.service, some.id).await.unwrap().state, BatchState::Planned);
 }
 
 #[tokio::test]
