@@ -70,6 +70,7 @@ fn v1() -> Router<Api> {
         )
         .route("/batches/{id}", get(batches::show))
         .route("/batches/{id}/items", get(batches::items))
+        .route("/batches/{id}/difference", get(batches::difference))
         .route("/batches/{id}/rejected", get(batches::rejected))
         .route("/batches/{id}/approve", post(batches::approve))
         .route("/batches/{id}/schedule", post(batches::schedule))

@@ -115,6 +115,7 @@ fn routes(console: Console) -> Router {
             get(batches::upload::form).post(batches::upload::upload).layer(DefaultBodyLimit::max(UPLOAD_MAX)),
         )
         .route("/batches/{id}", get(batches::plan::show))
+        .route("/batches/{id}/difference", get(batches::difference::show))
         .route("/batches/{id}/rejected", get(batches::rejected::download))
         .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))
         .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))

@@ -326,6 +326,15 @@ impl Snapshot {
         self.batches.values().rev().map(Arc::as_ref).find(undoes)
     }
 
+    /// The newest of the batches whose place a batch has taken, as long as its lines are there.
+    pub fn replaced_by(&self, newer: BatchId) -> Option<&BatchHead> {
+        let is_replaced = |batch: &&BatchHead| {
+            matches!(batch.state, BatchState::Replaced { by, .. } if by == newer)
+                && batch.release.lines_deleted_at.is_none()
+        };
+        self.all_batches().find(is_replaced)
+    }
+
     /// All batches, the newest first.
     pub fn all_batches(&self) -> impl Iterator<Item = &BatchHead> {
         self.batches.values().rev().map(Arc::as_ref)

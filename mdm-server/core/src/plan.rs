@@ -2,6 +2,7 @@
 //! what it says. The shell loads the accounts and stores [`Plan::changes`].
 
 mod compare;
+pub mod difference;
 mod known;
 pub(crate) mod posts;
 #[cfg(test)]

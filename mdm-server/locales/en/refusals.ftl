@@ -103,3 +103,4 @@ refusals-batch-cancelled = This plan was cancelled. Nothing was changed. Upload 
 refusals-batch-replaced = A newer roster took the place of this plan. Nothing was changed. Look at the newer plan.
 refusals-deputy-time = A deputy's time ends after now and is at most { $days } days long. Nothing was changed.
 refusals-undo-no-time = An undo has no effective time. Nothing was changed. Apply it at once or cancel it.
+refusals-other-source = The rosters are of different sources and cannot be compared. Nothing was changed. Choose two of the same source.

@@ -17,14 +17,15 @@ use shared::ids::BatchId;
 use super::auth::May;
 use super::extract::{self, Asked, MaybeJson, Named, UploadedFile, page_after, page_size};
 use super::types::{
-    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, ItemView, LanguageQuery, Page,
-    PageQuery, ScheduleRequest, UndoRequest, UploadQuery,
+    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DifferenceQuery, DifferenceView,
+    ItemView, LanguageQuery, Page, PageQuery, ScheduleRequest, UndoRequest, UploadQuery,
 };
 use super::{Api, ApiError};
 use crate::console::batches::rejected;
 use crate::console::words::Language;
 use crate::rights::{Approve, Manage, Operators, Read};
 use crate::use_cases::UseCaseError;
+use crate::use_cases::batches::compare::{Wanted, compare};
 use crate::use_cases::batches::release::{self, effective_time, may_see_lines};
 use crate::use_cases::batches::undo::{Chosen, plan_undo};
 use crate::use_cases::batches::{self, Upload};
@@ -113,6 +114,25 @@ pub(super) async fn items(
     let lines = batches::items(&api.service, id, after, limit).await?;
     let next = lines.last().filter(|_| lines.len() == limit).map(|last| last.position.to_string());
     Ok(Json(Page { items: lines.iter().map(ItemView::from).collect(), next }))
+}
+
+/// What a plan says differently than an older one of its source. Who asks may see both.
+pub(super) async fn difference(
+    may: May<Read>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    Asked(query): Asked<DifferenceQuery>,
+) -> Result<Json<DifferenceView>, ApiError> {
+    let (after, limit) = (page_after(query.after.as_deref())?.unwrap_or(0), page_size(query.limit)?);
+    let [older, newer] =
+        [batches::show(&api.service, query.older).await?, batches::show(&api.service, id).await?];
+    for batch in [&older, &newer] {
+        must_see_lines(&may, &api, batch).await?;
+    }
+    let found = compare(&api.service, &older, &newer, Wanted { only: None, after, limit }).await?;
+    let shown = after.saturating_add(found.people.len());
+    let next = (!found.people.is_empty() && shown < found.count(None)).then(|| shown.to_string());
+    Ok(Json(DifferenceView { next, ..DifferenceView::from(&found) }))
 }
 
 /// The rejected rows as the upload was written, to be mended and uploaded again.

@@ -66,4 +66,5 @@ pub const READERS: &[Reader] = &[
     form::<batches::approve::ApproveForm>(),
     form::<batches::cancel::CancelForm>(),
     query::<lost::report::ReportForm>(),
+    query::<batches::difference::DifferenceQuery>(),
 ];

@@ -116,6 +116,7 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
             .with("names", names_of(language, people)),
         Refusal::NoLetters => "refusals-no-letters".into(),
         Refusal::Letters(_) => "refusals-letters".into(),
+        Refusal::OtherSource => "refusals-other-source".into(),
         Refusal::Busy => "refusals-busy".into(),
         Refusal::ShuttingDown => "refusals-shutting-down".into(),
         Refusal::Quarantine => "refusals-quarantine".into(),

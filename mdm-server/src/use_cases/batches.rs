@@ -1,5 +1,6 @@
 //! Personnel batches: a file becomes a plan, a plan takes effect.
 
+pub mod compare;
 pub mod lines;
 mod outlook;
 pub mod rejected;

@@ -182,6 +182,9 @@ pub enum Refusal {
     /// What stands on letters does not fit them. Never a person's.
     #[error("letters cannot be made: {0}")]
     Letters(String),
+    /// Two batches of different lists have no people in common.
+    #[error("the batches are of different sources: compare two of the same")]
+    OtherSource,
     /// Too much is being done at once.
     #[error("the server is busy: try again in a few seconds")]
     Busy,

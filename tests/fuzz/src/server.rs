@@ -82,6 +82,7 @@ pub(crate) fn api_body(bytes: &[u8]) {
         json::<types::ScheduleRequest>,
         json::<types::CancelRequest>,
         json::<types::DeputyRequest>,
+        json::<types::DifferenceView>,
     ];
     chosen(bytes, &readers);
 }
@@ -101,6 +102,7 @@ pub(crate) fn api_query(bytes: &[u8]) {
         query::<types::UploadQuery>,
         query::<types::ExportQuery>,
         query::<types::LettersQuery>,
+        query::<types::DifferenceQuery>,
     ];
     chosen(bytes, &readers);
 }

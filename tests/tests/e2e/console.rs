@@ -3,6 +3,7 @@
 mod browser;
 mod confinement;
 mod crawl;
+mod difference;
 mod forgery;
 mod looks;
 mod office;

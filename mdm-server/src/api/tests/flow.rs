@@ -43,6 +43,38 @@ async fn a_file_is_shown_before_it_changes_anything() {
 }
 
 #[tokio::test]
+async fn two_plans_are_compared_page_by_page_for_who_may_see_both() {
+    let api = Api::new().await;
+    let older = api.upload("職員番号,氏名,所属\n001,髙橋太郎,総務課\n002,﨑山花子,税務課\n").await;
+    let newer = api.upload("職員番号,氏名,所属\n001,髙橋太郎,防災課\n003,森四郎,税務課\n").await;
+    let path = format!("/api/v1/batches/{newer}/difference?older={older}");
+    let first = api.must("GET", &format!("{path}&limit=2"), "").await;
+    let counts = ["same", "new", "gone", "changed"].map(|name| first[name].as_u64().unwrap());
+    assert_eq!((counts, &first["next"]), ([0, 1, 1, 1], &"2".into()));
+    let changed = &first["people"][0];
+    assert_eq!(
+        (&changed["older"]["department"], &changed["newer"]["department"]),
+        (&"総務課".into(), &"防災課".into())
+    );
+    assert_eq!(
+        (&first["people"][1]["older"], &first["people"][1]["newer"]["name"]),
+        (&Value::Null, &"森四郎".into())
+    );
+    let rest = api.must("GET", &format!("{path}&limit=2&after=2"), "").await;
+    assert_eq!((rest["people"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
+    assert_eq!(rest["people"][0]["older"]["name"], "﨑山花子");
+
+    // The newer one takes effect, the older one never: whoever sees applied plans only does not see it.
+    api.must("POST", &format!("/api/v1/batches/{newer}/apply"), "").await;
+    let helpdesk = api.world.operator(Role::Helpdesk).await;
+    let lines = api.call(&helpdesk, "GET", &format!("/api/v1/batches/{newer}/items"), "").await;
+    assert_eq!(lines.status, StatusCode::OK, "control");
+    assert_eq!(api.call(&helpdesk, "GET", &path, "").await.status, StatusCode::FORBIDDEN);
+    let turned = format!("/api/v1/batches/{older}/difference?older={newer}");
+    assert_eq!(api.call(&helpdesk, "GET", &turned, "").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn a_plan_made_before_another_took_effect_is_not_applied() {
     let api = Api::new().await;
     let stale = api.upload(STAFF).await;

@@ -21,6 +21,7 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("POST", UPLOAD.trim_start_matches("/api/v1/").to_owned(), manage()),
         ("GET", format!("batches/{ID}"), read()),
         ("GET", format!("batches/{ID}/items"), read()),
+        ("GET", format!("batches/{ID}/difference?older={ID}"), read()),
         ("GET", format!("batches/{ID}/rejected"), manage()),
         ("POST", format!("batches/{ID}/approve"), manage()),
         ("POST", format!("batches/{ID}/schedule"), manage()),

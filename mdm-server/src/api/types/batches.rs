@@ -84,6 +84,49 @@ pub struct UndoRequest {
     pub departments: Vec<String>,
 }
 
+/// With which plan one is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceQuery {
+    /// The older batch, of the same source.
+    pub older: BatchId,
+    /// How many people were shown already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// How many people to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// What two plans of one source say differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceView {
+    /// Of how many people they say the same.
+    pub same: usize,
+    /// Who is in the newer plan only.
+    pub new: usize,
+    /// Who is in the older plan only.
+    pub gone: usize,
+    /// Of whom both say something, and not the same.
+    pub changed: usize,
+    /// Rejected rows of the older plan that are about nobody who is known: they are not compared.
+    pub unknown_older: usize,
+    /// The same of the newer plan.
+    pub unknown_newer: usize,
+    /// Some of those that differ: who is in the newer plan first.
+    pub people: Vec<DifferentView>,
+    /// What to ask for with `after`; absent behind the last one.
+    pub next: Option<String>,
+}
+
+/// A person of whom two plans do not say the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferentView {
+    /// What the older plan does; absent: nothing.
+    pub older: Option<ItemView>,
+    /// What the newer plan does; absent: nothing.
+    pub newer: Option<ItemView>,
+}
+
 /// In which language a file is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LanguageQuery {

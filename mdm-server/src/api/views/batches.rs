@@ -8,9 +8,10 @@ use mdm_core::batch::{Approval, Batch, BatchState, Capacity, PlanKind};
 
 use super::main_post;
 use crate::api::types::{
-    AppliedView, ApprovalView, BatchView, BatchWord, HeldView, ItemView, KindWord, PlanView, PrivateUseView,
-    RejectionView, RowCount,
+    AppliedView, ApprovalView, BatchView, BatchWord, DifferenceView, DifferentView, HeldView, ItemView,
+    KindWord, PlanView, PrivateUseView, RejectionView, RowCount,
 };
+use crate::use_cases::batches::compare::{Compared, Comparison};
 use crate::use_cases::batches::{InForce, Line};
 
 impl BatchView {
@@ -161,6 +162,27 @@ fn rejections(line: &Line) -> Vec<RejectionView> {
         message: rejection.describe(row),
     });
     view.collect()
+}
+
+impl From<&Comparison> for DifferenceView {
+    fn from(found: &Comparison) -> Self {
+        Self {
+            same: found.same,
+            new: found.new,
+            gone: found.gone,
+            changed: found.changed,
+            unknown_older: found.unknown_older,
+            unknown_newer: found.unknown_newer,
+            people: found.people.iter().map(DifferentView::from).collect(),
+            next: None,
+        }
+    }
+}
+
+impl From<&Compared> for DifferentView {
+    fn from(one: &Compared) -> Self {
+        Self { older: one.older.as_ref().map(ItemView::from), newer: one.newer.as_ref().map(ItemView::from) }
+    }
 }
 
 impl AppliedView {

@@ -106,6 +106,13 @@ pub(crate) enum Batch {
         #[arg(long)]
         all: bool,
     },
+    /// Show what a plan says differently than an older one of the same source.
+    Compare {
+        /// The older batch.
+        older: BatchId,
+        /// The newer one.
+        newer: BatchId,
+    },
     /// Write the rejected rows into a file, as the upload was written, with a column of reasons. Mended it is uploaded
     /// with --mode upsert, once the batch is in force: earlier it takes its place.
     Rejected {

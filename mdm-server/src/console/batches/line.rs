@@ -36,6 +36,7 @@ pub(super) struct LineRow {
 }
 
 /// One value that becomes another.
+#[derive(Clone)]
 pub(super) struct Changed {
     /// What it is, in words.
     pub(super) what: String,
@@ -99,7 +100,8 @@ pub(super) fn line_row(
     }
 }
 
-fn said(kind: &PlanKind) -> Option<&Attributes> {
+/// What the row says of the person, if it is one to be taken over.
+pub(super) fn said(kind: &PlanKind) -> Option<&Attributes> {
     match kind {
         PlanKind::Join { attributes, .. }
         | PlanKind::Move { attributes, .. }
@@ -117,7 +119,8 @@ fn posts(departments: &[Department]) -> String {
     departments.iter().map(|post| post.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec<Changed> {
+/// What differs but the departments.
+pub(super) fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec<Changed> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let day = |person: &Attributes| person.term_ends.map(|day| day.to_string()).unwrap_or_default();
     let pairs = [

@@ -24,7 +24,7 @@ use crate::console::pager::{Pager, ROWS, offset};
 use crate::console::render::render;
 use crate::console::viewer::Viewer;
 use crate::console::{Console, refusals};
-use crate::directory;
+use crate::directory::{self, Snapshot};
 use crate::rights::Read;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::batches::lines::lines_at;
@@ -90,6 +90,8 @@ struct PlanPage {
     /// The newest undo of it.
     undone_by: Option<BatchId>,
     may_undo: bool,
+    /// The comparison with the plan before, for who may see that as well.
+    difference: Option<String>,
 }
 
 impl PlanPage {
@@ -270,6 +272,7 @@ async fn plan(
         kind_said: if is_undo { kind.said_of_undo(&page) } else { kind.said(&page) },
         undone_by: directory::current(service).await?.undone_by(batch.id).map(|undo| undo.id),
         may_undo: mdm_core::undo::may_undo(&batch, page.now).is_ok(),
+        difference: difference(&page, &batch, &*directory::current(service).await?),
         number: query.page.max(1),
         page,
         batch,
@@ -278,6 +281,17 @@ async fn plan(
         kind,
         pager,
     })
+}
+
+/// Where a plan is compared with the one whose place it took, or else the one that took its place.
+fn difference(page: &Page, batch: &Batch, directory: &Snapshot) -> Option<String> {
+    let (older, newer) = match (directory.replaced_by(batch.id), &batch.state) {
+        (Some(older), _) => (older.id, batch.id),
+        (None, BatchState::Replaced { by, .. }) => (batch.id, *by),
+        (None, _) => return None,
+    };
+    let is_there = batch.release.lines_deleted_at.is_none();
+    (is_there && page.may_approve()).then(|| format!("/batches/{newer}/difference?older={older}"))
 }
 
 fn positions(kind: Kind, index: &Index, outlook: Option<&Outlook>) -> Vec<u32> {

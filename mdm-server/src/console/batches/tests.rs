@@ -261,6 +261,55 @@ async fn who_may_not_manage_sees_that_there_is_a_plan_and_its_lines_only_when_it
 }
 
 #[tokio::test]
+async fn a_newer_file_is_compared_with_the_one_before_by_who_may_see_both() {
+    let bench = Bench::new().await;
+    let older = bench.plan(NEXT).await;
+    assert!(!bench.browser.get(&older).await.text().contains("/difference"), "control: there is none before");
+    let newer = NEXT
+        .replace("004,佐藤三郎,総務課", "006,森四郎,税務課")
+        .replace("001,髙橋太郎,防災課", "001,髙橋太郎,福祉課");
+    let newer = bench.plan(&newer).await;
+    let address = format!("{newer}/difference?older={}", older.trim_start_matches("/batches/"));
+    for plan in [&older, &newer] {
+        let page = bench.browser.get(plan).await.text();
+        assert!(page.contains(&format!("href=\"{address}\"")), "{plan}: {page}");
+    }
+    let owner = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await;
+    for (kind, shown, hidden) in [
+        ("", &["森四郎", "佐藤三郎", "髙橋太郎"][..], &["濵田次郎"][..]),
+        ("new", &["森四郎"], &["佐藤三郎", "髙橋太郎"]),
+        ("gone", &["佐藤三郎"], &["森四郎", "髙橋太郎"]),
+        ("changed", &["髙橋太郎", "防災課", "福祉課"], &["森四郎", "佐藤三郎"]),
+    ] {
+        for browser in [&bench.browser, &owner] {
+            let page = browser.get(&format!("{address}&kind={kind}")).await.text();
+            assert!(shown.iter().all(|name| page.contains(name)), "{kind}: {page}");
+            assert!(!hidden.iter().any(|name| page.contains(name)), "{kind}: {page}");
+        }
+    }
+    assert!(
+        bench.browser.get(&address).await.text().contains("前回の計画1行、新しい計画1行"),
+        "rejected rows"
+    );
+
+    // The older plan never takes effect: others do not see it even when the newer one has.
+    assert_eq!(bench.apply(&newer, "").await.status, StatusCode::SEE_OTHER);
+    for role in [Role::Helpdesk, Role::Auditor] {
+        let browser = Browser::signed_in(&bench.world, &bench.console, role).await;
+        let page = browser.get(&newer).await.text();
+        assert!(page.contains("森四郎") && !page.contains("/difference"), "{role:?}: {page}");
+        let refused = browser.get(&address).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{role:?}");
+        assert!(!refused.text().contains("佐藤三郎"), "{role:?}");
+    }
+    assert_eq!(bench.browser.get(&address).await.status, StatusCode::OK, "control");
+    for wrong in ["", "?older=", "?older=x"] {
+        let answer = bench.browser.get(&format!("{newer}/difference{wrong}")).await;
+        assert!(answer.status.is_client_error(), "{wrong}: {}", answer.status);
+    }
+}
+
+#[tokio::test]
 async fn a_deputy_approves_and_an_emergency_is_seen_until_another_owner_takes_note() {
     use crate::use_cases::operators;
     use mdm_core::operator::Deputy;

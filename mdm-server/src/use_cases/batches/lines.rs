@@ -47,7 +47,7 @@ pub async fn items(
     Ok(lines)
 }
 
-async fn line(service: &Service, position: u32, item: PlanItem) -> Result<Line, UseCaseError> {
+pub(super) async fn line(service: &Service, position: u32, item: PlanItem) -> Result<Line, UseCaseError> {
     let account = match item.account {
         Some(id) => service.store.account(id).await?.map(|stored| stored.value),
         None => None,

@@ -191,7 +191,10 @@ fn answers(seeds: &mut Seeds) {
         "code": "XXXXX-XXXXX", "valid_from": TIME, "expires_at": TIME});
     let item = json!({"position": 0, "row": 2, "account": null, "kind": "join", "staff_number": "1", "name": "甲",
         "department": null, "wishes_seat": true});
+    let difference = json!({"same": 1, "new": 1, "gone": 0, "changed": 0, "unknown_older": 0, "unknown_newer": 1,
+        "people": [{"older": null, "newer": item}], "next": "1"});
     let answers = [
+        (27, "difference", difference),
         (8, "account", detail),
         (9, "batch", batch),
         (10, "items", json!({"items": [item]})),
@@ -235,6 +238,7 @@ fn queries(seeds: &mut Seeds) {
         (3, "upload", "source=%E7%9F%A5%E4%BA%8B&mode=roster&file_name=a%2Bb.csv&encoding=cp932".to_owned()),
         (4, "export", "format=csv".to_owned()),
         (5, "letters", format!("layout=ten&language=en&batch={ID}&substitutes=true")),
+        (6, "difference", format!("older={ID}&after=200&limit=50")),
         (0, "limit-twice", "limit=1&limit=2".to_owned()),
         (0, "limit-too-large", "limit=99999999999999999999".to_owned()),
         (1, "not-utf8", "search=%ff%fe&after=+".to_owned()),
@@ -270,7 +274,7 @@ fn backups(seeds: &mut Seeds) {
 fn forms(seeds: &mut Seeds) {
     let form = "csrf=0123&reason=%E7%B4%9B%E5%A4%B1&confirm=on&code=123456&number=12&size=9&account=0012345&source=x\
                 &name=tanaka&role=operator";
-    let query = "page=2&from=2027-04-01&to=&what=wipe&name=tanaka&password=correct+horse&again=correct+horse\
+    let query = "older=0192f0c1&page=2&from=2027-04-01&to=&what=wipe&name=tanaka&password=correct+horse&again=correct+horse\
                  &code=123456&next=%2Faudit";
     for (number, reader) in (0..).zip(forms::READERS) {
         let (name, body) = if reader.has_token { ("form", form) } else { ("query", query) };

@@ -60,7 +60,7 @@ fn outside(office: &Office) -> Vec<Named> {
 
 /// Every page that an owner reaches.
 fn inside(office: &Office) -> Vec<Named> {
-    let Office { reached, lost, erased, blocked, planned, applied, undo, document, .. } = office;
+    let Office { reached, lost, erased, blocked, replaced, planned, applied, undo, document, .. } = office;
     let (account, device) = (&reached.person.account, &reached.device);
     // More than one person has the name: one alone would be opened at once.
     let family = reached.person.name.split('\u{3000}').next().unwrap_or_default();
@@ -88,6 +88,7 @@ fn inside(office: &Office) -> Vec<Named> {
         ("batches", "/batches".to_owned()),
         ("batch-new", "/batches/new".to_owned()),
         ("batch-plan", format!("/batches/{planned}")),
+        ("batch-difference", format!("/batches/{planned}/difference?older={replaced}")),
         ("batch-apply", format!("/batches/{planned}/apply")),
         ("batch-cancel", format!("/batches/{planned}/cancel")),
         ("batch-applied", format!("/batches/{applied}")),

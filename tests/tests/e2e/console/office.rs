@@ -1,7 +1,7 @@
 //! A prefecture in the middle of its year: people, phones in every state, operators of every role. For the tests that look
 //! at all pages.
 
-use e2e::roster::{Encoding, FIRST_YEAR, RosterSpec, encode, generate};
+use e2e::roster::{Encoding, FIRST_YEAR, RosterSpec, Row, encode, generate};
 use e2e::world::{Operator, Person, Phone, RunningPhone, World, wait};
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ pub(crate) struct Office {
     pub(crate) erased: Holder,
     /// The batch that is in force.
     pub(crate) applied: String,
+    /// The first file of the year after, in whose place the next has come.
+    pub(crate) replaced: String,
     /// The batch of the year after, planned and not applied.
     pub(crate) planned: String,
     /// The undo of the batch in force for one department, planned and not applied.
@@ -54,7 +56,7 @@ impl Office {
         let auditor = world.operator("sato.kansa", "auditor").unwrap();
         world.operator("suzuki", "operator").unwrap();
         world.mdmctl(&["licenses", "pool", "set", SEATS]).unwrap();
-        let applied = upload(&world, FIRST_YEAR);
+        let applied = upload(&world, FIRST_YEAR, generate);
         world.apply(&applied).unwrap();
 
         let mut codes = world.codes().unwrap();
@@ -73,7 +75,8 @@ impl Office {
         wait::until("the receipt", || is_erased(&world, &erased).then_some(())).unwrap();
         let running = reached.phone.run().unwrap();
         reached.phone.unlock(PIN).unwrap();
-        let planned = upload(&world, FIRST_YEAR + 1);
+        let replaced = upload(&world, FIRST_YEAR + 1, draft);
+        let planned = upload(&world, FIRST_YEAR + 1, generate);
         let undo = undo_of_a_department(&world, &applied);
         let document = publish(&world);
         let link = world.invite("mori", "operator").unwrap();
@@ -91,6 +94,7 @@ impl Office {
             lost,
             erased,
             applied,
+            replaced,
             planned,
             undo,
             document,
@@ -99,9 +103,23 @@ impl Office {
     }
 }
 
+/// A year's staff with mistakes: some are missing, some stand elsewhere, and somebody is in it by mistake.
+fn draft(spec: &RosterSpec) -> Vec<Row> {
+    let mut rows = generate(spec);
+    rows.truncate(rows.len() - 3);
+    let mut by_mistake = rows[0].clone();
+    (by_mistake.number, by_mistake.mail) = ("990002".to_owned(), String::new());
+    rows.push(by_mistake);
+    for row in rows.iter_mut().step_by(70) {
+        row.department = "総務部 人事課 給与係".to_owned();
+        row.title = "主査".to_owned();
+    }
+    rows
+}
+
 /// The staff of a year, with a line that names nobody.
-fn upload(world: &World, year: u16) -> String {
-    let rows = generate(&RosterSpec::new(11, PEOPLE, year));
+fn upload(world: &World, year: u16, staff: impl Fn(&RosterSpec) -> Vec<Row>) -> String {
+    let rows = staff(&RosterSpec::new(11, PEOPLE, year));
     let mut bytes = encode(&rows, Encoding::Cp932).unwrap();
     let (line, _, _) = encoding_rs::SHIFT_JIS.encode("990001,,シメイナシ,総務部 人事課,主事,正規,,○\r\n");
     bytes.extend_from_slice(&line);

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use mdm_core::batch::{LikeLeave, LostZeros, PlanSummary};
 use mdm_server::api::types::{
-    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, ItemView, KindWord, MAX_UPLOAD,
-    PlanView, ScheduleRequest, UndoRequest,
+    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DifferenceView, DifferentView,
+    ItemView, KindWord, MAX_UPLOAD, PlanView, ScheduleRequest, UndoRequest,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -41,6 +41,7 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
                 format!("{}\n{}", counts(&shown.batch), lines(&shown.items, *unchanged_too))
             })
         }
+        Batch::Compare { older, newer } => compare(client, *older, *newer, json),
         Batch::Rejected { id, file, language } => rejected(client, *id, file, language),
         Batch::Approve { id, plan, leavers, emergency } => {
             let request = ApproveRequest {
@@ -77,6 +78,51 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
             answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
         }
     }
+}
+
+fn compare(client: &Client, older: BatchId, newer: BatchId, json: bool) -> Result<(), Failure> {
+    let (id, older) = (newer.to_string(), older.to_string());
+    let path = ["batches", &id, "difference"];
+    let mut whole: DifferenceView = client.get(&path, &[("older", &older)])?;
+    while let Some(after) = whole.next.take() {
+        let more: DifferenceView = client.get(&path, &[("older", &older), ("after", &after)])?;
+        whole.people.extend(more.people);
+        whole.next = more.next;
+    }
+    answer(json, &whole, differences)
+}
+
+fn differences(found: &DifferenceView) -> String {
+    let DifferenceView { same, new, gone, changed, unknown_older, unknown_newer, .. } = found;
+    let mut text =
+        format!("same {same}, only in the newer {new}, only in the older {gone}, changed {changed}\n");
+    let rows: Vec<Vec<String>> = found.people.iter().map(difference).collect();
+    if !rows.is_empty() {
+        text += &table(&["number", "name", "older", "department", "newer", "department"], &rows);
+    }
+    if unknown_older + unknown_newer > 0 {
+        text += &format!(
+            "Rejected rows about nobody who is known are not compared: {unknown_older} in the older plan, {unknown_newer} in \
+             the newer.\n"
+        );
+    }
+    text
+}
+
+fn difference(one: &DifferentView) -> Vec<String> {
+    let person = one.newer.as_ref().or(one.older.as_ref());
+    let said = |take: fn(&ItemView) -> Option<String>| person.and_then(take).unwrap_or_default();
+    let kind = |side: &Option<ItemView>| side.as_ref().map(|item| word(item.kind)).unwrap_or_default();
+    let post =
+        |side: &Option<ItemView>| side.as_ref().and_then(|item| item.department.clone()).unwrap_or_default();
+    vec![
+        said(|item| item.staff_number.clone()),
+        said(|item| item.name.clone()),
+        kind(&one.older),
+        post(&one.older),
+        kind(&one.newer),
+        post(&one.newer),
+    ]
 }
 
 /// The file is made first: what has names in it is not put where others may read.
