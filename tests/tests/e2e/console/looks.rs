@@ -55,6 +55,7 @@ fn outside(office: &Office) -> Vec<Named> {
         ("sign-in", "/sign-in".to_owned()),
         ("invitation", invitation),
         ("invitation-gone", "/invitation/none".to_owned()),
+        ("lost-report", "/lost/report".to_owned()),
     ]
 }
 
