@@ -146,10 +146,14 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
     let pad_to = declared.pad_numbers_to.map(|width| width.min(MAX_PADDING));
     let mut notes = Notes::default();
     let mut rows = Vec::new();
+    // Without a header each row says it for itself: the first one's reason may have been emptied.
+    let headerless = columns.layout().is_headerless();
+    let mut is_rejected_rows = columns.has_reasons();
     each_row(&source, &columns, &mut |record| {
         if rows.len() >= MAX_ROWS {
             return Err(SheetError::TooManyRows);
         }
+        is_rejected_rows |= headerless && rejected::ends_in_reason(&record);
         record.within_limits().map_err(|error| in_workbook(error, &source))?;
         rows.push(rows::read(&record, &columns, pad_to, &mut notes));
         Ok(ControlFlow::Continue(()))
@@ -169,7 +173,7 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
         private_use_total: notes.private_use_total,
         normalised: notes.normalised,
         like_leave: notes.like_leave,
-        is_rejected_rows: columns.has_reasons(),
+        is_rejected_rows,
         staff_number_header: header(Column::StaffNumber),
         name_header: header(name),
         post_header: header(Column::Post),

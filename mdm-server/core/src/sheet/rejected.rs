@@ -98,25 +98,24 @@ pub fn keep(bytes: &[u8], declared: &Declared, wanted: &BTreeSet<u32>) -> Result
         put(&mut writer, LOGIN, &StringRecord::new());
     }
     let headerless = columns.layout().is_headerless();
-    let mut width = None;
+    let mut first = None;
     source.each(&mut |record| {
         if record.is_empty() {
             return Ok(ControlFlow::Continue(()));
         }
-        let own = without_reason(&record, width);
-        if width.is_none() {
-            if text::is_version(&record) {
-                put(&mut writer, HEAD, &own);
-                return Ok(ControlFlow::Continue(()));
-            }
-            width = Some(Width { whole: record.cells.len(), own: own.len() });
-            if !headerless {
-                put(&mut writer, HEAD, &own);
-                return Ok(ControlFlow::Continue(()));
-            }
+        if first.is_none() && text::is_version(&record) {
+            put(&mut writer, HEAD, &record.cells);
+            return Ok(ControlFlow::Continue(()));
+        }
+        let is_first = first.is_none();
+        let width = *first.get_or_insert_with(|| Width::of(&record, headerless));
+        let own = width.without_reason(&record);
+        if is_first && !headerless {
+            put(&mut writer, HEAD, &own);
+            return Ok(ControlFlow::Continue(()));
         }
         // Without a header nothing would tell any more that a row has too many or too few cells.
-        let fits = !headerless || width.is_some_and(|width| width.own == own.len());
+        let fits = !headerless || width.own() == own.len();
         if fits && wanted.contains(&record.number) {
             // The writer's buffer counts as soon as it is full.
             if writer.get_ref().len() + own.as_slice().len() > MAX_KEPT {
@@ -131,33 +130,59 @@ pub fn keep(bytes: &[u8], declared: &Declared, wanted: &BTreeSet<u32>) -> Result
     Ok(Kept { bytes, rows: kept })
 }
 
-/// Cells of the header, with and without the reasons.
+/// Cells of the first row, and where it has a reason or the header of the reasons.
 #[derive(Clone, Copy)]
 struct Width {
     whole: usize,
-    own: usize,
+    reason: Option<usize>,
 }
 
-/// The cells but for the reasons of the time before, and but for empty ones beyond the header.
-fn without_reason(record: &Record, width: Option<Width>) -> StringRecord {
-    let mut own: Vec<&str> = record.cells.iter().collect();
-    let reason = match width {
-        None => own.iter().rposition(|cell| is_reason_header(cell) || is_reason(cell)),
-        // Where there is a column for it, a reason that was emptied stands in it too.
-        Some(width) => own
-            .iter()
-            .rposition(|cell| is_reason(cell))
-            .or_else(|| (width.whole > width.own && own.len() == width.whole).then_some(width.whole - 1)),
-    };
-    if let Some(reason) = reason {
-        own.remove(reason);
+impl Width {
+    fn of(first: &Record, headerless: bool) -> Self {
+        let reason = if headerless {
+            reason_at_end(first)
+        } else {
+            first.cells.iter().collect::<Vec<_>>().iter().rposition(|cell| is_reason_header(cell))
+        };
+        Self { whole: first.cells.len(), reason }
     }
-    if let Some(width) = width {
-        while own.len() > width.own && own.last().is_some_and(|cell| cell.trim().is_empty()) {
+
+    fn own(self) -> usize {
+        self.whole - usize::from(self.reason.is_some())
+    }
+
+    /// The cells but for the reason of the time before, and but for empty ones beyond the header.
+    fn without_reason(self, record: &Record) -> StringRecord {
+        let mut own: Vec<&str> = record.cells.iter().collect();
+        if let Some(reason) = self.reason_in(record) {
+            own.remove(reason);
+        }
+        while own.len() > self.own() && own.last().is_some_and(|cell| cell.trim().is_empty()) {
             own.pop();
         }
+        StringRecord::from(own)
     }
-    StringRecord::from(own)
+
+    /// Where a row has its reason, if there is a column for it: there; behind too few or too many cells; or there, emptied.
+    fn reason_in(self, record: &Record) -> Option<usize> {
+        let column = self.reason?;
+        if record.cells.get(column).is_some_and(is_reason) {
+            return Some(column);
+        }
+        reason_at_end(record).or_else(|| (record.cells.len() == self.whole).then_some(column))
+    }
+}
+
+/// Where a row has a reason behind everything else.
+fn reason_at_end(record: &Record) -> Option<usize> {
+    let cells: Vec<&str> = record.cells.iter().collect();
+    let last = cells.iter().rposition(|cell| !cell.trim().is_empty())?;
+    is_reason(cells[last]).then_some(last)
+}
+
+/// Whether a row ends in a reason, as one of a list without header does that was handed back.
+pub(super) fn ends_in_reason(record: &Record) -> bool {
+    reason_at_end(record).is_some()
 }
 
 /// Writes kept rows as the upload was written, with the reason of each behind it. `header` is that of the reasons.

@@ -93,6 +93,44 @@ fn a_spreadsheet_that_fills_up_short_rows_does_not_make_a_reason_a_value() {
 }
 
 #[test]
+fn a_note_that_begins_like_a_reason_stays_where_there_is_no_column_for_reasons() {
+    let list = "職員番号,備考,氏名,所属,内線\r\n001,却下: 前回,,総務課,11\r\n";
+    let back = String::from_utf8(handed_back(list.as_bytes(), "却下: x")).unwrap();
+    assert!(back.ends_with("001,却下: 前回,,総務課,11,却下: x\r\n"), "{back}");
+    // Also once there is one.
+    let again = String::from_utf8(handed_back(back.as_bytes(), "却下: y")).unwrap();
+    assert!(again.ends_with("001,却下: 前回,,総務課,11,却下: y\r\n"), "{again}");
+}
+
+#[test]
+fn a_column_of_reasons_that_was_moved_or_emptied_takes_no_other_cell_with_it() {
+    for (header, row) in [
+        ("却下の理由,職員番号,氏名,所属,内線", ",001,,総務課,11"),
+        ("却下の理由,職員番号,氏名,所属,内線", "却下: x,001,,総務課,11"),
+        ("職員番号,氏名,却下の理由,所属,内線", "001,,,総務課,11"),
+        ("職員番号,氏名,所属,内線,却下の理由", "001,,総務課,11,"),
+        ("職員番号,氏名,所属,内線,却下の理由", "001,,総務課,11"),
+    ] {
+        let back = handed_back(format!("{header}\r\n{row}\r\n").as_bytes(), "却下: y");
+        let back = String::from_utf8(back).unwrap();
+        assert_eq!(back, "職員番号,氏名,所属,内線,却下の理由\r\n001,,総務課,11,却下: y\r\n", "{row}");
+    }
+}
+
+#[test]
+fn one_reason_is_enough_to_know_the_rejected_rows_of_a_list_without_header() {
+    let mut cells = vec!["*"; 25];
+    (cells[0], cells[1], cells[12], cells[24]) = ("taro", "山?", "ja", "0");
+    let list = format!("{0}\r\n{0}\r\n", cells.join(","));
+    let back = String::from_utf8(handed_back(list.as_bytes(), "却下: x")).unwrap();
+    let emptied = back.replacen("却下: x [login]", "", 1);
+    assert_eq!(emptied.matches("却下").count(), 1);
+    assert!(read(emptied.as_bytes(), &declared()).unwrap().is_rejected_rows);
+    // The control: nothing but the reasons tells it.
+    assert!(!read(list.as_bytes(), &declared()).unwrap().is_rejected_rows);
+}
+
+#[test]
 fn a_workbook_comes_back_as_a_workbook_of_texts() {
     let rows = [
         vec!["職員番号", "氏名", "所属", "備考"],
