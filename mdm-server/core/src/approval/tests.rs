@@ -276,6 +276,8 @@ fn a_newer_file_takes_the_place_of_one_for_the_same_time_or_of_one_that_is_held(
     let some = Batch { mode: Mode::Upsert, ..newer.clone() };
     assert!(!is_replaced_by(&older, &some), "some rows are no roster");
     assert!(!is_replaced_by(&some, &older), "nor the other way round");
+    let mended = Batch { id: BatchId::from_bytes([11; 16]), ..some.clone() };
+    assert!(!is_replaced_by(&some, &mended), "the rest of some rows is no newer version of them");
     older.release.effective_at = Some(in_hours(1));
     older.state = BatchState::Scheduled;
     assert!(!is_replaced_by(&older, &newer), "for another time");

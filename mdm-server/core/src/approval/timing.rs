@@ -6,7 +6,7 @@ use shared::ids::BatchId;
 
 use super::{Acting, ApprovalError, Consent, GuardRules, Guards, can_take_effect, changed};
 use crate::audit::{Actor, Happening, PersonalValue};
-use crate::batch::{Batch, BatchState, Held, HeldReason, Origin, Step};
+use crate::batch::{Batch, BatchState, Held, HeldReason, Mode, Origin, Step};
 use crate::change::{Changeset, Stored};
 use crate::command::checked_reason;
 
@@ -73,16 +73,16 @@ pub fn cancel(
     Ok(changed(batch, event))
 }
 
-/// Whether a newer file for the same source takes the place of a batch: it is for the same time, or for none as the other;
-/// and one that could not take effect gives way to any. A roster to a roster only: a few rows say nothing of everybody else
-/// who stands in it.
+/// Whether a newer roster takes the place of an older one of its source: it is for the same time, or for none as the other;
+/// and one that could not take effect gives way to any. A file of some rows takes no place and gives none up: it says nothing of
+/// everybody else, as the mended rows of another file.
 pub fn is_replaced_by(older: &Batch, newer: &Batch) -> bool {
     let same_time = older.release.effective_at == newer.release.effective_at;
     older.id != newer.id
         && older.origin == Origin::File
         && newer.origin == Origin::File
         && older.source == newer.source
-        && older.mode == newer.mode
+        && (older.mode, newer.mode) == (Mode::Roster, Mode::Roster)
         && older.state.take(Step::Replace).is_ok()
         && (same_time || older.release.held.is_some())
 }

@@ -114,7 +114,7 @@ pub(crate) enum Batch {
         newer: BatchId,
     },
     /// Write the rejected rows into a file, as the upload was written, with a column of reasons. Mended it is uploaded
-    /// with --mode upsert, once the batch is in force: earlier it takes its place.
+    /// with --mode upsert, once the batch is in force: applied earlier it makes the batch stale.
     Rejected {
         /// The batch.
         id: BatchId,
