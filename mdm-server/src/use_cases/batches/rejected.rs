@@ -48,25 +48,33 @@ pub async fn file(
     Ok(file.map_err(|_| ReadError::Damaged { what: format!("rejected rows of batch {}", batch.id) })?)
 }
 
-/// Forgets what is kept of uploads that are old enough. They come the newest first: what is behind one that was forgotten
-/// was so before.
+/// Forgets what is kept of uploads that are old enough, the oldest first: whatever ends it in between, what is older than one
+/// that is forgotten is so too.
 pub async fn forget_old(service: &Service) -> Result<(), UseCaseError> {
-    let mut before = None;
+    for id in old_uploads(service).await?.into_iter().rev() {
+        forget(service, id).await?;
+    }
+    Ok(())
+}
+
+/// Those of which something is kept for too long, the newest first, up to one that is forgotten.
+async fn old_uploads(service: &Service) -> Result<Vec<BatchId>, UseCaseError> {
+    let (mut old, mut before) = (Vec::new(), None);
+    let now = service.clock.now();
     loop {
         let page = service.store.batches(before, MAX_PAGE).await?;
-        for batch in &page {
-            let old =
-                batch.value.uploaded_at.checked_add(UPLOADS_KEPT).is_ok_and(|end| end <= service.clock.now());
-            if old && batch.value.kept.forgotten_at.is_some() {
-                return Ok(());
+        for batch in page.iter().map(|stored| &stored.value) {
+            let is_old = batch.uploaded_at.checked_add(UPLOADS_KEPT).is_ok_and(|end| end <= now);
+            if is_old && batch.kept.forgotten_at.is_some() {
+                return Ok(old);
             }
-            if old && batch.value.kept.parts > 0 {
-                forget(service, batch.value.id).await?;
+            if is_old && batch.kept.parts > 0 {
+                old.push(batch.id);
             }
         }
         before = page.last().map(|last| last.value.id);
         if page.len() < MAX_PAGE {
-            return Ok(());
+            return Ok(old);
         }
     }
 }
