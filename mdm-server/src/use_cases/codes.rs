@@ -17,7 +17,7 @@ use crate::directory;
 use crate::service::Service;
 
 /// Events of one commit: others who write do not wait for more.
-const MAX_NOTED: usize = 500;
+const MAX_NOTED: usize = 400;
 
 /// A code that can be used, opened. Not for logs: no `Debug`.
 pub struct OpenedCode {

@@ -14,7 +14,7 @@ use super::sign_in::throttle::{n, network};
 use super::{Refusal, UseCaseError};
 use crate::service::Service;
 
-/// From one network: somebody who mistypes a few times. Many behind one address are told to wait, and to call.
+/// From one network: somebody who mistypes a few times.
 const OF_SOURCE: Quota = Quota::per_minute(n(5)).allow_burst(n(10));
 /// Networks counted before those that are fresh again are forgotten.
 const KEYS: usize = 10_000;
@@ -28,7 +28,7 @@ pub(crate) enum Told {
     Blocked,
     /// None was. Why is not said: a code that is none, one that was replaced, nothing left to block.
     Nothing,
-    /// Too many tries, whatever was typed.
+    /// Nothing was blocked, and too often before.
     Wait,
 }
 
@@ -52,16 +52,22 @@ impl Reports {
     }
 }
 
-/// Blocks the devices of the account whose last letter has this code. The code is looked up by a keyed hash: how long that takes
-/// says nothing of codes.
+/// Blocks the devices of the account whose last letter has this code. What blocks nothing counts as a try: a code that is good is
+/// never told to wait, however many others are mistyped behind the same address.
 pub(crate) async fn report(service: &Service, typed: &str, source: IpAddr) -> Result<Told, UseCaseError> {
-    if !service.reports_of_loss.charge(source) {
-        return Ok(Told::Wait);
+    if block(service, typed).await? {
+        return Ok(Told::Blocked);
     }
-    let Ok(code) = LossCode::parse(typed) else { return Ok(Told::Nothing) };
+    Ok(if service.reports_of_loss.charge(source) { Told::Nothing } else { Told::Wait })
+}
+
+/// Whether a device was blocked by the code. It is looked up by a keyed hash: how long that takes says nothing of codes. A device
+/// that cannot be blocked keeps no other from it.
+async fn block(service: &Service, typed: &str) -> Result<bool, UseCaseError> {
+    let Ok(code) = LossCode::parse(typed) else { return Ok(false) };
     let index = service.keyring.losses.index(&code);
-    let Some(record) = service.store.loss(index).await? else { return Ok(Told::Nothing) };
-    let mut told = Told::Nothing;
+    let Some(record) = service.store.loss(index).await? else { return Ok(false) };
+    let (mut blocked, mut failed) = (false, None);
     for device in service.store.devices_of_account(record.value.account).await? {
         // One that a batch has blocked is blocked once more: an undo of the batch is not to open a lost phone.
         if !matches!(device.value.state, DeviceState::Live | DeviceState::Blocked) {
@@ -69,15 +75,15 @@ pub(crate) async fn report(service: &Service, typed: &str, source: IpAddr) -> Re
         }
         let order = Order { actor: Actor::LossCode, reason: REASON };
         match devices::block(service, device.value.enrolment, order).await {
-            Ok(_) => told = Told::Blocked,
+            Ok(_) => blocked = true,
             // Blocked by somebody already, or wiped meanwhile.
             Err(UseCaseError::Refused(Refusal::Command(
                 CommandError::AlreadyBlocked | CommandError::AlreadyWiped,
             ))) => {}
-            Err(error) => return Err(error),
+            Err(error) => failed = Some(error),
         }
     }
-    Ok(told)
+    failed.map_or(Ok(blocked), Err)
 }
 
 #[cfg(test)]
