@@ -279,6 +279,14 @@ impl Batch {
             Origin::Undo { of, .. } => Some(of),
         }
     }
+
+    /// Since when it is in force, if it is.
+    pub fn in_force_since(&self) -> Option<Timestamp> {
+        match self.state {
+            BatchState::Applied { at } => Some(at),
+            _ => None,
+        }
+    }
 }
 
 fn own_layout() -> String {

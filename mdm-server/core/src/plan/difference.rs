@@ -30,6 +30,15 @@ impl DifferenceWord {
     /// Every one.
     pub const ALL: [Self; 3] = [Self::New, Self::Gone, Self::Changed];
 
+    /// Of somebody's lines in the two plans.
+    pub fn of<T>(older: Option<&T>, newer: Option<&T>) -> Self {
+        match (older, newer) {
+            (None, _) => Self::New,
+            (_, None) => Self::Gone,
+            _ => Self::Changed,
+        }
+    }
+
     /// Its name in addresses and answers.
     pub fn name(self) -> &'static str {
         match self {
@@ -43,11 +52,7 @@ impl DifferenceWord {
 impl Different {
     /// In which of the plans they are.
     pub fn word(&self) -> DifferenceWord {
-        match (self.older, self.newer) {
-            (None, _) => DifferenceWord::New,
-            (_, None) => DifferenceWord::Gone,
-            _ => DifferenceWord::Changed,
-        }
+        DifferenceWord::of(self.older.as_ref(), self.newer.as_ref())
     }
 }
 

@@ -142,7 +142,8 @@ impl Width {
         let reason = if headerless {
             reason_at_end(first)
         } else {
-            first.cells.iter().collect::<Vec<_>>().iter().rposition(|cell| is_reason_header(cell))
+            let headers = first.cells.iter().enumerate();
+            headers.filter(|(_, cell)| is_reason_header(cell)).last().map(|(at, _)| at)
         };
         Self { whole: first.cells.len(), reason }
     }
@@ -175,9 +176,8 @@ impl Width {
 
 /// Where a row has a reason behind everything else.
 fn reason_at_end(record: &Record) -> Option<usize> {
-    let cells: Vec<&str> = record.cells.iter().collect();
-    let last = cells.iter().rposition(|cell| !cell.trim().is_empty())?;
-    is_reason(cells[last]).then_some(last)
+    let (last, cell) = record.cells.iter().enumerate().filter(|(_, cell)| !cell.trim().is_empty()).last()?;
+    is_reason(cell).then_some(last)
 }
 
 /// Whether a row ends in a reason, as one of a list without header does that was handed back.

@@ -43,10 +43,7 @@ impl BatchView {
 
     /// That there is a batch, where it stands and for when: for somebody who may not see the plan yet.
     pub(in crate::api) fn outline(batch: &Batch) -> Self {
-        let applied_at = match batch.state {
-            BatchState::Applied { at } => Some(at),
-            _ => None,
-        };
+        let applied_at = batch.in_force_since();
         let replaced_by = match batch.state {
             BatchState::Replaced { by, .. } => Some(by),
             _ => None,

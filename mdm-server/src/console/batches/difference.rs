@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
-use mdm_core::batch::{Batch, BatchState, PlanKind};
+use mdm_core::batch::{Batch, PlanKind};
 use mdm_core::plan::difference::DifferenceWord;
 use serde::Deserialize;
 use shared::ids::{AccountId, BatchId};
@@ -162,11 +162,7 @@ fn row(page: &Page, older: &Batch, newer: &Batch, one: &Compared) -> Row {
 }
 
 fn line_of(page: &Page, batch: &Batch, line: &Line) -> LineRow {
-    let in_force = match batch.state {
-        BatchState::Applied { at } => Some(at),
-        _ => None,
-    };
-    line_row(page, line, in_force, false, batch.undoes().is_some())
+    line_row(page, line, batch.in_force_since(), false, batch.undoes().is_some())
 }
 
 fn side(page: &Page, line: &Line, row: LineRow) -> Side {

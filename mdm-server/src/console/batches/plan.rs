@@ -218,10 +218,7 @@ async fn plan(
     let service = &console.service;
     let standing = standing(console, &batch).await?;
     // While devices are still being blocked the accounts are changed already.
-    let in_force = match batch.state {
-        BatchState::Applied { at } => Some(at),
-        _ => None,
-    };
+    let in_force = batch.in_force_since();
     let index = match batch.release.lines_deleted_at {
         None => console.batches.index(service, &batch).await?,
         Some(_) => Arc::default(),

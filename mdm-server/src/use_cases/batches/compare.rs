@@ -20,11 +20,7 @@ pub struct Compared {
 impl Compared {
     /// In which of the plans they are.
     pub fn word(&self) -> DifferenceWord {
-        match (&self.older, &self.newer) {
-            (None, _) => DifferenceWord::New,
-            (_, None) => DifferenceWord::Gone,
-            _ => DifferenceWord::Changed,
-        }
+        DifferenceWord::of(self.older.as_ref(), self.newer.as_ref())
     }
 }
 
