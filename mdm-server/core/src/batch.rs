@@ -139,6 +139,9 @@ pub struct PlanItem {
     pub account: Option<AccountId>,
     /// What happens.
     pub kind: PlanKind,
+    /// The row says that they leave, but nobody does while a row stands for nobody knows whom.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held_back: bool,
 }
 
 /// Counts of a plan.
@@ -260,6 +263,9 @@ pub struct Batch {
     /// Where the plan comes from. What is said of a file above is empty if not from one.
     #[serde(default)]
     pub origin: Origin,
+    /// The plan whose rejected rows were mended for this one, and whose place it has taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mends: Option<BatchId>,
     /// How many [`crate::undo::BeforeChunk`]s say what people were before; none while it is planned, nor of an undo.
     #[serde(default)]
     pub befores: u32,

@@ -4,6 +4,7 @@
 mod compare;
 pub mod difference;
 mod known;
+pub mod mend;
 pub(crate) mod posts;
 #[cfg(test)]
 mod tests;
@@ -93,6 +94,7 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         summary,
         chunks: count(items.len().div_ceil(ITEMS_PER_CHUNK)),
         origin: Origin::File,
+        mends: None,
         befores: 0,
         plan_digest: plan_digest_of_lines(id, input.roster_version, &items),
         release: Release::default(),
@@ -159,10 +161,13 @@ fn planned(batch: &Batch) -> AuditEvent {
     let summary = &batch.summary;
     let event = |what| AuditEvent::new(batch.uploaded_at, batch.uploaded_by, what, Subject::batch(batch.id));
     let event = match batch.origin {
-        Origin::File => event(Happening::BatchUploaded)
-            .fact("file-sha256", data_encoding::HEXLOWER.encode(&batch.digest))
-            .fact("source", &batch.source)
-            .fact("rows", summary.rows),
+        Origin::File => {
+            let event = event(Happening::BatchUploaded)
+                .fact("file-sha256", data_encoding::HEXLOWER.encode(&batch.digest))
+                .fact("source", &batch.source)
+                .fact("rows", summary.rows);
+            batch.mends.into_iter().fold(event, |event, of| event.fact("mends", of))
+        }
         Origin::Undo { of, whole } => event(Happening::UndoPlanned)
             .fact("undo-of", of)
             .fact("whole", whole)

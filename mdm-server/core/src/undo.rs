@@ -127,15 +127,11 @@ pub fn plan(input: &UndoInput<'_>, rng: &mut impl RngCore) -> Result<Plan, UndoE
         lines.push((&account.current().staff_number, before.account, kind));
     }
     lines.sort_by_key(|(number, account, _)| (*number, *account));
-    let item = |account, kind| PlanItem { row: None, account: Some(account), kind };
+    let item = |account, kind| PlanItem { row: None, account: Some(account), kind, held_back: false };
     let mut items: Vec<PlanItem> = lines.into_iter().map(|(_, account, kind)| item(account, kind)).collect();
     let wanting = seats.claims.saturating_sub(seats.taken).saturating_sub(input.pool.free());
     let seats_back = seats_back(&befores, &restored, input, at)?.into_iter().take(wanting as usize);
-    items.extend(seats_back.map(|account| PlanItem {
-        row: None,
-        account: Some(account),
-        kind: PlanKind::SeatBack,
-    }));
+    items.extend(seats_back.map(|account| item(account, PlanKind::SeatBack)));
     Ok(Plan::new(batch(input, &items, seats, rng), items))
 }
 
@@ -284,6 +280,7 @@ fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl
         summary: summary(input, items, seats),
         chunks: u32::try_from(items.len().div_ceil(ITEMS_PER_CHUNK)).unwrap_or(u32::MAX),
         origin: Origin::Undo { of: of.id, whole: input.only.is_none() },
+        mends: None,
         befores: 0,
         plan_digest: plan_digest_of_lines(id, input.roster_version, items),
         release: Release::default(),

@@ -69,6 +69,7 @@ fn batch(summary: PlanSummary) -> Batch {
         summary,
         chunks: 1,
         origin: Origin::File,
+        mends: None,
         befores: 0,
         plan_digest: DIGEST,
         release: Release::default(),

@@ -94,17 +94,18 @@ pub(super) fn compare(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Vec<Plan
     let known = Known::new(input);
     let posts = Posts::new(input.sheet);
     let numbers = Numbers::new(&posts);
-    let held_back = holds_leavers_back(input);
+    let holds_back = holds_leavers_back(input);
     let mut items = Vec::with_capacity(input.sheet.rows.len());
     for row in &input.sheet.rows {
         let Some(person) = posts.person(row) else { continue };
         let number = row.staff_number.as_ref().map(|number| number.as_str());
         let account = number.and_then(|number| known.by_number(number));
         let eaten = number.filter(|_| account.is_none()).and_then(|n| known.but_for_zeros(n, &numbers.whole));
+        let leaves = matches!(&person, Ok(person) if person.leaves);
+        let held_back = holds_back && leaves && account.is_some();
         let kind = match person {
             Ok(_) if eaten.is_some() => of_number(row, RowProblem::LeadingZeros, input.sheet),
-            // Nobody leaves while a row stands for nobody knows whom.
-            Ok(person) if held_back && person.leaves && account.is_some() => PlanKind::Unchanged,
+            Ok(_) if held_back => PlanKind::Unchanged,
             Ok(person) => accepted(row, &person, account, input.sheet),
             Err(rejections) => PlanKind::Rejected(rejections),
         };
@@ -112,13 +113,17 @@ pub(super) fn compare(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Vec<Plan
             PlanKind::Join { .. } => Some(AccountId::make(input.now, rng)),
             _ => account.or(eaten).map(|account| account.id),
         };
-        items.push(PlanItem { row: Some(row.number), account, kind });
+        items.push(PlanItem { row: Some(row.number), account, kind, held_back });
     }
-    if input.mode == Mode::Roster && !held_back {
+    if input.mode == Mode::Roster && !holds_back {
         let mut leavers: Vec<&Account> = known.working().filter(|account| numbers.absent(account)).collect();
         leavers.sort_by_key(|account| (&account.current().staff_number, account.id));
-        let leave =
-            |account: &Account| PlanItem { row: None, account: Some(account.id), kind: PlanKind::Leave };
+        let leave = |account: &Account| PlanItem {
+            row: None,
+            account: Some(account.id),
+            kind: PlanKind::Leave,
+            held_back: false,
+        };
         items.extend(leavers.into_iter().map(leave));
     }
     items

@@ -216,6 +216,7 @@ fn a_part_of_the_longest_rows_or_rejections_fits_a_stored_value() {
         row: Some(u32::MAX),
         account: Some(AccountId::make(noon(), &mut rng())),
         kind: PlanKind::Rejected(vec![worst; 4]),
+        held_back: false,
     };
     let part = PlanChunk { items: vec![rejected; ITEMS_PER_CHUNK], ..part };
     assert!(stored_bytes(&Record::PlanChunk(part)) < LIMIT);

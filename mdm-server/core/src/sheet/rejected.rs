@@ -4,7 +4,7 @@
 //! A row that is uploaded unmended is rejected again: it keeps the number of cells that it had, formulas get an
 //! apostrophe that is read as theirs, and a reason that has slipped into another column is no value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
@@ -81,8 +81,13 @@ pub(super) fn is_reason(cell: &str) -> bool {
     REASON_BEGINS.iter().any(|begins| cell.starts_with(begins.trim_end()))
 }
 
-/// Takes the rows with these numbers out of a file that has been read, with all that stands above its rows.
-pub fn keep(bytes: &[u8], declared: &Declared, wanted: &BTreeSet<u32>) -> Result<Kept, SheetError> {
+/// Takes rows out of a file that has been read, with all that stands above its rows. `wanted` says under which number a
+/// row is kept, if at all.
+pub fn keep(
+    bytes: &[u8],
+    declared: &Declared,
+    wanted: impl Fn(u32) -> Option<u32>,
+) -> Result<Kept, SheetError> {
     let source = Source::open(bytes, declared)?;
     let mut writer = WriterBuilder::new().flexible(true).from_writer(Vec::new());
     let mut kept = 0;
@@ -116,12 +121,12 @@ pub fn keep(bytes: &[u8], declared: &Declared, wanted: &BTreeSet<u32>) -> Result
         }
         // Without a header nothing would tell any more that a row has too many or too few cells.
         let fits = !headerless || width.own() == own.len();
-        if fits && wanted.contains(&record.number) {
+        if let Some(number) = wanted(record.number).filter(|_| fits) {
             // The writer's buffer counts as soon as it is full.
             if writer.get_ref().len() + own.as_slice().len() > MAX_KEPT {
                 return Ok(ControlFlow::Break(()));
             }
-            put(&mut writer, &record.number.to_string(), &own);
+            put(&mut writer, &number.to_string(), &own);
             kept += 1;
         }
         Ok(ControlFlow::Continue(()))

@@ -187,6 +187,7 @@ pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
         summary: PlanSummary::default(),
         chunks: 0,
         origin: Origin::File,
+        mends: None,
         befores: 0,
         plan_digest: [4; 32],
         release: Release::default(),
@@ -210,6 +211,7 @@ pub(crate) fn plan_chunk(batch: u32, number: u32, items: usize) -> PlanChunk {
         row: u32::try_from(row).ok(),
         account: Some(account_id(7)),
         kind: PlanKind::Move { attributes: attributes(7), wishes_seat: true },
+        held_back: false,
     };
     PlanChunk { batch: batch_id(batch), number, items: (0..items).map(item).collect() }
 }
