@@ -10,21 +10,36 @@ use crate::keyed::{Engine, EngineError, Puts, Range, Visit};
 #[derive(Clone, Default)]
 pub(crate) struct MemoryEngine(Arc<RwLock<BTreeMap<Vec<u8>, Vec<u8>>>>);
 
+impl MemoryEngine {
+    /// The key of a range that comes first in its order.
+    fn first(&self, range: &Range) -> Option<Vec<u8>> {
+        if range.start >= range.end {
+            return None;
+        }
+        let bounds = (Bound::Included(&range.start), Bound::Excluded(&range.end));
+        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = map.range::<Vec<u8>, _>(bounds);
+        let row = if range.reverse { rows.next_back() } else { rows.next() };
+        row.map(|(key, _)| key.clone())
+    }
+}
+
 impl Engine for MemoryEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
     fn scan(&self, range: &Range, visit: &mut Visit<'_>) -> Result<(), EngineError> {
-        if range.start >= range.end {
-            return Ok(());
-        }
-        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let bounds = (Bound::Included(&range.start), Bound::Excluded(&range.end));
-        let mut rows = map.range::<Vec<u8>, _>(bounds);
-        while let Some((key, value)) = if range.reverse { rows.next_back() } else { rows.next() } {
-            if visit(key, &|| Ok(Some(value.clone())))?.is_break() {
+        let mut rest = range.clone();
+        // Nothing is locked while somebody looks: they may read, and a writer that waits would keep them from it.
+        while let Some(key) = self.first(&rest) {
+            if visit(&key, &|| self.get(&key))?.is_break() {
                 break;
+            }
+            if rest.reverse {
+                rest.end = key;
+            } else {
+                rest.start = [key.as_slice(), &[0]].concat();
             }
         }
         Ok(())
@@ -51,5 +66,32 @@ impl Engine for MemoryEngine {
 
     fn reopen(&self) -> Result<(), EngineError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    #[test]
+    fn who_looks_through_a_range_may_read_and_others_may_write_meanwhile() {
+        let engine = MemoryEngine::default();
+        let key = |n: u8| vec![n];
+        engine.apply((1..=4).map(|n| (key(n), Some(key(n)))).collect()).unwrap();
+        for reverse in [false, true] {
+            let range = Range { start: key(1), end: key(4), reverse };
+            let mut seen = Vec::new();
+            engine
+                .scan(&range, &mut |key, load| {
+                    engine.apply(vec![(vec![9], Some(key.to_vec()))])?;
+                    assert_eq!(engine.get(&[9])?, load()?);
+                    seen.push(key[0]);
+                    Ok(ControlFlow::Continue(()))
+                })
+                .unwrap();
+            assert_eq!(seen, if reverse { [3, 2, 1] } else { [1, 2, 3] });
+        }
     }
 }
