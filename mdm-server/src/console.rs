@@ -117,6 +117,10 @@ fn routes(console: Console) -> Router {
         .route("/batches/{id}", get(batches::plan::show))
         .route("/batches/{id}/difference", get(batches::difference::show))
         .route("/batches/{id}/rejected", get(batches::rejected::download))
+        .route(
+            "/batches/{id}/mend",
+            get(batches::mend::form).post(batches::mend::mend).layer(DefaultBodyLimit::max(UPLOAD_MAX)),
+        )
         .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))
         .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))
         .route("/batches/{id}/approve", get(batches::approve::form).post(batches::approve::approve))

@@ -295,3 +295,15 @@ batches-difference-one-gone = Before only
 batches-difference-one-changed = Not alike
 batches-wished = wished
 batches-not-wished = not wished
+
+batches-mend = Bring back mended rows
+batches-mend-about = Correct the { $count } rejected rows and put them back into this plan.
+batches-mend-download = Open the file of rejected rows.
+batches-mend-cells = Correct the cells by the reasons beside them and save the file in the same format. Keep the number and the order of the rows, and the column “Reason for rejection”. Leave in what you cannot correct.
+batches-mend-upload = Upload the saved file.
+batches-mend-file = File with the mended rows (CSV, Excel)
+batches-mend-after = A new plan with the mended rows takes the place of this one. It keeps the effective time. If this plan was approved, the new one must be approved again.
+batches-mended-notice = The mended rows are in the plan of “{ $source }” now. Nothing is in force yet.
+batches-mends = Mended rows
+batches-mends-first = Open the plan before
+batches-rejected-about-open = Rejected rows are not taken in. Their people count as present and stay as they are known. Correct the cells in the downloaded file and bring the rows back: that makes a new plan of everybody. Or correct the original file and upload it again. The header is row 1.

@@ -295,3 +295,15 @@ batches-difference-one-gone = 前回の計画だけ
 batches-difference-one-changed = 内容が違う
 batches-wished = 希望する
 batches-not-wished = 希望しない
+
+batches-mend = 直した行を取り込む
+batches-mend-about = 却下の{ $count }行を直して、この計画に戻します。
+batches-mend-download = 却下の行のファイルを開きます。
+batches-mend-cells = 却下の理由を見ながらセルを直し、同じ形式で保存します。行の数と順序、「却下の理由」の列は変えません。直せない行は、そのまま残します。
+batches-mend-upload = 保存したファイルを取り込みます。
+batches-mend-file = 直した行のファイル(CSV・Excel)
+batches-mend-after = 直した行を加えた新しい計画ができ、この計画と置き換わります。適用日時は引き継ぎます。承認済みのときは、もう一度承認が必要です。
+batches-mended-notice = 「{ $source }」の計画に、直した行を加えました。まだ適用していません。
+batches-mends = 直した行
+batches-mends-first = 直す前の計画を開く
+batches-rejected-about-open = 却下の行は取り込みません。その人は名簿に載っているものとして扱い、登録済みの内容のまま残します。ダウンロードしたファイルのセルを直し、「直した行を取り込む」から戻すと、全員分の新しい計画ができます。元のファイルを直して取り込み直すこともできます。行番号は、見出しを1行目として数えます。

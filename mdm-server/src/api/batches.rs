@@ -18,7 +18,7 @@ use super::auth::May;
 use super::extract::{self, Asked, MaybeJson, Named, UploadedFile, page_after, page_size};
 use super::types::{
     AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DifferenceQuery, DifferenceView,
-    ItemView, LanguageQuery, Page, PageQuery, ScheduleRequest, UndoRequest, UploadQuery,
+    ItemView, LanguageQuery, MendQuery, Page, PageQuery, ScheduleRequest, UndoRequest, UploadQuery,
 };
 use super::{Api, ApiError};
 use crate::console::batches::rejected;
@@ -26,6 +26,7 @@ use crate::console::words::Language;
 use crate::rights::{Approve, Manage, Operators, Read};
 use crate::use_cases::UseCaseError;
 use crate::use_cases::batches::compare::{Wanted, compare};
+use crate::use_cases::batches::mend::Mended;
 use crate::use_cases::batches::release::{self, effective_time, may_see_lines};
 use crate::use_cases::batches::undo::{Chosen, plan_undo};
 use crate::use_cases::batches::{self, Upload};
@@ -38,8 +39,7 @@ pub(super) async fn upload(
 ) -> Result<(StatusCode, Json<BatchView>), ApiError> {
     let source = SourceName::new(&query.source);
     let source = source.map_err(|error| ApiError::bad_request(format!("`source`: {error}")))?;
-    let encoding = query.encoding.as_deref().map(str::parse::<Encoding>).transpose();
-    let encoding = encoding.map_err(|error| ApiError::bad_request(format!("`encoding`: {error}")))?;
+    let encoding = encoding(query.encoding.as_deref())?;
     let unknown = || ApiError::bad_request("`delimiter`: write comma, tab or semicolon".to_owned());
     let delimiter = query.delimiter.as_deref().map(|name| Delimiter::of_name(name).ok_or_else(unknown));
     let declared = Declared {
@@ -51,6 +51,11 @@ pub(super) async fn upload(
     let upload = Upload { source, mode: query.mode, declared, file_name: query.file_name, effective_at };
     let batch = batches::upload(&api.service, bytes, upload, may.actor()).await?;
     Ok((StatusCode::CREATED, Json(view(&may, &api, &batch))))
+}
+
+fn encoding(asked: Option<&str>) -> Result<Option<Encoding>, ApiError> {
+    let encoding = asked.map(str::parse::<Encoding>).transpose();
+    encoding.map_err(|error| ApiError::bad_request(format!("`encoding`: {error}")))
 }
 
 fn padding(asked: Option<u8>) -> Result<Option<u8>, ApiError> {
@@ -150,6 +155,22 @@ pub(super) async fn rejected(
     let file = rejected::file(&api.service, &batch, language).await?;
     let name = format!("attachment; filename=\"{}\"", file.name);
     Ok(([(CONTENT_TYPE, file.kind.to_owned()), (CONTENT_DISPOSITION, name)], file.bytes))
+}
+
+/// Mended rows come back into the plan that rejected them.
+pub(super) async fn mend(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    Asked(query): Asked<MendQuery>,
+    UploadedFile(bytes): UploadedFile,
+) -> Result<(StatusCode, Json<BatchView>), ApiError> {
+    let first = batches::show(&api.service, id).await?;
+    must_see_lines(&may, &api, &first).await?;
+    let declared = Declared { encoding: encoding(query.encoding.as_deref())?, ..Declared::default() };
+    let mended = Mended { declared, file_name: query.file_name };
+    let batch = batches::mend::mend(&api.service, id, bytes, mended, may.actor()).await?;
+    Ok((StatusCode::CREATED, Json(view(&may, &api, &batch))))
 }
 
 pub(super) async fn approve(

@@ -9,6 +9,7 @@ use mdm_core::command::CommandError;
 use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
 use mdm_core::operator::rules::MAX_DEPUTY_DAYS;
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
+use mdm_core::plan::mend::MendError;
 use mdm_core::quarantine::LeaveError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_core::undo::UndoError;
@@ -95,6 +96,7 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::Undo(error) => undo(language, error),
         Refusal::NothingToUndo => "refusals-nothing-to-undo".into(),
         Refusal::Approval(error) => approval(error),
+        Refusal::Mend(error) => mend(error),
         Refusal::LinesDeleted => "refusals-lines-deleted".into(),
         Refusal::Reissue(ReissueError::NoSeat) => "refusals-code-without-seat".into(),
         Refusal::Reissue(ReissueError::AccountMayNotWork) => "refusals-code-left".into(),
@@ -211,6 +213,24 @@ fn apply(language: Language, error: &ApplyError) -> Said {
         ApplyError::NotNow(error) => not_now(*error),
         ApplyError::NotWhatWasApproved => "refusals-plan-altered".into(),
         ApplyError::NotLoaded(error) => not_loaded(*error),
+    }
+}
+
+fn mend(error: &MendError) -> Said {
+    let row = |key: &'static str, row: u32, number: &str| {
+        Said::from(key).with("row", grouped(row.into())).with("number", number.to_owned())
+    };
+    match error {
+        MendError::NotNow(error) => not_now(*error),
+        MendError::Stale => "refusals-plan-stale".into(),
+        MendError::NotHandedBack => "refusals-mend-not-handed-back".into(),
+        MendError::LostZeros => "refusals-mend-zeros".into(),
+        MendError::NotRejectedRows => "refusals-mend-other-file".into(),
+        MendError::Count { file, plan } => Said::from("refusals-mend-count")
+            .with("file", grouped((*file).into()))
+            .with("plan", grouped((*plan).into())),
+        MendError::Gone { row: at, number } => row("refusals-mend-gone", *at, number),
+        MendError::Twice { row: at, number } => row("refusals-mend-twice", *at, number),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod lines;
+pub mod mend;
 mod outlook;
 pub mod rejected;
 pub mod release;
@@ -20,11 +21,12 @@ use mdm_core::account::{Account, SourceName};
 use mdm_core::apply::{self, Applied, ApplyInput};
 use mdm_core::approval::{self, check_time};
 use mdm_core::audit::{Actor, PersonalValue};
-use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
+use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind, Step};
 use mdm_core::change::Stored;
+use mdm_core::plan::mend::MendError;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
-use mdm_core::sheet::{self, Declared, SheetError, rejected as rejected_rows};
+use mdm_core::sheet::{self, Declared, Sheet, SheetError, rejected as rejected_rows};
 use mdm_store::{CommitError, MAX_PAGE};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId};
@@ -77,19 +79,12 @@ pub async fn upload(
     }
     let bytes = Arc::new(bytes);
     let file = bytes.clone();
-    let read = blocking(move || {
+    let sheet = blocking(move || {
         let sheet = sheet::read((*file).as_ref(), &declared)?;
         sheet.fits(mode).map(|()| sheet)
     })
     .await?;
-    let sheet = match read {
-        Ok(sheet) => sheet,
-        Err(error) => {
-            let refused = plan::refused(&upload.source, &error, actor, service.clock.now());
-            service.commit(refused).await.map_err(UseCaseError::from)?;
-            return Err(error.into());
-        }
-    };
+    let sheet = readable(service, sheet, &upload.source, actor).await?;
     // The version first: a batch that takes effect between the two makes this plan stale, not wrong.
     let roster = service.store.roster(&upload.source).await.map_err(UseCaseError::from)?;
     let accounts = accounts_of(service, &upload.source).await?;
@@ -111,13 +106,31 @@ pub async fn upload(
         let mut plan = plan::plan(&input, &mut OsRng);
         let rejected = plan.rejected_rows();
         if !rejected.is_empty() {
-            plan.keep(rejected_rows::keep((*bytes).as_ref(), &declared, &rejected)?);
+            let wanted = |row| rejected.contains(&row).then_some(row);
+            plan.keep(rejected_rows::keep((*bytes).as_ref(), &declared, wanted)?);
         }
         Ok::<_, SheetError>(plan)
     })
     .await??;
     plan.batch.release.effective_at = effective_at;
     Ok(store(service, plan, file_name).await?)
+}
+
+/// What was read of a file. That one could not be read is noted.
+async fn readable(
+    service: &Service,
+    read: Result<Sheet, SheetError>,
+    source: &SourceName,
+    actor: Actor,
+) -> Result<Sheet, UploadError> {
+    match read {
+        Ok(sheet) => Ok(sheet),
+        Err(error) => {
+            let refused = plan::refused(source, &error, actor, service.clock.now());
+            service.commit(refused).await.map_err(UseCaseError::from)?;
+            Err(error.into())
+        }
+    }
 }
 
 async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Result<Batch, UseCaseError> {
@@ -130,6 +143,11 @@ async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Resu
     }
     retry_on_conflict(|| async {
         let mut whole = changes.clone();
+        if let Some(mended) = batch.mends {
+            // It may have come to another end since the rows were compared.
+            let mended = load(service, mended).await?.value.state;
+            mended.take(Step::Replace).map_err(MendError::from)?;
+        }
         whole.extend(release::replaced_by(service, &batch, acting).await?);
         Ok(commit_any_size(service, batch.id, whole).await?)
     })

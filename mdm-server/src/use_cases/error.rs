@@ -7,6 +7,7 @@ use mdm_core::approval::ApprovalError;
 use mdm_core::command::CommandError;
 use mdm_core::document::DocumentError;
 use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
+use mdm_core::plan::mend::MendError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_core::undo::UndoError;
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
@@ -131,6 +132,9 @@ pub enum Refusal {
     /// The batch comes no nearer to taking effect.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
+    /// Mended rows do not go back into the plan.
+    #[error(transparent)]
+    Mend(#[from] MendError),
     /// The lines of the plan were deleted.
     #[error("the lines of this plan were deleted 30 days after its end: the counts and the journal stay")]
     LinesDeleted,
@@ -258,6 +262,7 @@ refused!(
     ApplyError,
     UndoError,
     ApprovalError,
+    MendError,
     ReissueError
 );
 

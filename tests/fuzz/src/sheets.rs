@@ -106,7 +106,8 @@ fn check(file: &[u8], declared: Declared) {
 fn rejected_again(file: &[u8], declared: Declared, sheet: &Sheet) {
     let wanted: BTreeSet<u32> =
         sheet.rows.iter().filter(|row| row.person.is_err()).map(|row| row.number).collect();
-    let kept = rejected::keep(file, &declared, |row| wanted.contains(&row).then_some(row)).expect("a file that was read is read again");
+    let kept = rejected::keep(file, &declared, |row| wanted.contains(&row).then_some(row))
+        .expect("a file that was read is read again");
     assert!(kept.rows as usize <= wanted.len());
     if kept.rows == 0 {
         return;

@@ -102,7 +102,7 @@ pub fn mend(
     let renumbered = Renumbered(rows.rows.iter().map(|row| row.number).zip(rejected).collect());
     let mended = PlanInput { sheet: rows, mode: Mode::Upsert, source: input.source.clone(), ..*input };
     let people = People::of(input);
-    let mut whole = people.rows(mending.items, |row| Some(row));
+    let mut whole = people.rows(mending.items, Some);
     fits(mending, rows, &whole, &people)?;
     let lines = compare::compare(&mended, rng);
     whole.extend(people.rows(&lines, |row| renumbered.of(row)));
@@ -121,22 +121,25 @@ pub fn mend(
     Ok((plan, renumbered))
 }
 
-/// The rows that were rejected, in order, if mended ones can take their place.
-fn may_be_mended(mending: Mending<'_>, input: &PlanInput<'_>) -> Result<BTreeSet<u32>, MendError> {
-    let Mending { batch, items } = mending;
+/// Whether mended rows can go back into a plan that is made against the roster of this version.
+pub fn takes_mended_rows(batch: &Batch, roster_version: u64) -> Result<(), MendError> {
     batch.state.take(Step::Replace)?;
-    if batch.roster_version != input.roster_version || batch.source != input.source {
+    if batch.roster_version != roster_version {
         return Err(MendError::Stale);
     }
     if batch.lost_zeros.is_some() {
         return Err(MendError::LostZeros);
     }
+    let all_handed_back = batch.summary.rejected == batch.kept.rows && batch.kept.rows > 0;
+    if batch.origin == Origin::File && all_handed_back { Ok(()) } else { Err(MendError::NotHandedBack) }
+}
+
+/// The rows that were rejected, in order, if mended ones can take their place.
+fn may_be_mended(mending: Mending<'_>, input: &PlanInput<'_>) -> Result<BTreeSet<u32>, MendError> {
+    let Mending { batch, items } = mending;
+    takes_mended_rows(batch, input.roster_version)?;
     let rejected = items.iter().filter(|item| matches!(item.kind, PlanKind::Rejected(_)));
     let rejected: BTreeSet<u32> = rejected.filter_map(|item| item.row).collect();
-    let all_handed_back = count(rejected.len()) == batch.kept.rows && !rejected.is_empty();
-    if batch.origin != Origin::File || !all_handed_back {
-        return Err(MendError::NotHandedBack);
-    }
     if !input.sheet.is_rejected_rows {
         return Err(MendError::NotRejectedRows);
     }

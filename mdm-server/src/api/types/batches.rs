@@ -30,6 +30,17 @@ pub struct UploadQuery {
     pub effective_at: Option<String>,
 }
 
+/// What comes with mended rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MendQuery {
+    /// The file's name, for the audit journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// Overrules the encoding that would be found: `utf-8`, `utf-8-bom`, `cp932`, `utf-16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+}
+
 /// Applying a plan at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -242,6 +253,9 @@ pub struct BatchView {
     /// The batch that this one takes back. What is said of a file is empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<BatchId>,
+    /// The plan whose rejected rows were mended for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mends: Option<BatchId>,
     /// Kinds of appointment that sound like leaving, by which nobody leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub like_leave: Vec<LikeLeave>,

@@ -71,6 +71,7 @@ impl BatchView {
             unused_sheets: batch.unused_sheets.clone(),
             lost_zeros: None,
             undoes: batch.undoes(),
+            mends: batch.mends,
             like_leave: Vec::new(),
             rejected_kept: 0,
             summary: None,

@@ -113,8 +113,8 @@ pub(crate) enum Batch {
         /// The newer one.
         newer: BatchId,
     },
-    /// Write the rejected rows into a file, as the upload was written, with a column of reasons. Mended it is uploaded
-    /// with --mode upsert, once the batch is in force: applied earlier it makes the batch stale.
+    /// Write the rejected rows into a file, as the upload was written, with a column of reasons. Mended it comes back with
+    /// `batch mend`; once the batch is in force it is uploaded with --mode upsert.
     Rejected {
         /// The batch.
         id: BatchId,
@@ -123,6 +123,16 @@ pub(crate) enum Batch {
         /// The language of the reasons: ja, en.
         #[arg(long, default_value = "ja")]
         language: String,
+    },
+    /// Bring mended rows back into the plan that rejected them: a plan of the whole takes its place.
+    Mend {
+        /// The batch that rejected them.
+        id: BatchId,
+        /// The file of rejected rows, mended.
+        file: PathBuf,
+        /// Overrule the encoding that would be found: utf-8, utf-8-bom, cp932, utf-16.
+        #[arg(long)]
+        encoding: Option<String>,
     },
     /// Approve a plan that somebody else uploaded.
     Approve {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::audit::{Body, Happening};
 use mdm_core::batch::{Batch, BatchState, Capacity, PlanSummary};
+use mdm_core::plan::mend::takes_mended_rows;
 use serde::Deserialize;
 use shared::ids::BatchId;
 
@@ -90,6 +91,8 @@ struct PlanPage {
     /// The newest undo of it.
     undone_by: Option<BatchId>,
     may_undo: bool,
+    /// Whether its rejected rows can come back into it.
+    may_mend: bool,
     /// The comparison with the plan before, for who may see that as well.
     difference: Option<String>,
 }
@@ -269,6 +272,9 @@ async fn plan(
         kind_said: if is_undo { kind.said_of_undo(&page) } else { kind.said(&page) },
         undone_by: directory::current(service).await?.undone_by(batch.id).map(|undo| undo.id),
         may_undo: mdm_core::undo::may_undo(&batch, page.now).is_ok(),
+        may_mend: standing.is_open()
+            && standing != Standing::Stale
+            && takes_mended_rows(&batch, batch.roster_version).is_ok(),
         difference: difference(&page, &batch, &*directory::current(service).await?),
         number: query.page.max(1),
         page,

@@ -521,3 +521,36 @@ fn known(number: &str) -> Stored<Account> {
     };
     Stored { version: Version(1), value: account }
 }
+
+#[tokio::test]
+async fn rejected_rows_are_mended_on_their_page_and_what_is_wrong_is_said_beside_the_file() {
+    let bench = Bench::new().await;
+    let plan = bench.plan(NEXT).await;
+    let lines = bench.browser.get(&format!("{plan}?kind=rejected")).await.text();
+    assert!(lines.contains(&format!("href=\"{plan}/mend\"")), "{lines}");
+    let back = bench.browser.get(&format!("{plan}/rejected")).await.text();
+    assert!(back.contains("005,'=1+1,総務課,×,却下: "), "{back}");
+
+    let mend = format!("{plan}/mend");
+    let form = bench.browser.get(&mend).await.text();
+    assert!(form.contains("却下の1行を直して"), "{form}");
+    let empty = bench.browser.post_file(&mend, &[], "", b"").await;
+    for (answer, said) in [
+        (empty, "ファイルを選んでください"),
+        (
+            bench.browser.post_file(&mend, &[], "四月.csv", NEXT.as_bytes()).await,
+            "却下の行のファイルではありません",
+        ),
+    ] {
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.text().contains(said), "{}", answer.text());
+    }
+    let done =
+        bench.browser.post_file(&mend, &[], "rejected.csv", back.replace("'=1+1", "森五郎").as_bytes()).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let whole = bench.browser.get(&done.location).await.text();
+    assert!(whole.contains("直した行を加えました") && whole.contains(&format!("href=\"{plan}\"")), "{whole}");
+    let older = bench.browser.get(&format!("{plan}?kind=rejected")).await.text();
+    assert!(older.contains("差し替えられました") || older.contains(&done.location), "{older}");
+    assert!(!older.contains(&format!("href=\"{plan}/mend\"")), "an ended plan takes no rows: {older}");
+}

@@ -43,6 +43,13 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
         }
         Batch::Compare { older, newer } => compare(client, *older, *newer, json),
         Batch::Rejected { id, file, language } => rejected(client, *id, file, language),
+        Batch::Mend { id, file, encoding } => {
+            let (bytes, name) = (read_file(file)?, name_of(file));
+            let mut query = vec![("file_name", name.as_str())];
+            query.extend(encoding.as_deref().map(|encoding| ("encoding", encoding)));
+            let batch: BatchView = client.upload(&["batches", &id.to_string(), "mended"], &query, &bytes)?;
+            answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
+        }
         Batch::Approve { id, plan, leavers, emergency } => {
             let request = ApproveRequest {
                 plan_digest: plan.clone(),
@@ -137,7 +144,8 @@ fn rejected(client: &Client, id: BatchId, path: &Path, language: &str) -> Result
     let written = file.write_all(&bytes).and_then(|()| file.sync_all());
     written.map_err(|error| failure::file(path, "write", &error))?;
     eprintln!(
-        "mdmctl: the rejected rows are in {}: mend the cells and upload it with --mode upsert",
+        "mdmctl: the rejected rows are in {}: mend the cells and bring it back with `mdmctl batch mend {id} FILE`, or, once the \
+         batch is in force, upload it with --mode upsert",
         path.display()
     );
     Ok(())
@@ -161,10 +169,14 @@ fn upload(
         Mode::Roster => "roster",
         Mode::Upsert => "upsert",
     };
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name_of(file);
     let mut query = vec![("source", source), ("mode", mode), ("file_name", &name)];
     query.extend(declared.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
     client.upload(&["batches"], &query, &bytes)
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The file's bytes, if they are not more than the server takes.

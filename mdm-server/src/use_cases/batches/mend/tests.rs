@@ -1,0 +1,125 @@
+use jiff::SignedDuration;
+use mdm_core::account::SourceName;
+use mdm_core::approval::Consent;
+use mdm_core::audit::Happening;
+use mdm_core::batch::{BatchState, Rejection};
+use mdm_core::plan::mend::MendError;
+use mdm_core::sheet::SheetError;
+use mdm_core::sheet::rejected::{REASON_BEGINS, REASON_HEADERS};
+
+use super::*;
+use crate::scheduler;
+use crate::testing::World;
+use crate::use_cases::batches::release::{cancel, schedule};
+use crate::use_cases::batches::{Upload, apply, rejected, upload};
+use crate::use_cases::{Missing, Refusal};
+
+const FIRST: &str = "職員番号,氏名,所属,内線\n001,髙橋,総務課,11\n002,佐藤,税務課,12\n003,濵田,福祉課,13\n";
+/// 002's name cannot be read, 003's department is not there, 004 is new, 001 moves.
+const NEXT: &str =
+    "職員番号,氏名,所属,内線\n001,髙橋,防災課,11\n002,=1+1,税務課,12\n003,濵田,,13\n004,森,総務課,14\n";
+
+async fn put(world: &World, file: &str, at: Option<SignedDuration>) -> Batch {
+    use crate::clock::Clock as _;
+    let how = Upload {
+        source: SourceName::new("知事部局").unwrap(),
+        mode: Mode::Roster,
+        declared: Declared::default(),
+        file_name: None,
+        effective_at: at.map(|at| world.clock.now() + at),
+    };
+    upload(&world.service, file.as_bytes().to_vec(), how, Actor::Server).await.unwrap()
+}
+
+async fn handed_back(world: &World, batch: &Batch) -> String {
+    let reason = |rejections: &[Rejection]| format!("{}{}", REASON_BEGINS[0], rejections[0].problem);
+    let bytes = rejected::file(&world.service, batch, REASON_HEADERS[0], reason).await.unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+async fn bring(world: &World, batch: &Batch, text: &str) -> Result<Batch, UploadError> {
+    let bytes = text.as_bytes().to_vec();
+    mend(&world.service, batch.id, bytes, Mended::default(), Actor::Server).await
+}
+
+fn why(error: UploadError) -> MendError {
+    match error {
+        UploadError::Other(UseCaseError::Refused(Refusal::Mend(error))) => error,
+        other => panic!("{other}"),
+    }
+}
+
+/// Three people in force, and the next list, with two rejected rows and a time.
+async fn waiting() -> (World, Batch) {
+    let world = World::new();
+    let first = put(&world, FIRST, None).await;
+    apply(&world.service, first.id, Consent::default(), Actor::Server).await.unwrap();
+    let next = put(&world, NEXT, Some(SignedDuration::from_hours(24))).await;
+    (world, next)
+}
+
+#[tokio::test]
+async fn mended_rows_join_the_plan_and_all_of_it_takes_effect_at_its_time() {
+    let (world, next) = waiting().await;
+    let back = handed_back(&world, &next).await;
+    let half = back.replace("'=1+1", "﨑山");
+    let again = bring(&world, &next, &half).await.unwrap();
+    assert_eq!((again.summary.rows, again.summary.rejected, again.summary.leave), (4, 1, 0));
+    assert_eq!(again.release.effective_at, next.release.effective_at);
+    // What is left comes back with the row number and the cells that it had.
+    let back = handed_back(&world, &again).await;
+    assert!(back.contains("003,濵田,,13,") && back.lines().count() == 2, "{back}");
+    let whole = bring(&world, &again, &back.replace("濵田,,", "濵田,健康課,")).await.unwrap();
+    assert_eq!((whole.summary.rejected, whole.summary.moved, whole.summary.join), (0, 2, 1));
+    for replaced in [&next, &again] {
+        let state = show(&world.service, replaced.id).await.unwrap().state;
+        assert!(matches!(state, BatchState::Replaced { .. }), "{state:?}");
+    }
+    assert_eq!(world.account("002").await.current().name, "佐藤", "nothing before its time");
+
+    let at = whole.release.effective_at.unwrap();
+    schedule(&world.service, whole.id, at, Consent::default(), Actor::Server).await.unwrap();
+    world.clock.advance(SignedDuration::from_hours(24));
+    scheduler::tick(&world.service).await;
+    assert_eq!(world.account("001").await.current().departments[0].name, "防災課");
+    assert_eq!(world.account("002").await.current().name, "﨑山");
+    assert_eq!(world.account("003").await.current().departments[0].name, "健康課");
+    assert!(world.account("004").await.may_work());
+    let journal = world.journal().await;
+    let mends: Vec<String> = journal
+        .iter()
+        .map(|entry| entry.body().unwrap())
+        .filter(|body| body.what == Happening::BatchUploaded)
+        .flat_map(|body| {
+            body.facts.into_iter().filter(|(name, _)| name == "mends").map(|(_, of)| of.to_string())
+        })
+        .collect();
+    assert_eq!(mends, [next.id.to_string(), again.id.to_string()], "the journal has the chain of files");
+}
+
+#[tokio::test]
+async fn rows_come_back_only_into_a_plan_that_waits() {
+    let (world, next) = waiting().await;
+    let text = handed_back(&world, &next).await.replace("'=1+1", "﨑山");
+    let missing = BatchId::make(jiff::Timestamp::UNIX_EPOCH, &mut OsRng);
+    let nobody = mend(&world.service, missing, text.clone().into_bytes(), Mended::default(), Actor::Server);
+    let nobody = nobody.await.unwrap_err();
+    assert!(matches!(nobody, UploadError::Other(UseCaseError::NotFound(Missing::Batch(_)))), "{nobody}");
+    assert_eq!(why(bring(&world, &next, NEXT).await.unwrap_err()), MendError::NotRejectedRows);
+    let cut: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
+    assert_eq!(why(bring(&world, &next, &cut).await.unwrap_err()), MendError::Count { file: 1, plan: 2 });
+    let damaged = bring(&world, &next, "職員番号,氏名,所属\n\"001,髙橋").await.unwrap_err();
+    assert!(matches!(damaged, UploadError::Sheet(SheetError::Quotation(_))), "{damaged:?}");
+    assert_eq!(
+        show(&world.service, next.id).await.unwrap().state,
+        BatchState::Planned,
+        "nothing was changed"
+    );
+
+    cancel(&world.service, next.id, "別の名簿にする", Actor::Server).await.unwrap();
+    assert!(matches!(why(bring(&world, &next, &text).await.unwrap_err()), MendError::NotNow(_)));
+    let stale = put(&world, NEXT, Some(SignedDuration::from_hours(24))).await;
+    let other = put(&world, FIRST, None).await;
+    apply(&world.service, other.id, Consent::default(), Actor::Server).await.unwrap();
+    assert_eq!(why(bring(&world, &stale, &text).await.unwrap_err()), MendError::Stale);
+}
