@@ -12,13 +12,13 @@ mod page;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fantoccini::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::world::Process;
+use crate::world::{Process, wait};
 
 pub use inspect::Violation;
 
@@ -81,7 +81,7 @@ pub struct Browser {
     runtime: Runtime,
     // In this order: the browser's folder goes when the browser is gone.
     _driver: Process,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -96,7 +96,7 @@ impl Browser {
         let client = runtime.block_on(driver::session(&address, profile.path(), &options));
         let client =
             client.with_context(|| format!("no browser:\n{}{}", process.printed(), process.log()))?;
-        let browser = Self { options, client, runtime, _driver: process, _profile: profile };
+        let browser = Self { options, client, runtime, _driver: process, profile };
         browser.emulate(options)?;
         Ok(browser)
     }
@@ -177,6 +177,30 @@ impl Browser {
     /// When the script throws.
     pub fn script(&self, source: &str, arguments: Vec<Value>) -> Result<Value> {
         Ok(self.wait(self.client.execute(source, arguments))?)
+    }
+
+    /// Waits for the file that was asked for, and takes it out of the folder of downloads.
+    ///
+    /// # Errors
+    /// When none comes, or more than one.
+    pub fn downloaded(&self) -> Result<PathBuf> {
+        let folder = driver::downloads(self.profile.path());
+        let file = wait::until("a downloaded file", || {
+            let files: Vec<PathBuf> = std::fs::read_dir(&folder)
+                .ok()?
+                .map(|entry| entry.ok().map(|e| e.path()))
+                .collect::<Option<_>>()?;
+            // While it comes it has a name of the browser's own.
+            let is_whole = |file: &PathBuf| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                !name.ends_with(".crdownload") && !name.starts_with('.')
+            };
+            (!files.is_empty() && files.iter().all(is_whole)).then_some(files)
+        })?;
+        let [file] = &file[..] else { bail!("several files were downloaded: {file:?}") };
+        let taken = self.profile.path().join(file.file_name().context("a file's name")?);
+        std::fs::rename(file, &taken)?;
+        Ok(taken)
     }
 
     /// Forgets all cookies of this address: a sign-out that the server does not notice.

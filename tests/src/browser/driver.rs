@@ -1,6 +1,6 @@
 //! chromedriver and the session with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -47,11 +47,20 @@ pub(super) async fn session(address: &str, profile: &Path, options: &Options) ->
     Ok(builder.capabilities(capabilities).connect(address).await?)
 }
 
+/// Where downloaded files are put.
+pub(super) fn downloads(profile: &Path) -> PathBuf {
+    profile.join("downloads")
+}
+
 fn capabilities(profile: &Path, options: &Options) -> Value {
     let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).to_vec();
     arguments.push(format!("--user-data-dir={}", profile.join("profile").display()));
     arguments.push(format!("--lang={}", options.language.tag()));
-    let mut preferences = json!({ "intl.accept_languages": options.language.tag() });
+    let mut preferences = json!({
+        "intl.accept_languages": options.language.tag(),
+        "download.default_directory": downloads(profile),
+        "download.prompt_for_download": false,
+    });
     if !options.javascript {
         // As an administrator forbids scripts by policy: 2 is "block".
         preferences["profile.managed_default_content_settings.javascript"] = json!(2);

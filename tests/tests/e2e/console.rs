@@ -1,5 +1,6 @@
 //! The console, as people use it in a browser and as attackers speak to it.
 
+mod april;
 mod browser;
 mod confinement;
 mod crawl;

@@ -55,17 +55,17 @@ fn run(command: &mut Command) -> Vec<u8> {
 }
 
 /// The text of each page, without blanks: readers of PDF set them as they think fit.
-fn texts(pdf: &Path) -> Vec<String> {
+pub(crate) fn texts(pdf: &Path) -> Vec<String> {
     let text = String::from_utf8(run(Command::new("pdftotext").arg(pdf).arg("-"))).unwrap();
     text.split_terminator('\u{c}').map(squeezed).collect()
 }
 
-fn squeezed(text: &str) -> String {
+pub(crate) fn squeezed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 /// What QR codes say, page by page.
-fn scanned(pdf: &Path) -> Vec<BTreeSet<String>> {
+pub(crate) fn scanned(pdf: &Path) -> Vec<BTreeSet<String>> {
     let folder = pdf.with_extension("pages");
     fs::create_dir(&folder).unwrap();
     run(Command::new("pdftoppm").args(["-r", "150", "-gray", "-png"]).arg(pdf).arg(folder.join("page")));
@@ -83,7 +83,7 @@ fn codes_on(picture: &Path) -> BTreeSet<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-fn said<'a>(row: &'a Value, key: &str) -> &'a str {
+pub(crate) fn said<'a>(row: &'a Value, key: &str) -> &'a str {
     row[key].as_str().unwrap()
 }
 

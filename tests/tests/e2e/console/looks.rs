@@ -89,6 +89,8 @@ fn inside(office: &Office) -> Vec<Named> {
         ("batches", "/batches".to_owned()),
         ("batch-new", "/batches/new".to_owned()),
         ("batch-plan", format!("/batches/{planned}")),
+        ("batch-rejected", format!("/batches/{planned}?kind=rejected")),
+        ("batch-mend", format!("/batches/{planned}/mend")),
         ("batch-difference", format!("/batches/{planned}/difference?older={replaced}")),
         ("batch-apply", format!("/batches/{planned}/apply")),
         ("batch-cancel", format!("/batches/{planned}/cancel")),
