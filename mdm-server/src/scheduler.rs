@@ -17,7 +17,7 @@ use crate::directory;
 use crate::service::Service;
 use crate::use_cases::batches::undo;
 use crate::use_cases::devices::{self, Order};
-use crate::use_cases::{UseCaseError, batches, retry_on_conflict, sign_in};
+use crate::use_cases::{UseCaseError, batches, licenses, retry_on_conflict, sign_in};
 
 #[cfg(test)]
 mod tests;
@@ -78,6 +78,7 @@ pub async fn tick(service: &Arc<Service>) {
         report("close accounts that left", close_leavers(service).await);
         report("open what was undone", undo::open_left_behind(service).await);
         report("delete lines of plans", batches::release::delete_lines(service).await);
+        report("count the seats of the day", licenses::series::sample_today(service).await);
     }
     report("forget old uploads", batches::rejected::forget_old(service).await);
     sign_in::note_unlisted(service);

@@ -1,5 +1,6 @@
 //! The one door for writes: what a rule wants stored, with the versions it saw.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
 
@@ -10,7 +11,7 @@ use crate::code::{CodeIndex, CodeRecord};
 use crate::command::CommandRecord;
 use crate::device::Device;
 use crate::document::Document;
-use crate::license::{Pool, WaitingEntry};
+use crate::license::{DayOfUse, Pool, WaitingEntry};
 use crate::loss::LossRecord;
 use crate::note::{Note, Shelf};
 use crate::operator::Operator;
@@ -41,6 +42,8 @@ pub enum Key {
     Pool,
     /// [`WaitingEntry`].
     Waiting(AccountId),
+    /// [`DayOfUse`].
+    DayOfUse(Date),
     /// [`CodeRecord`].
     Code(CodeIndex),
     /// [`LossRecord`].
@@ -77,6 +80,7 @@ pub enum Record {
     Roster(Roster),
     Pool(Pool),
     Waiting(WaitingEntry),
+    DayOfUse(DayOfUse),
     Code(CodeRecord),
     Loss(LossRecord),
     Device(Device),
@@ -100,6 +104,7 @@ impl Record {
             Self::Roster(roster) => Key::Roster(roster.source.clone()),
             Self::Pool(_) => Key::Pool,
             Self::Waiting(entry) => Key::Waiting(entry.account),
+            Self::DayOfUse(sample) => Key::DayOfUse(sample.day),
             Self::Code(code) => Key::Code(code.index),
             Self::Loss(loss) => Key::Loss(loss.account),
             Self::Device(device) => Key::Device(device.enrolment),

@@ -56,6 +56,8 @@ impl Named {
             | Key::Operator(_)
             | Key::Note(..)
             | Key::Shelf(_)
+            // Nobody decided how many seats were held on a day, and it is not in the directory: it has no event.
+            | Key::DayOfUse(_)
             | Key::Server => true,
         }
     }

@@ -199,3 +199,31 @@ async fn the_scheduler_ends_when_told() {
     tell.send(true).unwrap();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn the_seats_of_each_day_are_counted_once() {
+    let (world, _) = world().await;
+    let days = async || licenses::series::days_of_use(&world.service, None).await.unwrap();
+    let head = world.service.store.journal_head().await.unwrap();
+    tick(&world.service).await;
+    tick(&world.service).await;
+    let first = days().await;
+    assert_eq!(first.len(), 1);
+    let day = &first[0].value;
+    assert_eq!((day.size, day.reserved, day.assigned, day.waiting, day.never_signed_in), (2, 0, 2, 0, 2));
+    assert_eq!(world.service.store.journal_head().await.unwrap(), head, "nobody decided it");
+
+    // No server ran on the day between. Later that day the pool is another: what was counted stays.
+    world.clock.advance_days(2);
+    tick(&world.service).await;
+    licenses::set_pool(&world.service, 3, Actor::Server).await.unwrap();
+    world.clock.advance(SignedDuration::from_mins(1));
+    tick(&world.service).await;
+    let counted = days().await;
+    assert_eq!(counted.iter().map(|day| day.value.size).collect::<Vec<_>>(), [2, 2]);
+    assert_eq!((counted[1].value.day - day.day).get_days(), 2);
+
+    world.clock.advance_days(-2);
+    tick(&world.service).await;
+    assert_eq!(days().await, counted, "a clock that goes back counts nothing twice");
+}

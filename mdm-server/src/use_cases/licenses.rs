@@ -1,4 +1,6 @@
-//! Pool, seats, reclamation and the waiting list.
+//! Pool, seats, reclamation and the waiting list. What the seats were day by day is a module.
+
+pub mod series;
 
 use mdm_core::account::Account;
 use mdm_core::audit::Actor;

@@ -89,6 +89,7 @@ macro_rules! store_suite {
                 pages_hold_every_record_once_in_order,
                 a_record_is_found_by_each_of_its_values,
                 the_waiting_list_is_in_turn,
+                days_of_use_are_in_the_order_of_the_calendar,
                 usable_codes_are_in_order_of_expiry,
                 commands_are_in_their_order,
                 batches_come_newest_first,

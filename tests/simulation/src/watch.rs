@@ -178,6 +178,8 @@ impl Watch {
                 Key::Batch(id) | Key::PlanChunk(id, _) | Key::BeforeChunk(id, _) | Key::UploadPart(id, _),
                 _,
             ) => says(&|subject| subject.batch == Some(*id)),
+            // A count of what was decided before: nobody decides it.
+            (Key::DayOfUse(_), _) => true,
             _ => !changes.events.is_empty(),
         }
     }

@@ -1,6 +1,7 @@
 //! Records to store. A number makes each one different and the same again.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use mdm_core::account::{Account, AccountState, Attributes, Dated, Roster, SourceName, StaffNumber};
 use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use mdm_core::batch::{
@@ -15,7 +16,7 @@ use mdm_core::document::{
     Audience, Content, ContentId, DepartmentName, Document, Folder, Label, Level, MAX_DEPARTMENTS, MediaType,
     Title,
 };
-use mdm_core::license::WaitingEntry;
+use mdm_core::license::{DayOfUse, Pool, WaitingEntry};
 use mdm_core::loss::{LossIndex, LossRecord};
 use mdm_core::note::{Held, Note, REMEMBERED, Shelf};
 use mdm_core::operator::{
@@ -160,6 +161,10 @@ pub(crate) fn command(number: u32, device: u32, counter: u32) -> CommandRecord {
 
 pub(crate) fn waiting(number: u32, since: i64, place: u32) -> WaitingEntry {
     WaitingEntry { account: account_id(number), since: at(since), place }
+}
+
+pub(crate) fn day_of_use(day: Date) -> DayOfUse {
+    DayOfUse::of(day, &Pool { size: 700, reserved: 20, assigned: 600 }, 0, 31)
 }
 
 pub(crate) fn batch(number: u32, state: BatchState) -> Batch {

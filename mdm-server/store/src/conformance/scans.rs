@@ -1,8 +1,9 @@
 //! Pages, orders and indexes.
 
 use jiff::SignedDuration;
+use jiff::civil::date;
 use mdm_core::batch::BatchState;
-use mdm_core::change::{Changeset, Record};
+use mdm_core::change::{Changeset, Key, Record};
 use mdm_core::code::CodeState;
 use mdm_core::license::Pool;
 use mdm_core::operator::{InvitationHash, OperatorName};
@@ -126,6 +127,26 @@ pub(crate) async fn the_waiting_list_is_in_turn(place: &impl Place) {
     let rest = store.waiting_list(Some((seen.since, seen.place, seen.account)), 10).await.unwrap();
     let order: Vec<_> = rest.iter().map(|entry| entry.value.account).collect();
     assert_eq!(order, [2, 1, 4].map(samples::account_id));
+}
+
+pub(crate) async fn days_of_use_are_in_the_order_of_the_calendar(place: &impl Place) {
+    let store = place.open();
+    let days = [date(2027, 4, 1), date(2026, 12, 31), date(2027, 3, 31), date(2027, 10, 9)];
+    let records = days.map(|day| Record::DayOfUse(samples::day_of_use(day)));
+    store.commit(samples::inserts(records)).await.unwrap();
+    let first = store.days_of_use(None, 2).await.unwrap();
+    assert_eq!(first[1].value, samples::day_of_use(date(2027, 3, 31)));
+    let rest = store.days_of_use(Some(first[1].value.day), 10).await.unwrap();
+    let seen: Vec<_> = first.iter().chain(&rest).map(|day| day.value.day).collect();
+    assert_eq!(seen, [days[1], days[2], days[0], days[3]]);
+    assert_eq!(store.days_of_use(Some(days[3]), 10).await.unwrap(), []);
+
+    let again = samples::inserts([Record::DayOfUse(samples::day_of_use(days[0]))]);
+    assert!(store.commit(again).await.unwrap_err().is_conflict(), "a day has one sample");
+    let mut changes = Changeset::default();
+    changes.delete(first[0].version, Key::DayOfUse(days[1]));
+    store.commit(changes).await.unwrap();
+    assert_eq!(store.days_of_use(None, 10).await.unwrap().len(), 3);
 }
 
 pub(crate) async fn usable_codes_are_in_order_of_expiry(place: &impl Place) {

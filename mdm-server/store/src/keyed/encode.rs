@@ -36,6 +36,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::Roster(value) => into_writer(value, &mut bytes),
         Record::Pool(value) => into_writer(value, &mut bytes),
         Record::Waiting(value) => into_writer(value, &mut bytes),
+        Record::DayOfUse(value) => into_writer(value, &mut bytes),
         Record::Code(value) => into_writer(value, &mut bytes),
         Record::Loss(value) => into_writer(value, &mut bytes),
         Record::Device(value) => into_writer(value, &mut bytes),
@@ -74,6 +75,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::Roster(_) => from_reader(cbor).map(Record::Roster),
         Key::Pool => from_reader(cbor).map(Record::Pool),
         Key::Waiting(_) => from_reader(cbor).map(Record::Waiting),
+        Key::DayOfUse(_) => from_reader(cbor).map(Record::DayOfUse),
         Key::Code(_) => from_reader(cbor).map(Record::Code),
         Key::Loss(_) => from_reader(cbor).map(Record::Loss),
         Key::Device(_) => from_reader(cbor).map(Record::Device),
@@ -141,6 +143,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
         | Record::Shelf(_)
         | Record::Roster(_)
         | Record::Pool(_)
+        | Record::DayOfUse(_)
         | Record::Batch(_)
         | Record::PlanChunk(_)
         | Record::BeforeChunk(_)

@@ -2,6 +2,7 @@
 //! so that byte order is the order that the traits promise.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use mdm_core::account::{SourceName, StaffNumber};
 use mdm_core::change::Key;
 use mdm_core::code::CodeIndex;
@@ -31,6 +32,7 @@ pub(super) const META_LARGE: &[u8] = b"xl";
 /// Records by id.
 pub(super) const ACCOUNT: u8 = b'a';
 pub(super) const BATCH: u8 = b'b';
+pub(super) const DAY_OF_USE: u8 = b't';
 pub(super) const DEVICE: u8 = b'd';
 pub(super) const DOCUMENT: u8 = b'f';
 pub(super) const NOTE: u8 = b'n';
@@ -81,6 +83,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::Roster(source) => key(ROSTER, &[source.as_str().as_bytes()]),
         Key::Pool => key(POOL, &[]),
         Key::Waiting(account) => key(WAITING, &[account.as_bytes()]),
+        Key::DayOfUse(at) => key(DAY_OF_USE, &[&day(*at)]),
         Key::Code(index) => key(CODE, &[&index.0]),
         Key::Loss(account) => key(LOSS, &[account.as_bytes()]),
         Key::Device(enrolment) => key(DEVICE, &[enrolment.as_bytes()]),
@@ -224,6 +227,12 @@ fn time(at: Timestamp) -> [u8; 16] {
     (at.as_nanosecond() as u128 ^ (1 << 127)).to_be_bytes()
 }
 
+/// Year with the sign bit turned, month, day, so that earlier days sort first.
+fn day(at: Date) -> [u8; 4] {
+    let [century, year] = (at.year() as u16 ^ (1 << 15)).to_be_bytes();
+    [century, year, at.month().unsigned_abs(), at.day().unsigned_abs()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +241,12 @@ mod tests {
     fn times_sort_in_time_also_before_1970() {
         let times = [Timestamp::MIN, Timestamp::new(-1, 0).unwrap(), Timestamp::UNIX_EPOCH, Timestamp::MAX];
         assert!(times.map(time).is_sorted());
+    }
+
+    #[test]
+    fn days_sort_in_time_also_before_christ() {
+        let days = [Date::MIN, Date::constant(-1, 12, 31), Date::constant(2027, 3, 31), Date::MAX];
+        assert!(days.map(day).is_sorted());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use mdm_core::account::{Account, Roster, SourceName, StaffNumber};
 use mdm_core::audit::Entry;
 use mdm_core::batch::{Batch, PlanChunk, UploadPart};
@@ -11,7 +12,7 @@ use mdm_core::code::{CodeIndex, CodeRecord};
 use mdm_core::command::CommandRecord;
 use mdm_core::device::Device;
 use mdm_core::document::Document;
-use mdm_core::license::{Pool, WaitingEntry};
+use mdm_core::license::{DayOfUse, Pool, WaitingEntry};
 use mdm_core::loss::{LossIndex, LossRecord};
 use mdm_core::note::{Note, Shelf};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
@@ -171,6 +172,12 @@ impl<E: Engine> Licenses for KeyedStore<E> {
         let after = after.map(|(since, place, account)| layout::waiting_turn(since, place, account));
         let range = layout::within_after(layout::waiting_list(), after);
         self.page("waiting entry", Rows::Index(range), limit.min(MAX_PAGE))
+    }
+
+    fn days_of_use(&self, after: Option<Date>, limit: usize) -> Read<'_, Vec<Stored<DayOfUse>>> {
+        let after = after.map(|day| layout::record(&Key::DayOfUse(day)));
+        let range = layout::within_after(vec![layout::DAY_OF_USE], after);
+        self.page("day of use", Rows::Records(range), limit.min(MAX_PAGE))
     }
 }
 

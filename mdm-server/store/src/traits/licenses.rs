@@ -1,8 +1,9 @@
-//! Reading the pool and the waiting list. Seats are on the accounts.
+//! Reading the pool, the waiting list and how they stood day by day. Seats are on the accounts.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use mdm_core::change::Stored;
-use mdm_core::license::{Pool, WaitingEntry};
+use mdm_core::license::{DayOfUse, Pool, WaitingEntry};
 use shared::ids::AccountId;
 
 use super::Read;
@@ -10,7 +11,7 @@ use super::Read;
 /// A place in the waiting list: its order is since, place, account.
 pub type WaitingAfter = (Timestamp, u32, AccountId);
 
-/// Pool and waiting list.
+/// Pool, waiting list and their history.
 pub trait Licenses: Send + Sync {
     /// The pool; an empty one at version 0 if none was set yet.
     fn pool(&self) -> Read<'_, Stored<Pool>>;
@@ -20,4 +21,7 @@ pub trait Licenses: Send + Sync {
 
     /// A page of the waiting list, whose turn it is first.
     fn waiting_list(&self, after: Option<WaitingAfter>, limit: usize) -> Read<'_, Vec<Stored<WaitingEntry>>>;
+
+    /// A page of the days on which somebody counted, the oldest first.
+    fn days_of_use(&self, after: Option<Date>, limit: usize) -> Read<'_, Vec<Stored<DayOfUse>>>;
 }
