@@ -297,7 +297,7 @@ batches-wished = wished
 batches-not-wished = not wished
 
 batches-mend = Bring back mended rows
-batches-mend-about = Correct the { $count } rejected rows and put them back into this plan.
+batches-mend-about = Rejected rows: { $count }. Correct them and put them back into this plan.
 batches-mend-download = Open the file of rejected rows.
 batches-mend-cells = Correct the cells by the reasons beside them and save the file in the same format. Keep the number and the order of the rows, and the column “Reason for rejection”. Leave in what you cannot correct.
 batches-mend-upload = Upload the saved file.
