@@ -1,14 +1,16 @@
-//! Licenses: the pool and who has its seats. Each verb is a module.
+//! Licenses: the pool, who has its seats, and how they were used over time. Each verb is a module.
 
+mod chart;
 pub(super) mod pool;
 pub(super) mod reclaim;
+pub(super) mod series;
 #[cfg(test)]
 mod tests;
 pub(super) mod unused;
 pub(super) mod waiting;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Response;
 use mdm_core::account::Account;
 use mdm_core::license::Pool;
@@ -77,14 +79,21 @@ struct LicensesPage {
     never_signed_in: usize,
     /// Of those, since [`DAYS`] or longer.
     long_unused: usize,
+    series: series::Series,
 }
 
 /// Where the pool stands, and the ways to change it.
-pub(super) async fn show(viewer: Viewer<Read>, State(console): State<Console>) -> Result<Response, Failure> {
+pub(super) async fn show(
+    viewer: Viewer<Read>,
+    State(console): State<Console>,
+    query: Query<series::SeriesQuery>,
+) -> Result<Response, Failure> {
     let directory = directory::current(&console.service).await.map_err(failed(&viewer.visit))?;
     let counts = directory.counts();
     let page = viewer.page(Nav::Licenses, &console);
+    let series = series::Series::load(&console.service, &page, &query).await;
     Ok(render(&LicensesPage {
+        series: series.map_err(failed(&viewer.visit))?,
         bar: Bar::of(&counts.pool),
         pool: counts.pool,
         waiting: counts.waiting,

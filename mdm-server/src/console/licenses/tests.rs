@@ -1,8 +1,10 @@
 use axum::http::StatusCode;
 use encoding_rs::SHIFT_JIS;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, ToSpan as _};
 use mdm_core::audit::{Actor, Happening};
 use mdm_core::batch::Mode;
+use mdm_core::change::{Changeset, Record};
+use mdm_core::license::{DayOfUse, Pool};
 use mdm_core::operator::Role;
 
 use crate::console::Console;
@@ -144,4 +146,33 @@ async fn who_may_only_read_reads() {
             StatusCode::FORBIDDEN
         );
     }
+}
+
+/// A year of samples with a gap in it, up to the day before today.
+async fn with_a_year(world: &World) {
+    let today = licenses::series::day_of(&world.service, world.now());
+    let mut changes = Changeset::default();
+    for back in (1..=365_i32).filter(|back| !(100..110).contains(back)) {
+        let pool = Pool { size: if back > 120 { 1_500 } else { 2_000 }, reserved: 50, assigned: 1_420 };
+        let day = today.saturating_sub(back.days());
+        changes.insert(Record::DayOfUse(DayOfUse::of(day, &pool, 7, 31)));
+    }
+    world.service.store.commit(changes).await.unwrap();
+}
+
+#[tokio::test]
+async fn use_over_time_is_drawn_and_told() {
+    let (world, browser) = bench(Role::Auditor).await;
+    let empty = browser.get("/licenses").await.text();
+    assert!(empty.contains("この期間の記録はまだありません") && !empty.contains("chart-wide"), "{empty}");
+
+    with_a_year(&world).await;
+    let quarter = browser.get("/licenses").await.text();
+    assert!(quarter.contains("記録は89日分です") && quarter.contains("chart-narrow"), "{quarter}");
+    let year = browser.get("/licenses?days=365").await.text();
+    assert!(year.contains("総数2,000のうち割当済1,420、割当待ち7"), "{year}");
+    // The ends of both runs, and the day on which the pool grew.
+    assert!(year.contains("数値の表(5行"), "{year}");
+    assert!(!year.contains("style="), "the policy of the page forbids it");
+    assert_eq!(browser.get("/licenses?days=lots").await.status, StatusCode::OK);
 }
