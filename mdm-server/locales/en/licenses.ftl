@@ -95,6 +95,6 @@ licenses-series-year = 1 year
 licenses-series-three-years = 3 years
 licenses-series-none = There is no record of these days yet. Seats are counted once on each day on which the server runs.
 licenses-series-told = From { $first } to { $today }, { $days } days are recorded. On the last of them, { $last }, { $assigned } of { $size } seats were assigned and { $waiting } people were waiting. On the fullest day { $most } were assigned.
-licenses-series-about = Counted once a day, the first time the server looked. Where a line is broken, the server did not run.
+licenses-series-about = Counted once a day, the first time the server looked. Where a line is broken, nothing was counted: the server was down or in quarantine.
 licenses-series-table = The numbers as a table ({ $count } rows: days on which one changed, and where the record breaks off)
 licenses-series-day = Day

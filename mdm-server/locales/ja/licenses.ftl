@@ -95,6 +95,6 @@ licenses-series-year = 1年
 licenses-series-three-years = 3年
 licenses-series-none = この期間の記録はまだありません。サーバーが動いている日に、1日1回記録します。
 licenses-series-told = { $first }から{ $today }まで、記録は{ $days }日分です。最後の記録({ $last })では、総数{ $size }のうち割当済{ $assigned }、割当待ち{ $waiting }でした。割当済がいちばん多い日は{ $most }でした。
-licenses-series-about = 1日1回、その日に最初に数えた値です。線が切れているところは、サーバーが動いていなかった日です。
+licenses-series-about = 1日1回、その日に最初に数えた値です。線が切れているところは、サーバーの停止中や隔離中で数えられなかった日です。
 licenses-series-table = 数値の表({ $count }行、値が変わった日と記録の切れ目の日)
 licenses-series-day = 日付

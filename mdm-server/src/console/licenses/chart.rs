@@ -30,7 +30,7 @@ pub(super) struct Canvas {
 
 impl Canvas {
     /// For a phone.
-    pub(super) const NARROW: Self = Self { width: 320, height: 240, apart: 64.0 };
+    pub(super) const NARROW: Self = Self { width: 320, height: 240, apart: 60.0 };
     /// For a screen on a desk.
     pub(super) const WIDE: Self = Self { width: 720, height: 280, apart: 96.0 };
 
