@@ -8,7 +8,7 @@ use mdm_core::account::Account;
 use mdm_core::apply;
 use mdm_core::audit::Actor;
 use mdm_core::change::Stored;
-use mdm_core::device::{Device, DeviceState};
+use mdm_core::device::{BlockedBy, Device, DeviceState};
 use mdm_core::seats;
 use shared::ids::{AccountId, EnrolmentId};
 use tokio::sync::watch;
@@ -133,7 +133,9 @@ async fn look_after(service: &Service, enrolment: EnrolmentId) -> Result<(), Use
             }
             let order = Order { actor: Actor::Server, reason: "the account has left or has no seat" };
             match undo::blocking_batch(service, &device).await? {
-                Some(batch) => devices::block_by_batch(service, device.enrolment, batch, order).await,
+                Some(batch) => {
+                    devices::block_by(service, device.enrolment, BlockedBy::Batch(batch), order).await
+                }
                 None => devices::block(service, device.enrolment, order).await,
             }
             .map(drop)

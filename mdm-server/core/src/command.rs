@@ -5,13 +5,13 @@ use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use shared::cose::{self, SignError, Signer, VerifyError};
 use shared::crypto::hazmat::sha256;
-use shared::ids::{BatchId, CommandId, EnrolmentId};
+use shared::ids::{CommandId, EnrolmentId};
 use shared::signed::{Action, Command, ErasureStep, Order, Receipt};
 
 use crate::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::code::{CodeRecord, CodeState};
-use crate::device::{Device, DeviceState, StoredReceipt, Wipe};
+use crate::device::{BlockedBy, Device, DeviceState, StoredReceipt, Wipe};
 use crate::quarantine::replay::Tombstone;
 use crate::run::{CopySign, Runs};
 
@@ -112,46 +112,48 @@ pub fn block(
     block_as(device, codes, None, instruction, signer, rng)
 }
 
-/// The same, because of a batch: [`unblock_undone`] takes it back, unless somebody else wants it blocked in between.
-pub fn block_by_batch(
+/// The same, because of a batch or a seat in its grace: [`unblock_by`] takes it back, unless somebody else wants it blocked in
+/// between.
+pub fn block_by(
     device: Stored<Device>,
     codes: Vec<Stored<CodeRecord>>,
-    batch: BatchId,
+    by: BlockedBy,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
-    block_as(device, codes, Some(batch), instruction, signer, rng)
+    block_as(device, codes, Some(by), instruction, signer, rng)
 }
 
 fn block_as(
     device: Stored<Device>,
     codes: Vec<Stored<CodeRecord>>,
-    batch: Option<BatchId>,
+    by: Option<BlockedBy>,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
-    // What a batch has blocked its undo would open again, lost or not: somebody may take it out of its hands.
-    let is_taken_over = batch.is_none() && device.value.blocked_by.is_some();
+    // What a batch has blocked its undo would open again, and what grace has the restored seat, lost or not: somebody may take it
+    // out of their hands.
+    let is_taken_over = by.is_none() && device.value.blocked_by.is_some();
     match device.value.state {
         DeviceState::Wiped(_) => Err(CommandError::AlreadyWiped),
         DeviceState::Enrolling => Err(CommandError::Enrolling),
         DeviceState::Blocked if !is_taken_over => Err(CommandError::AlreadyBlocked),
-        DeviceState::Live | DeviceState::Blocked => withhold(device, codes, batch, instruction, signer, rng),
+        DeviceState::Live | DeviceState::Blocked => withhold(device, codes, by, instruction, signer, rng),
     }
 }
 
 fn withhold(
     mut device: Stored<Device>,
     codes: Vec<Stored<CodeRecord>>,
-    batch: Option<BatchId>,
+    by: Option<BlockedBy>,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Issued, CommandError> {
     let enrolment = device.value.enrolment;
-    device.value.blocked_by = batch;
+    device.value.blocked_by = by;
     let mut issued = issue(device, Action::Block, DeviceState::Blocked, instruction, signer, rng)?;
     end_codes(codes, |code| code.asked_by == Some(enrolment), &mut issued.changes);
     Ok(issued)
@@ -235,23 +237,23 @@ pub fn unblock(
     }
 }
 
-/// Whether a device is blocked by `batch` and nothing else: nobody has wanted it blocked since, and no copy is suspected.
-pub fn is_blocked_only_by(device: &Device, batch: BatchId) -> bool {
+/// Whether a device is blocked by that and nothing else: nobody has wanted it blocked since, and no copy is suspected.
+pub fn is_blocked_only_by(device: &Device, by: BlockedBy) -> bool {
     device.state == DeviceState::Blocked
-        && device.blocked_by == Some(batch)
+        && device.blocked_by == Some(by)
         && device.copy_suspected_at.is_none()
 }
 
-/// 停止解除 of what an undone batch had blocked; `None` if anything else keeps the device blocked, or it is not.
-pub fn unblock_undone(
+/// 停止解除 of what an undone batch or the grace of a restored seat had blocked; `None` if anything else keeps the device blocked, or it is not.
+pub fn unblock_by(
     device: Stored<Device>,
-    batch: BatchId,
+    by: BlockedBy,
     account_may_work: bool,
     instruction: &Instruction<'_>,
     signer: &dyn Signer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Option<Issued>, CommandError> {
-    if !account_may_work || !is_blocked_only_by(&device.value, batch) {
+    if !account_may_work || !is_blocked_only_by(&device.value, by) {
         return Ok(None);
     }
     unblock(device, account_may_work, instruction, signer, rng).map(Some)

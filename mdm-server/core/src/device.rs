@@ -1,9 +1,13 @@
 //! Devices: one enrolment each, known by its public key.
 
+mod blocked;
+
+pub use blocked::BlockedBy;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::cose::PublicKey;
-use shared::ids::{AccountId, BatchId, CommandId, EnrolmentId};
+use shared::ids::{AccountId, CommandId, EnrolmentId};
 use shared::signed::{Order, PinOrder};
 use shared::wire::DeviceDescription;
 
@@ -81,9 +85,9 @@ pub struct Device {
     /// By what.
     #[serde(default)]
     pub copy_sign: Option<CopySign>,
-    /// The batch that has it blocked. Absent if it is not blocked, or if anybody wants it blocked for another reason.
+    /// What has it blocked by itself. Absent if it is not blocked, or if anybody wants it blocked for another reason.
     #[serde(default)]
-    pub blocked_by: Option<BatchId>,
+    pub blocked_by: Option<BlockedBy>,
     /// Which runs of the app have called.
     #[serde(default)]
     pub runs: Runs,

@@ -23,6 +23,7 @@ use mdm_core::approval::{self, check_time};
 use mdm_core::audit::{Actor, PersonalValue};
 use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind, Step};
 use mdm_core::change::Stored;
+use mdm_core::device::BlockedBy;
 use mdm_core::plan::mend::MendError;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
@@ -252,7 +253,7 @@ pub(crate) async fn take_effect(
         Ok(rest)
     })
     .await?;
-    block_all_by(service, id, &applied.block, "left by a personnel batch", actor).await;
+    block_all_by(service, BlockedBy::Batch(id), &applied.block, "left by a personnel batch", actor).await;
     if let Err(error) = undo::open_again(service, id, actor).await {
         tracing::error!(batch = %id, %error, "not all devices are unblocked yet, will be tried again");
     }

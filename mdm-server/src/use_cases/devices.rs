@@ -3,13 +3,13 @@
 use mdm_core::audit::Actor;
 use mdm_core::change::Stored;
 use mdm_core::command::{self, Instruction, Issued};
-use mdm_core::device::Device;
+use mdm_core::device::{BlockedBy, Device};
 use mdm_core::hello;
 use mdm_core::quarantine::replay::Tombstone;
 use mdm_core::run::CopySign;
 use mdm_core::unlock;
 use rand::rngs::OsRng;
-use shared::ids::{BatchId, EnrolmentId};
+use shared::ids::EnrolmentId;
 
 use super::{Missing, UseCaseError, retry_on_conflict};
 use crate::service::Service;
@@ -53,20 +53,20 @@ pub async fn block(
     withhold(service, enrolment, None, order).await
 }
 
-/// The same because of a batch: [`unblock_undone`] takes it back.
-pub(crate) async fn block_by_batch(
+/// The same because of a batch or a seat in its grace: [`unblock_by`] takes it back.
+pub(crate) async fn block_by(
     service: &Service,
     enrolment: EnrolmentId,
-    batch: BatchId,
+    by: BlockedBy,
     order: Order<'_>,
 ) -> Result<Device, UseCaseError> {
-    withhold(service, enrolment, Some(batch), order).await
+    withhold(service, enrolment, Some(by), order).await
 }
 
 async fn withhold(
     service: &Service,
     enrolment: EnrolmentId,
-    batch: Option<BatchId>,
+    by: Option<BlockedBy>,
     order: Order<'_>,
 ) -> Result<Device, UseCaseError> {
     let _held = service.lock_for_command(enrolment).await;
@@ -74,9 +74,9 @@ async fn withhold(
         let device = load(service, enrolment).await?;
         let codes = service.store.codes_of_account(device.value.account).await?;
         let (instruction, key) = (order.instruction(service), &service.keyring.command);
-        let issued = match batch {
+        let issued = match by {
             None => command::block(device, codes, &instruction, key, &mut OsRng)?,
-            Some(batch) => command::block_by_batch(device, codes, batch, &instruction, key, &mut OsRng)?,
+            Some(by) => command::block_by(device, codes, by, &instruction, key, &mut OsRng)?,
         };
         commit(service, issued).await
     })
@@ -85,11 +85,11 @@ async fn withhold(
     show(service, enrolment).await
 }
 
-/// 停止解除 of a device that `batch` has blocked and nobody else, now that it is undone. Says whether it was one.
-pub(crate) async fn unblock_undone(
+/// 停止解除 of a device that this has blocked and nobody else, now that it is taken back. Says whether it was one.
+pub(crate) async fn unblock_by(
     service: &Service,
     enrolment: EnrolmentId,
-    batch: BatchId,
+    by: BlockedBy,
     order: Order<'_>,
 ) -> Result<bool, UseCaseError> {
     service.outside_quarantine()?;
@@ -99,7 +99,7 @@ pub(crate) async fn unblock_undone(
         let account = service.store.account(device.value.account).await?;
         let may_work = account.is_some_and(|account| account.value.may_work());
         let (instruction, key) = (order.instruction(service), &service.keyring.command);
-        match command::unblock_undone(device, batch, may_work, &instruction, key, &mut OsRng)? {
+        match command::unblock_by(device, by, may_work, &instruction, key, &mut OsRng)? {
             Some(issued) => commit(service, issued).await.map(Some),
             None => Ok(None),
         }

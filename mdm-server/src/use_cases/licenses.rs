@@ -5,7 +5,7 @@ pub mod series;
 use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Changeset;
-use mdm_core::device::Device;
+use mdm_core::device::{BlockedBy, Device};
 use mdm_core::license::{Pool, WaitingEntry};
 use mdm_core::seats::{self, Acting, Rule, SeatChange};
 use rand::rngs::OsRng;
@@ -194,17 +194,17 @@ pub(crate) async fn block_all(service: &Service, enrolments: &[EnrolmentId], rea
     }
 }
 
-/// The same because of a batch.
+/// The same because of a batch or a seat in its grace.
 pub(crate) async fn block_all_by(
     service: &Service,
-    batch: BatchId,
+    by: BlockedBy,
     enrolments: &[EnrolmentId],
     reason: &str,
     actor: Actor,
 ) {
     for enrolment in enrolments {
         let order = Order { actor, reason };
-        told_of_block(*enrolment, devices::block_by_batch(service, *enrolment, batch, order).await);
+        told_of_block(*enrolment, devices::block_by(service, *enrolment, by, order).await);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::testing::{
     account, code, device, noon, public_key, rng, software_key, stored, written_code, written_device,
 };
 use shared::cose::SoftwareKey;
+use shared::ids::BatchId;
 use shared::signed::ErasureStep;
 
 fn instruction() -> Instruction<'static> {
@@ -219,13 +220,16 @@ fn of_a_device_that_was_blocked_before_a_copy_is_noted_without_a_command() {
 
 fn blocked_by_batch(batch: BatchId) -> Device {
     let signer = software_key();
-    let issued = block_by_batch(stored(live()), vec![], batch, &instruction(), &signer, &mut rng()).unwrap();
+    let issued =
+        block_by(stored(live()), vec![], BlockedBy::Batch(batch), &instruction(), &signer, &mut rng())
+            .unwrap();
     written_device(&issued.changes)
 }
 
 fn unblocked(device: Device, undone: BatchId) -> Option<Device> {
     let signer = software_key();
-    let issued = unblock_undone(stored(device), undone, true, &instruction(), &signer, &mut rng()).unwrap();
+    let by = BlockedBy::Batch(undone);
+    let issued = unblock_by(stored(device), by, true, &instruction(), &signer, &mut rng()).unwrap();
     issued.map(|issued| written_device(&issued.changes))
 }
 
@@ -237,7 +241,8 @@ fn what_a_batch_has_blocked_is_opened_by_its_undo_and_by_that_of_no_other() {
     let opened = unblocked(device.clone(), batch).unwrap();
     assert_eq!((opened.state.clone(), opened.blocked_by), (DeviceState::Live, None));
     assert_eq!(unblocked(opened, batch), None, "once");
-    let gone = unblock_undone(stored(device), batch, false, &instruction(), &software_key(), &mut rng());
+    let by = BlockedBy::Batch(batch);
+    let gone = unblock_by(stored(device), by, false, &instruction(), &software_key(), &mut rng());
     assert!(gone.unwrap().is_none(), "of an account that may not work");
     assert_eq!(unblocked(self::device(&account(), public_key(), DeviceState::Blocked), batch), None);
 }
@@ -262,4 +267,25 @@ fn a_device_of_which_a_copy_has_called_since_is_not_opened_by_an_undo() {
     let issued =
         suspect_copy(device, vec![], CopySign::Behind, 0, &instruction(), &signer, &mut rng()).unwrap();
     assert_eq!(unblocked(written_device(&issued.unwrap().changes), batch), None);
+}
+
+#[test]
+fn what_grace_has_blocked_no_batch_takes_over_and_whoever_has_lost_it_does() {
+    let batch = BatchId::make(noon(), &mut rand::thread_rng());
+    let signer = software_key();
+    let block_as = |device, by| block_by(stored(device), vec![], by, &instruction(), &signer, &mut rng());
+    let held = written_device(&block_as(live(), BlockedBy::Grace).unwrap().changes);
+    let refused = block_as(held.clone(), BlockedBy::Batch(batch));
+    assert!(matches!(refused, Err(CommandError::AlreadyBlocked)));
+    assert_eq!(unblocked(held.clone(), batch), None);
+
+    let restored = |device| {
+        unblock_by(stored(device), BlockedBy::Grace, true, &instruction(), &signer, &mut rng()).unwrap()
+    };
+    let opened = written_device(&restored(held.clone()).unwrap().changes);
+    assert_eq!((opened.state, opened.blocked_by), (DeviceState::Live, None));
+    let issued = block(stored(held), vec![], &instruction(), &signer, &mut rng()).unwrap();
+    let lost = written_device(&issued.changes);
+    assert_eq!(lost.blocked_by, None);
+    assert!(restored(lost).is_none(), "a seat that is restored opens no lost phone");
 }

@@ -12,7 +12,7 @@ use crate::account::{Account, AccountState, Seat};
 use crate::audit::Happening;
 use crate::batch::{PlanItem, PlanWord};
 use crate::command::is_blocked_only_by;
-use crate::device::DeviceState;
+use crate::device::{BlockedBy, DeviceState};
 use crate::seats::{Acting, Ledger, NotLoaded};
 
 /// What an undo does beside the ledger.
@@ -181,6 +181,6 @@ fn to_unblock(before: &Before, of: BatchId, ledger: &mut Ledger<'_>) -> Result<V
         return Ok(Vec::new());
     }
     let devices = ledger.devices_of(before.account).iter();
-    let theirs = devices.filter(|device| is_blocked_only_by(device, of));
+    let theirs = devices.filter(|device| is_blocked_only_by(device, BlockedBy::Batch(of)));
     Ok(theirs.map(|device| device.enrolment).collect())
 }

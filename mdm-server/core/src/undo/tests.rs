@@ -11,7 +11,7 @@ use crate::apply::tests::{book, file, on_day, rng_of, upload, with_device};
 use crate::audit::Happening;
 use crate::batch::Mode;
 use crate::change::{Changeset, Record};
-use crate::device::DeviceState;
+use crate::device::{BlockedBy, DeviceState};
 use crate::testing::book::Book;
 use crate::testing::{LONGEST_HEADER, longest_row};
 use shared::ids::EnrolmentId;
@@ -49,7 +49,7 @@ fn set_device(book: &mut Book, enrolment: EnrolmentId, change: impl FnOnce(&mut 
 fn blocked_by(book: &mut Book, enrolment: EnrolmentId, batch: BatchId) {
     set_device(book, enrolment, |device| {
         device.state = DeviceState::Blocked;
-        device.blocked_by = Some(batch);
+        device.blocked_by = Some(BlockedBy::Batch(batch));
     });
 }
 
@@ -213,7 +213,7 @@ fn a_device_stays_blocked_if_it_was_before_or_a_copy_of_it_is_suspected() {
     let wrong = batch(&mut book, "2,b,x,,\n", 1);
     set_device(&mut book, copied, |device| {
         device.state = DeviceState::Blocked;
-        device.blocked_by = Some(wrong);
+        device.blocked_by = Some(BlockedBy::Batch(wrong));
         device.copy_suspected_at = Some(on_day(1));
     });
     let (_, applied) = book.undo(wrong, None, on_day(2), &mut rng_of(2));

@@ -114,7 +114,8 @@ impl DeviceView {
             copy_may_open: device.copy_may_open && in_use,
             statement: statement_of(device, page),
             wiped: device.wipe().is_some(),
-            // What only a batch has blocked its undo would open: whoever has lost it can still have it blocked for good.
+            // What only a batch or grace has blocked opens again with the undo or the restored seat: whoever has lost it can
+            // still have it blocked for good.
             may_block: page.may_block()
                 && (standing == Standing::Live
                     || standing == Standing::Blocked && device.blocked_by.is_some()),

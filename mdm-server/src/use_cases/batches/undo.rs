@@ -12,7 +12,7 @@ use mdm_core::audit::Actor;
 use mdm_core::batch::{Batch, BatchState, PlanWord};
 use mdm_core::change::Stored;
 use mdm_core::command::is_blocked_only_by;
-use mdm_core::device::Device;
+use mdm_core::device::{BlockedBy, Device};
 use mdm_core::undo::{self, Before, BeforeChunk, UndoInput};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId};
@@ -264,7 +264,7 @@ async fn open_for(
     let devices = service.store.devices_of_account(id).await?;
     let mut blocked = Vec::new();
     for device in &devices {
-        if is_blocked_only_by(&device.value, of) {
+        if is_blocked_only_by(&device.value, BlockedBy::Batch(of)) {
             blocked.push(device.value.enrolment);
         }
     }
@@ -276,7 +276,7 @@ async fn open_for(
     }
     let order = Order { actor, reason: "the batch that blocked it was undone" };
     for enrolment in blocked {
-        devices::unblock_undone(service, enrolment, of, order).await?;
+        devices::unblock_by(service, enrolment, BlockedBy::Batch(of), order).await?;
     }
     Ok(Opened::Done)
 }

@@ -1,6 +1,6 @@
 use mdm_core::audit::Happening;
 use mdm_core::batch::Mode;
-use mdm_core::device::Device;
+use mdm_core::device::{BlockedBy, Device};
 use shared::ids::EnrolmentId;
 
 use super::*;
@@ -53,7 +53,7 @@ async fn a_phone_that_a_batch_has_blocked_and_that_is_lost_stays_blocked_when_th
     let wrong = world.apply("職員番号,氏名,所属,利用\n003,濵田次郎,総務課,○\n", Mode::Roster).await;
     for device in [lost, kept] {
         let device = state(&world, device).await;
-        assert_eq!((device.state, device.blocked_by), (DeviceState::Blocked, Some(wrong)));
+        assert_eq!((device.state, device.blocked_by), (DeviceState::Blocked, Some(BlockedBy::Batch(wrong))));
     }
     assert_eq!(told(&world, &codes[0]).await, Told::Blocked);
     assert_eq!(told(&world, &codes[0]).await, Told::Nothing, "once");

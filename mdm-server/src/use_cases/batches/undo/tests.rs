@@ -5,7 +5,7 @@ use mdm_core::account::{AccountState, SourceName};
 use mdm_core::audit::{AuditEvent, Happening, Subject};
 use mdm_core::batch::Mode;
 use mdm_core::change::{Changeset, Record};
-use mdm_core::device::DeviceState;
+use mdm_core::device::{BlockedBy, DeviceState};
 use shared::ids::EnrolmentId;
 
 use super::*;
@@ -230,5 +230,5 @@ async fn what_a_crash_left_open_is_blocked_for_the_batch_so_that_its_undo_opens_
     assert_eq!(state(&world, phone).await, DeviceState::Live);
     scheduler::tick(service).await;
     let device = devices::show(service, phone).await.unwrap();
-    assert_eq!((device.state, device.blocked_by), (DeviceState::Blocked, Some(batch.id)));
+    assert_eq!((device.state, device.blocked_by), (DeviceState::Blocked, Some(BlockedBy::Batch(batch.id))));
 }
