@@ -87,6 +87,8 @@ fn v1() -> Router<Api> {
         .route("/licenses", get(licenses::status))
         .route("/licenses/pool", axum::routing::put(licenses::set_pool))
         .route("/licenses/reclaim", post(licenses::reclaim))
+        .route("/licenses/noticed", get(licenses::noticed))
+        .route("/licenses/restore", post(licenses::restore))
         .route("/waitlist", get(waitlist::list).post(waitlist::add))
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::show))

@@ -147,6 +147,7 @@ fn routes(console: Console) -> Router {
         .route("/licenses/pool", get(licenses::pool::form).post(licenses::pool::set))
         .route("/licenses/unused", get(licenses::unused::list))
         .route("/licenses/waiting", get(licenses::waiting::list).post(licenses::waiting::add))
+        .route("/licenses/noticed", get(licenses::noticed::list).post(licenses::noticed::restore))
         .route("/licenses/reclaim", get(licenses::reclaim::preview).post(licenses::reclaim::reclaim))
         .route("/codes", get(codes::form).post(codes::export))
         .route("/codes/letters", post(codes::letters))

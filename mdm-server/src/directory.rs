@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use mdm_core::account::{AccountState, SourceName};
 use mdm_core::batch::{Batch, BatchState, Mode, Origin, PlanSummary, Release};
 use mdm_core::document::Document;
-use mdm_core::license::{Pool, WaitingEntry};
+use mdm_core::license::{Notice, Pool, WaitingEntry};
 use mdm_core::seats::{self, Rule};
 use mdm_store::ReadError;
 use shared::ids::{AccountId, BatchId, DocumentId, EnrolmentId};
@@ -164,6 +164,10 @@ pub struct Counts {
     pub waiting: usize,
     /// Hold a seat and have not signed in since they were made or came back.
     pub never_signed_in: usize,
+    /// Hold a seat that is to be taken back and serves them until it is held.
+    pub noticed: usize,
+    /// Hold a seat that serves nobody before it is taken.
+    pub held: usize,
     /// Devices whose PIN is not registered yet.
     pub devices_enrolling: usize,
     /// Devices that are helped.
@@ -238,6 +242,9 @@ impl Snapshot {
                 AccountState::Closed => &mut counts.closed,
             } += 1;
             counts.never_signed_in += usize::from(person.holds_unused_seat());
+            if let Some(notice) = person.account.notice() {
+                *(if notice.held_on.is_some() { &mut counts.held } else { &mut counts.noticed }) += 1;
+            }
         }
         for device in self.devices.values() {
             *match device.standing() {
@@ -256,12 +263,20 @@ impl Snapshot {
     /// Seats that were asked for and not used for at least so many days, longest unused first.
     pub fn never_signed_in(&self, min_days: u16, now: Timestamp) -> Vec<UnusedSeat<'_>> {
         let accounts = self.listed.iter().map(|person| &person.account);
-        let unused = seats::unused(accounts, Rule { days: min_days, at_most: None }, now);
+        let unused = seats::unused(accounts, Rule::unused_for(min_days), now);
         let row = |unused: seats::Unused| {
             let person = self.people.get(&unused.account)?;
             Some(UnusedSeat { person, since: unused.since, days: unused.days })
         };
         unused.into_iter().filter_map(row).collect()
+    }
+
+    /// Whose seat is to be taken back, the first to lose it first.
+    pub fn noticed(&self) -> Vec<(&Person, Notice)> {
+        let noticed = self.listed.iter().filter_map(|person| Some((&**person, *person.account.notice()?)));
+        let mut noticed: Vec<(&Person, Notice)> = noticed.collect();
+        noticed.sort_by_key(|(_, notice)| notice.not_before());
+        noticed
     }
 
     /// Who would lose a seat by a rule, longest unused first, and who would then get one, whose turn it is first: what
@@ -271,7 +286,9 @@ impl Snapshot {
         let freed: Vec<&Person> =
             unused.iter().filter_map(|unused| self.people.get(&unused.account)).map(Arc::as_ref).collect();
         let assigned = self.pool.assigned.saturating_sub(u32::try_from(freed.len()).unwrap_or(u32::MAX));
-        let free = Pool { assigned, ..self.pool.clone() }.free();
+        // Notice alone frees nothing.
+        let free =
+            if rule.is_at_once() { Pool { assigned, ..self.pool.clone() }.free() } else { self.pool.free() };
         let entitled = |person: &&Person| person.account.may_work() && person.account.seat.is_none();
         let given = self.waiting().map(|row| row.person).filter(entitled).take(free as usize);
         (freed, given.collect())

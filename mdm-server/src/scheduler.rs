@@ -71,6 +71,9 @@ pub async fn tick(service: &Arc<Service>) {
     if service.quarantine().is_none() {
         report("apply batches", batches::release::apply_due(service).await);
     }
+    if service.quarantine().is_none() {
+        report("take noticed seats a step further", licenses::steps::advance(service).await);
+    }
     report("expire codes", expire_codes(service).await);
     report("look after devices", look_after_devices(service).await);
     // A wipe cannot be taken back, and who came back after a backup was made is forgotten while a server is in quarantine.
@@ -110,7 +113,8 @@ async fn expire_codes(service: &Service) -> Result<(), UseCaseError> {
     }
 }
 
-/// What a crash between a commit and its consequences left: wiped but not sealed, without a seat but not blocked.
+/// What a crash between a commit and its consequences left: wiped but not sealed, without a seat but not blocked, blocked by the
+/// grace of a seat that was restored.
 async fn look_after_devices(service: &Service) -> Result<(), UseCaseError> {
     for enrolment in directory::current(service).await?.devices_left_behind() {
         report("look after a device", look_after(service, enrolment).await);
@@ -128,8 +132,12 @@ async fn look_after(service: &Service, enrolment: EnrolmentId) -> Result<(), Use
             // A batch that is applied just now blocks and unblocks by itself: the next pass looks again.
             let Some(_held) = service.undos.try_lock() else { return Ok(()) };
             let account = service.store.account(device.account).await?;
-            if account.is_none_or(|account| account.value.may_work() && account.value.seat.is_some()) {
+            let Some(Stored { value: account, .. }) = account.filter(|account| !account.value.is_served())
+            else {
                 return Ok(());
+            };
+            if account.may_work() && account.seat.is_some() {
+                return licenses::steps::settle_device(service, &account, &device, Actor::Server).await;
             }
             let order = Order { actor: Actor::Server, reason: "the account has left or has no seat" };
             match undo::blocking_batch(service, &device).await? {
@@ -139,6 +147,11 @@ async fn look_after(service: &Service, enrolment: EnrolmentId) -> Result<(), Use
                 None => devices::block(service, device.enrolment, order).await,
             }
             .map(drop)
+        }
+        // What is forgotten in a quarantine may be that somebody has lost it.
+        DeviceState::Blocked if service.quarantine().is_none() => {
+            let Some(account) = service.store.account(device.account).await? else { return Ok(()) };
+            licenses::steps::settle_device(service, &account.value, &device, Actor::Server).await
         }
         DeviceState::Wiped(_) | DeviceState::Blocked | DeviceState::Enrolling => Ok(()),
     }

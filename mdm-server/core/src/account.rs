@@ -7,6 +7,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use shared::ids::AccountId;
 
+use crate::license::Notice;
+
 /// A text of bounded length without control characters, as a type of its own.
 macro_rules! word {
     ($(#[$doc:meta])* $name:ident, at most $max:literal characters, else $error:ident $message:literal) => {
@@ -131,6 +133,24 @@ pub enum AccountState {
 pub struct Seat {
     /// Since when.
     pub assigned_at: Timestamp,
+    /// 回収の予告, if it is to be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
+    /// When somebody last took a notice back: it counts as unused from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
+}
+
+impl Seat {
+    /// A seat that is assigned now.
+    pub fn new(assigned_at: Timestamp) -> Self {
+        Self { assigned_at, notice: None, restored_at: None }
+    }
+
+    /// 猶予: whether it is held, so that it serves nobody.
+    pub fn is_held(&self) -> bool {
+        self.notice.is_some_and(|notice| notice.held_on.is_some())
+    }
 }
 
 /// One person.
@@ -182,6 +202,16 @@ impl Account {
     /// Whether devices of the account may be unlocked and enrolled.
     pub fn may_work(&self) -> bool {
         matches!(self.state, AccountState::Provisional | AccountState::Active)
+    }
+
+    /// Whether the account works and has a seat that is not held: it is helped to unlock, enrol and read.
+    pub fn is_served(&self) -> bool {
+        self.may_work() && self.seat.is_some_and(|seat| !seat.is_held())
+    }
+
+    /// What is to become of its seat, if notice was given.
+    pub fn notice(&self) -> Option<&Notice> {
+        self.seat.as_ref().and_then(|seat| seat.notice.as_ref())
     }
 }
 

@@ -145,7 +145,7 @@ pub fn apply(
         Some(undone) => (undo(undone, items, &mut ledger, acting, rng)?, Vec::new()),
         None => do_lines(&batch.value, items, &mut ledger, acting, rng)?,
     };
-    let SeatChange { changes: lines, given, freed, waiting, block } = ledger.finish();
+    let SeatChange { changes: lines, given, freed, waiting, block, .. } = ledger.finish();
     let Restored { unblock, not_undone, seats_kept } = restored;
 
     let mut changes = Changeset::default();

@@ -104,7 +104,7 @@ pub fn register(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Registered, RefusalReason> {
     let Registration { code, account, .. } = &registration;
-    if !account.may_work() || account.seat.is_none() || code.value.account != account.id {
+    if !account.is_served() || code.value.account != account.id {
         return Err(RefusalReason::CodeUsed);
     }
     if code.value.asked_by.is_some_and(|asker| !is_live(&registration.devices, asker)) {

@@ -7,12 +7,14 @@
 mod codes;
 mod ledger;
 mod reclaim;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 pub use codes::{ReissueError, expire, reissue};
 pub(crate) use ledger::Ledger;
 pub use reclaim::{Rule, Unused, reclaim, unused};
+pub use steps::{advance, due, restore};
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
@@ -60,6 +62,8 @@ pub struct SeatChange {
     pub given: Vec<AccountId>,
     /// Who lost a seat.
     pub freed: Vec<AccountId>,
+    /// Whose seat is to be taken back, since now.
+    pub noticed: Vec<AccountId>,
     /// Who waits since now.
     pub waiting: Vec<AccountId>,
     /// Devices of those who lost a seat that are not blocked yet: to be blocked after the commit, one by one.
@@ -95,6 +99,9 @@ pub enum SeatError {
     /// It has none.
     #[error("the account has no seat")]
     NoSeat,
+    /// Nobody has given notice of it.
+    #[error("the seat is not to be taken back: there is nothing to restore")]
+    NoNotice,
     /// It waits.
     #[error("the account is on the waiting list already")]
     AlreadyWaiting,

@@ -50,7 +50,7 @@ pub fn give(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Given, RefusalReason> {
     let Asked { access, account, devices, codes, limit } = asked;
-    if account.id != access.account() || !account.may_work() || account.seat.is_none() {
+    if account.id != access.account() || !account.is_served() {
         return Err(RefusalReason::Blocked);
     }
     another_device_may_be_had(&devices, limit)?;

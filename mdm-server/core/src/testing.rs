@@ -54,7 +54,7 @@ pub(crate) fn account() -> Account {
         state: AccountState::Provisional,
         state_since: noon(),
         wishes_seat: true,
-        seat: Some(Seat { assigned_at: noon() }),
+        seat: Some(Seat::new(noon())),
         created_at: noon(),
         returned_at: None,
         signed_in_at: None,

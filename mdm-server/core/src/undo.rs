@@ -20,7 +20,7 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId};
 
-use crate::account::{Account, AccountState, Seat};
+use crate::account::{Account, AccountState};
 use crate::apply::UNDO_WINDOW;
 use crate::audit::Actor;
 use crate::batch::{
@@ -217,7 +217,7 @@ pub(crate) fn gives_seat(before: &Before, account: &Account, word: PlanWord, at:
 /// Whether the account holds the seat that the batch gave and has not signed in.
 pub(crate) fn holds_unused(before: &Before, account: &Account, at: Timestamp) -> bool {
     before.served.is_some()
-        && account.seat == Some(Seat { assigned_at: at })
+        && account.seat.is_some_and(|seat| seat.assigned_at == at)
         && account.signed_in_at.is_none()
 }
 

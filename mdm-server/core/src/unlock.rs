@@ -29,7 +29,7 @@ pub fn standing(device: &Device, account: &Account) -> Result<(), RefusalReason>
         DeviceState::Wiped(_) => Err(RefusalReason::DeviceUnknown),
         DeviceState::Enrolling => Err(RefusalReason::NotEnrolled),
         DeviceState::Blocked => Err(RefusalReason::Blocked),
-        DeviceState::Live if !account.may_work() || account.seat.is_none() => Err(RefusalReason::Blocked),
+        DeviceState::Live if !account.is_served() => Err(RefusalReason::Blocked),
         DeviceState::Live => Ok(()),
     }
 }

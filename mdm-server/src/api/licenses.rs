@@ -4,12 +4,17 @@ use axum::Json;
 use axum::extract::State;
 use mdm_core::seats::Rule;
 
+use super::accounts::source;
 use super::auth::May;
 use super::extract;
-use super::types::{LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed};
+use super::types::{
+    LicenseStatus, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest,
+};
 use super::{Api, ApiError};
+use crate::directory;
 use crate::rights::{Manage, Read};
-use crate::use_cases::licenses;
+use crate::use_cases::accounts::Who;
+use crate::use_cases::{UseCaseError, licenses};
 
 async fn current(api: &Api) -> Result<Json<LicenseStatus>, ApiError> {
     Ok(Json(LicenseStatus::from(&licenses::status(&api.service).await?)))
@@ -33,7 +38,27 @@ pub(super) async fn reclaim(
     State(api): State<Api>,
     extract::Json(request): extract::Json<ReclaimRequest>,
 ) -> Result<Json<Reclaimed>, ApiError> {
-    let ReclaimRequest { never_signed_in_days: days, at_most, dry_run } = request;
-    let moved = licenses::reclaim(&api.service, Rule { days, at_most }, dry_run, may.actor()).await?;
+    let ReclaimRequest { never_signed_in_days: days, at_most, notice_days, grace_days, dry_run } = request;
+    let rule = Rule { days, at_most, notice_days, grace_days };
+    let moved = licenses::reclaim(&api.service, rule, dry_run, may.actor()).await?;
     Ok(Json(Reclaimed::new(&moved, dry_run)))
+}
+
+pub(super) async fn noticed(
+    _: May<Read>,
+    State(api): State<Api>,
+) -> Result<Json<Vec<NoticedSeat>>, ApiError> {
+    let directory = directory::current(&api.service).await.map_err(UseCaseError::from)?;
+    let seats = directory.noticed().into_iter();
+    Ok(Json(seats.map(|(person, notice)| NoticedSeat::new(&person.account, &notice)).collect()))
+}
+
+pub(super) async fn restore(
+    may: May<Manage>,
+    State(api): State<Api>,
+    extract::Json(request): extract::Json<RestoreRequest>,
+) -> Result<Json<ReclaimedSeat>, ApiError> {
+    let who = Who::parse(&request.account, source(request.source.as_deref())?)?;
+    let account = licenses::restore(&api.service, &who, may.actor()).await?;
+    Ok(Json(ReclaimedSeat::from(&account)))
 }

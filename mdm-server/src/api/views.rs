@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use mdm_core::account::{Account, Department};
 use mdm_core::audit::Entry;
 use mdm_core::code::{CodeRecord, CodeState};
-use mdm_core::license::WaitingEntry;
+use mdm_core::license::{Notice, WaitingEntry};
 
 use super::types::{
     AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DeviceView, EntryView,
-    LicenseStatus, PersonalView, Reclaimed, ReclaimedSeat, WaitingView,
+    LicenseStatus, NoticedSeat, PersonalView, Reclaimed, ReclaimedSeat, WaitingView,
 };
 use crate::use_cases::accounts::Detail;
 use crate::use_cases::codes::OpenedCode;
@@ -110,6 +110,8 @@ impl From<&Status> for LicenseStatus {
             free: pool.free(),
             waiting: count(status.waiting),
             never_signed_in: count(status.never_signed_in),
+            noticed: count(status.noticed),
+            held: count(status.held),
         }
     }
 }
@@ -117,7 +119,12 @@ impl From<&Status> for LicenseStatus {
 impl Reclaimed {
     pub(super) fn new(moved: &Moved, dry_run: bool) -> Self {
         let seats = |accounts: &[Account]| accounts.iter().map(ReclaimedSeat::from).collect();
-        Self { dry_run, reclaimed: seats(&moved.freed), given_to: seats(&moved.given) }
+        Self {
+            dry_run,
+            reclaimed: seats(&moved.freed),
+            noticed: seats(&moved.noticed),
+            given_to: seats(&moved.given),
+        }
     }
 }
 
@@ -129,6 +136,14 @@ impl From<&Account> for ReclaimedSeat {
             staff_number: current.staff_number.to_string(),
             name: current.name.clone(),
         }
+    }
+}
+
+impl NoticedSeat {
+    pub(super) fn new(account: &Account, notice: &Notice) -> Self {
+        let ReclaimedSeat { account, staff_number, name } = ReclaimedSeat::from(account);
+        let Notice { given_on, held_on, .. } = *notice;
+        Self { account, staff_number, name, given_on, held_on, not_before: notice.not_before() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Licenses: the pool, who has its seats, and how they were used over time. Each verb is a module.
 
 mod chart;
+pub(super) mod noticed;
 pub(super) mod pool;
 pub(super) mod reclaim;
 pub(super) mod series;
@@ -80,6 +81,10 @@ struct LicensesPage {
     /// Of those, since [`DAYS`] or longer.
     long_unused: usize,
     series: series::Series,
+    /// Of whose seat notice was given.
+    noticed: usize,
+    /// Whose seat serves nobody before it is taken.
+    held: usize,
 }
 
 /// Where the pool stands, and the ways to change it.
@@ -99,6 +104,8 @@ pub(super) async fn show(
         waiting: counts.waiting,
         never_signed_in: counts.never_signed_in,
         long_unused: directory.never_signed_in(DAYS, page.now).len(),
+        noticed: counts.noticed,
+        held: counts.held,
         page,
     }))
 }

@@ -99,6 +99,8 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::Mend(error) => mend(error),
         Refusal::LinesDeleted => "refusals-lines-deleted".into(),
         Refusal::Reissue(ReissueError::NoSeat) => "refusals-code-without-seat".into(),
+        Refusal::Reissue(ReissueError::Held) => "refusals-code-of-held-seat".into(),
+        Refusal::StepDays => "refusals-step-days".into(),
         Refusal::Reissue(ReissueError::AccountMayNotWork) => "refusals-code-left".into(),
         Refusal::CodeDoesNotOpen(_) => "refusals-code-does-not-open".into(),
         Refusal::CodeGoneAtOnce => "refusals-code-gone".into(),
@@ -187,6 +189,7 @@ fn seat(error: SeatError) -> Said {
         SeatError::AccountMayNotWork => "refusals-seat-left".into(),
         SeatError::HasSeat => "refusals-has-seat".into(),
         SeatError::NoSeat => "refusals-no-seat".into(),
+        SeatError::NoNotice => "refusals-no-notice".into(),
         SeatError::AlreadyWaiting => "refusals-already-waiting".into(),
         SeatError::NotLoaded(error) => not_loaded(error),
     }

@@ -93,7 +93,7 @@ impl Snapshot {
 
 /// Whether an account may have a code that works.
 pub(super) fn may_have_code(account: &Account) -> bool {
-    account.may_work() && account.seat.is_some()
+    account.is_served()
 }
 
 /// The newest code of an account: a usable one; the last of all if the account has none and still needs one.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use mdm_core::device::{Device, DeviceState, Wipe};
+use mdm_core::device::{BlockedBy, Device, DeviceState, Wipe};
 use shared::ids::{AccountId, EnrolmentId};
 use shared::wire::KeyLevel;
 
@@ -37,6 +37,8 @@ pub struct KnownDevice {
     pub copy_may_open: bool,
     /// When a copy of it, or an older state, has called.
     pub copy_suspected_at: Option<Timestamp>,
+    /// What has it blocked by itself.
+    pub blocked_by: Option<BlockedBy>,
 }
 
 impl From<Device> for KnownDevice {
@@ -51,6 +53,7 @@ impl From<Device> for KnownDevice {
             last_unlock,
             copy_may_open,
             copy_suspected_at,
+            blocked_by,
             ..
         } = device;
         Self {
@@ -65,6 +68,7 @@ impl From<Device> for KnownDevice {
             still_open_until,
             copy_may_open,
             copy_suspected_at,
+            blocked_by,
         }
     }
 }
@@ -154,15 +158,19 @@ impl Snapshot {
         found
     }
 
-    /// Devices that a crash may have left behind: wiped and not sealed, or helped though their account has no seat.
+    /// Devices that a crash may have left behind: wiped and not sealed, helped though their account has no seat or a held one, or
+    /// blocked by the grace of a seat that is held no longer.
     pub fn devices_left_behind(&self) -> Vec<EnrolmentId> {
-        let entitled = |account: &AccountId| {
-            self.people.get(account).is_none_or(|p| p.account.may_work() && p.account.seat.is_some())
-        };
+        let is_served = |account: &AccountId| self.people.get(account).map(|p| p.account.is_served());
         let left_behind = |device: &&Arc<KnownDevice>| match &device.state {
             DeviceState::Wiped(wipe) => wipe.sealed_at.is_none(),
-            DeviceState::Live => !entitled(&device.account),
-            DeviceState::Enrolling | DeviceState::Blocked => false,
+            DeviceState::Live => is_served(&device.account) == Some(false),
+            DeviceState::Blocked => {
+                device.blocked_by == Some(BlockedBy::Grace)
+                    && device.copy_suspected_at.is_none()
+                    && is_served(&device.account) == Some(true)
+            }
+            DeviceState::Enrolling => false,
         };
         self.devices.values().filter(left_behind).map(|device| device.enrolment).collect()
     }

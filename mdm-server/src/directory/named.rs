@@ -76,6 +76,10 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::PoolSet
         | Happening::SeatAssigned
         | Happening::SeatReclaimed
+        | Happening::SeatNoticed
+        | Happening::SeatHeld
+        | Happening::SeatNoticeEnded
+        | Happening::SeatRestored
         | Happening::WaitingAdded
         | Happening::CodeIssued => true,
         Happening::ServerInitialised

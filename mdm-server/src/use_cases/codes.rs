@@ -54,7 +54,7 @@ pub(super) async fn open_all(
     for record in all_usable(service).await?.into_iter().filter(wanted) {
         let fresh = record.state == CodeState::Open && record.expires_at > now;
         let Some(account) = service.store.account(record.account).await?.filter(|_| fresh) else { continue };
-        if account.value.may_work() && account.value.seat.is_some() {
+        if account.value.is_served() {
             opened.push(open(service, &pins, account.value, record)?);
         }
     }

@@ -97,7 +97,11 @@ pub(crate) async fn unblock_by(
     let signed = retry_on_conflict(|| async {
         let device = load(service, enrolment).await?;
         let account = service.store.account(device.value.account).await?;
-        let may_work = account.is_some_and(|account| account.value.may_work());
+        // Grace would only block it again while the seat is held.
+        let may_work = account.is_some_and(|account| match by {
+            BlockedBy::Batch(_) => account.value.may_work(),
+            BlockedBy::Grace => account.value.is_served(),
+        });
         let (instruction, key) = (order.instruction(service), &service.keyring.command);
         match command::unblock_by(device, by, may_work, &instruction, key, &mut OsRng)? {
             Some(issued) => commit(service, issued).await.map(Some),

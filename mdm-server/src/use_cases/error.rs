@@ -129,6 +129,9 @@ pub enum Refusal {
     /// Everybody is as before already.
     #[error("there is nothing to undo: everybody who is meant is as before the batch")]
     NothingToUndo,
+    /// Days of notice or grace that cannot be counted.
+    #[error("notice and grace have at most 365 days each")]
+    StepDays,
     /// The batch comes no nearer to taking effect.
     #[error(transparent)]
     Approval(#[from] ApprovalError),

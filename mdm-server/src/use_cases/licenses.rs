@@ -2,11 +2,15 @@
 
 pub mod series;
 
+pub(crate) mod steps;
+
+pub use steps::restore;
+
 use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Changeset;
 use mdm_core::device::{BlockedBy, Device};
-use mdm_core::license::{Pool, WaitingEntry};
+use mdm_core::license::{MAX_STEP_DAYS, Pool, WaitingEntry};
 use mdm_core::seats::{self, Acting, Rule, SeatChange};
 use rand::rngs::OsRng;
 use shared::crypto::hazmat::sha256;
@@ -15,7 +19,7 @@ use shared::ids::{AccountId, BatchId, EnrolmentId};
 use super::accounts::{self, Who};
 use super::devices::{self, Order};
 use super::load::{commit_any_size, holdings, load_accounts, waiting_list};
-use super::{UseCaseError, retry_on_conflict};
+use super::{Refusal, UseCaseError, retry_on_conflict};
 use crate::directory::{self, Counts, Person};
 use crate::service::Service;
 
@@ -28,12 +32,17 @@ pub struct Status {
     pub waiting: usize,
     /// How many hold one and have never signed in.
     pub never_signed_in: usize,
+    /// How many hold one of which notice was given.
+    pub noticed: usize,
+    /// How many hold one that serves nobody before it is taken.
+    pub held: usize,
 }
 
 /// Where the pool stands.
 pub async fn status(service: &Service) -> Result<Status, UseCaseError> {
-    let Counts { pool, waiting, never_signed_in, .. } = directory::current(service).await?.counts();
-    Ok(Status { pool, waiting, never_signed_in })
+    let Counts { pool, waiting, never_signed_in, noticed, held, .. } =
+        directory::current(service).await?.counts();
+    Ok(Status { pool, waiting, never_signed_in, noticed, held })
 }
 
 fn acting(service: &Service, actor: Actor) -> Acting<'_> {
@@ -47,6 +56,8 @@ pub struct Moved {
     pub freed: Vec<Account>,
     /// Who got one, with a code.
     pub given: Vec<Account>,
+    /// Whose seat is to be taken back, since now.
+    pub noticed: Vec<Account>,
     /// Who waits since now.
     pub waiting: Vec<AccountId>,
 }
@@ -77,7 +88,8 @@ pub async fn wait(service: &Service, who: &Who, actor: Actor) -> Result<(Account
     Ok((id, told(service, change).await?))
 }
 
-/// 回収: seats of accounts that wished one and never signed in, by `rule`, go to the waiting list. `dry_run` only says
+/// 回収: seats of accounts that wished one and never signed in, by `rule`, go to the waiting list: at once, or after the notice and
+/// grace that it asks for. `dry_run` only says
 /// what would happen now, of each account its newest attributes only.
 pub async fn reclaim(
     service: &Service,
@@ -86,19 +98,42 @@ pub async fn reclaim(
     actor: Actor,
 ) -> Result<Moved, UseCaseError> {
     service.outside_quarantine()?;
+    check(rule)?;
     if dry_run {
         let directory = directory::current(service).await?;
         let (freed, given) = directory.would_reclaim(rule, service.clock.now());
         let accounts = |people: Vec<&Person>| people.iter().map(|person| person.account.clone()).collect();
-        return Ok(Moved { freed: accounts(freed), given: accounts(given), waiting: Vec::new() });
+        return Ok(as_ruled(rule, accounts(freed), accounts(given)));
     }
     let change = retry_on_conflict(|| async {
         let change = would_reclaim(service, rule, actor).await?;
         commit(service, change).await
     })
     .await?;
-    block_all(service, &change.block, "seat reclaimed", actor).await;
+    after_reclaim(service, &change, actor).await;
     told(service, change).await
+}
+
+/// Days that cannot be counted are refused.
+fn check(rule: Rule) -> Result<(), UseCaseError> {
+    let longest = rule.notice_days.max(rule.grace_days);
+    if longest > MAX_STEP_DAYS { Err(Refusal::StepDays.into()) } else { Ok(()) }
+}
+
+fn as_ruled(rule: Rule, losing: Vec<Account>, given: Vec<Account>) -> Moved {
+    let (freed, noticed) = match rule.is_at_once() {
+        true => (losing, Vec::new()),
+        false => (Vec::new(), losing),
+    };
+    Moved { freed, given, noticed, waiting: Vec::new() }
+}
+
+/// What is done to devices behind a reclamation.
+async fn after_reclaim(service: &Service, change: &SeatChange, actor: Actor) {
+    block_all(service, &change.block, "seat reclaimed", actor).await;
+    for account in &change.noticed {
+        steps::settle_devices(service, *account, actor).await;
+    }
 }
 
 /// Whom a reclamation by `rule` would take seats from and give them to, as the directory knows them: what
@@ -109,11 +144,13 @@ pub async fn preview(service: &Service, rule: Rule) -> Result<Moved, UseCaseErro
     let most = rule.at_most.map_or(usize::MAX, |most| most as usize);
     let freed: Vec<Account> = unused.take(most).map(|unused| unused.person.account.clone()).collect();
     let mut pool = directory.pool().clone();
-    pool.assigned = pool.assigned.saturating_sub(u32::try_from(freed.len()).unwrap_or(u32::MAX));
+    if rule.is_at_once() {
+        pool.assigned = pool.assigned.saturating_sub(u32::try_from(freed.len()).unwrap_or(u32::MAX));
+    }
     let waiting = directory.waiting().map(|row| &row.person.account);
     let entitled = waiting.filter(|account| account.may_work() && account.seat.is_none());
     let given = entitled.take(pool.free() as usize).cloned().collect();
-    Ok(Moved { freed, given, waiting: Vec::new() })
+    Ok(as_ruled(rule, freed, given))
 }
 
 /// What became of a reclamation that somebody had looked at before.
@@ -134,31 +171,43 @@ pub async fn reclaim_as_seen(
     actor: Actor,
 ) -> Result<AsSeen, UseCaseError> {
     service.outside_quarantine()?;
+    check(rule)?;
     let (change, differs) = retry_on_conflict(|| async {
         let change = would_reclaim(service, rule, actor).await?;
-        let differs = fingerprint(&change.freed, &change.given) != seen;
+        let differs = fingerprint(rule, &losing(&change), &change.given) != seen;
         Ok((if differs { change } else { commit(service, change).await? }, differs))
     })
     .await?;
     if differs {
         return Ok(AsSeen::Differs(told(service, change).await?));
     }
-    block_all(service, &change.block, "seat reclaimed", actor).await;
+    after_reclaim(service, &change, actor).await;
     Ok(AsSeen::Done(told(service, change).await?))
 }
 
 impl Moved {
-    /// Tells one outcome from another: who lost a seat and who got one, in this order.
-    pub fn fingerprint(&self) -> String {
-        let ids = |accounts: &[Account]| accounts.iter().map(|account| account.id).collect::<Vec<_>>();
-        fingerprint(&ids(&self.freed), &ids(&self.given))
+    /// Who loses a seat, now or when the days of its rule have passed.
+    pub fn losing(&self) -> impl Iterator<Item = &Account> {
+        self.freed.iter().chain(&self.noticed)
+    }
+
+    /// Tells one outcome from another: by which rule, who loses a seat and who gets one, in this order.
+    pub fn fingerprint(&self, rule: Rule) -> String {
+        let losing: Vec<AccountId> = self.losing().map(|account| account.id).collect();
+        let given: Vec<AccountId> = self.given.iter().map(|account| account.id).collect();
+        fingerprint(rule, &losing, &given)
     }
 }
 
-fn fingerprint(freed: &[AccountId], given: &[AccountId]) -> String {
-    let count = freed.len().to_be_bytes();
-    let ids = freed.iter().chain(given).map(|id| id.as_bytes().as_slice());
-    let parts: Vec<&[u8]> = std::iter::once(count.as_slice()).chain(ids).collect();
+fn losing(change: &SeatChange) -> Vec<AccountId> {
+    change.freed.iter().chain(&change.noticed).copied().collect()
+}
+
+fn fingerprint(rule: Rule, losing: &[AccountId], given: &[AccountId]) -> String {
+    let Rule { days, at_most, notice_days, grace_days } = rule;
+    let said = format!("{days} {at_most:?} {notice_days} {grace_days} {}", losing.len());
+    let ids = losing.iter().chain(given).map(|id| id.as_bytes().as_slice());
+    let parts: Vec<&[u8]> = std::iter::once(said.as_bytes()).chain(ids).collect();
     data_encoding::HEXLOWER.encode(&sha256(&parts))
 }
 
@@ -221,6 +270,7 @@ async fn told(service: &Service, change: SeatChange) -> Result<Moved, UseCaseErr
     Ok(Moved {
         freed: accounts_of(service, &change.freed).await?,
         given: accounts_of(service, &change.given).await?,
+        noticed: accounts_of(service, &change.noticed).await?,
         waiting: change.waiting,
     })
 }

@@ -142,7 +142,7 @@ fn suspension_and_a_lost_seat_end_it_for_good() {
     assert_eq!(access(&back), Err(RefusalReason::NoGrant), "a return does not bring an old grant back");
 
     assert_eq!(access(&Account { seat: None, ..active() }), Err(RefusalReason::Blocked));
-    let reseated = Account { seat: Some(Seat { assigned_at: at(10) }), ..active() };
+    let reseated = Account { seat: Some(Seat::new(at(10))), ..active() };
     assert_eq!(access(&reseated), Err(RefusalReason::NoGrant));
 }
 

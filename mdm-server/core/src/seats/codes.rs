@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
 
 use super::Acting;
+use super::steps::notice_ended;
 use crate::account::Account;
 use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::change::{Changeset, Record, Stored};
@@ -15,6 +16,9 @@ pub enum ReissueError {
     /// A code turns a seat into an enrolled device.
     #[error("the account has no seat, and a code without one enrols nobody: ask for a seat first")]
     NoSeat,
+    /// A code of a held seat would enrol nobody.
+    #[error("the seat is held before it is reclaimed: restore it first")]
+    Held,
     /// The account is suspended or closed.
     #[error("the account is suspended or closed: it gets no code")]
     AccountMayNotWork,
@@ -30,10 +34,14 @@ pub fn reissue(
     if !account.value.may_work() {
         return Err(ReissueError::AccountMayNotWork);
     }
-    if account.value.seat.is_none() {
-        return Err(ReissueError::NoSeat);
+    let Some(seat) = &mut account.value.seat else { return Err(ReissueError::NoSeat) };
+    if seat.is_held() {
+        return Err(ReissueError::Held);
     }
     let mut changes = Changeset::default();
+    if seat.notice.take().is_some() {
+        changes.note(notice_ended(account.value.id, "code-issued", acting));
+    }
     for mut code in codes {
         if code.value.account == account.value.id && code.value.is_usable() {
             code.value.end(CodeState::Replaced);

@@ -15,7 +15,7 @@ use crate::batch::PlanWord;
 use crate::change::{Changeset, Key, Record, Stored, Version};
 use crate::code::{CodeRecord, CodeState};
 use crate::device::Device;
-use crate::license::{Pool, WaitingEntry};
+use crate::license::{Pool, WaitingEntry, day_of};
 use crate::undo::{Before, Mark, Served, Turn, Was};
 
 /// A record as it was loaded and as it is to be.
@@ -173,6 +173,11 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
+    /// Notice of an account's seat was given.
+    pub(super) fn noticed(&mut self, id: AccountId) {
+        self.outcome.noticed.push(id);
+    }
+
     /// Gives free seats to the waiting list in order, each with a code.
     pub(crate) fn settle(&mut self, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
         while self.seats.free() > 0 {
@@ -189,13 +194,16 @@ impl<'a> Ledger<'a> {
     }
 
     fn give(&mut self, id: AccountId, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
-        self.seat(id, Seat { assigned_at: self.acting.now }, &[])?;
+        self.seat(id, Seat::new(self.acting.now), &[])?;
         self.issue_code(id, rng)
     }
 
-    /// Gives a free seat back to who has held it before. Without a code: their device is still theirs.
+    /// Gives a free seat back to who has held it before. Without a code: their device is still theirs. A notice begins again: in
+    /// between they could do nothing about it.
     pub(crate) fn give_back(&mut self, id: AccountId, seat: Seat) -> Result<(), NotLoaded> {
         self.stop_waiting(id);
+        let notice = seat.notice.map(|notice| notice.begun_again(day_of(self.acting.now)));
+        let seat = Seat { notice, ..seat };
         self.seat(id, seat, &[("why", "undone")])
     }
 

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngCore};
 use shared::ids::AccountId;
 
+use super::steps::{REASON, ends, give_notice};
 use super::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
 use crate::account::Account;
 
@@ -12,7 +13,7 @@ use crate::account::Account;
 pub struct Unused {
     /// Whose.
     pub account: AccountId,
-    /// Since when it counts as unused: the latest of code issue, effective time and seat assignment.
+    /// Since when it counts as unused: the latest of code issue, effective time, seat assignment and the end of a notice.
     pub since: Timestamp,
     /// Whole days from then.
     pub days: u32,
@@ -25,10 +26,26 @@ pub struct Rule {
     pub days: u16,
     /// No more than so many, longest unused first: as many as are waited for, say.
     pub at_most: Option<u32>,
+    /// 予告: days from now before the seats are held.
+    pub notice_days: u16,
+    /// 猶予: days from then before they are taken.
+    pub grace_days: u16,
+}
+
+impl Rule {
+    /// Seats that were not used for so many days, all of them and at once.
+    pub fn unused_for(days: u16) -> Self {
+        Self { days, at_most: None, notice_days: 0, grace_days: 0 }
+    }
+
+    /// Whether seats are taken with neither notice nor grace.
+    pub fn is_at_once(&self) -> bool {
+        self.notice_days == 0 && self.grace_days == 0
+    }
 }
 
 /// Seats of accounts that wished one and that the rule is about, longest unused first. Accounts without a wish are never
-/// unused.
+/// unused; seats of which notice was given are not listed again.
 pub fn unused<'a>(
     accounts: impl IntoIterator<Item = &'a Account>,
     rule: Rule,
@@ -43,16 +60,18 @@ pub fn unused<'a>(
 
 fn since_unused(account: &Account, now: Timestamp) -> Option<Unused> {
     let seat = account.seat?;
-    if !account.wishes_seat || account.signed_in_at.is_some() || !account.may_work() {
+    if seat.notice.is_some() || ends(account).is_some() || !account.may_work() {
         return None;
     }
     let effective = account.created_at.max(account.state_since);
     let since = seat.assigned_at.max(effective).max(account.code_issued_at.unwrap_or(effective));
+    let since = since.max(seat.restored_at.unwrap_or(since));
     let passed = now.duration_since(since).as_secs() / SignedDuration::from_hours(24).as_secs();
     Some(Unused { account: account.id, since, days: u32::try_from(passed).ok()? })
 }
 
-/// Takes back the seats that [`unused`] lists and gives them to the waiting list, with codes, in the same changeset.
+/// Gives notice of the seats that [`unused`] lists, or takes them back at once if the rule says so: then they go to the waiting list,
+/// with codes, in the same changeset.
 pub fn reclaim(
     holdings: Holdings,
     rule: Rule,
@@ -61,7 +80,10 @@ pub fn reclaim(
 ) -> Result<SeatChange, NotLoaded> {
     let mut ledger = Ledger::open(holdings, acting);
     for unused in unused(ledger.all_accounts(), rule, acting.now) {
-        ledger.take_seat(unused.account, "never-signed-in")?;
+        match rule.is_at_once() {
+            true => ledger.take_seat(unused.account, REASON)?,
+            false => give_notice(&mut ledger, unused.account, &rule, acting.now)?,
+        }
     }
     ledger.settle(rng)?;
     Ok(ledger.finish())

@@ -55,7 +55,7 @@ fn take_back(book: &mut Book, days: u16, day: i64) -> SeatChange {
 }
 
 fn all_of(days: u16) -> Rule {
-    Rule { days, at_most: None }
+    Rule::unused_for(days)
 }
 
 fn rand_of(day: i64) -> rand::rngs::StdRng {
@@ -152,7 +152,7 @@ fn a_seat_released_by_hand_goes_to_the_next() {
 fn no_more_are_taken_back_than_the_rule_says_and_the_longest_unused_go_first() {
     let mut book = book(3);
     let first = preview(&book, 0, 1)[0].account;
-    let rule = Rule { days: 0, at_most: Some(1) };
+    let rule = Rule { at_most: Some(1), ..all_of(0) };
     let change = reclaim(book.holdings(), rule, acting(&code_keys(), on_day(1)), &mut rng()).unwrap();
     assert_eq!(change.freed, [first]);
     book.commit(change.changes);

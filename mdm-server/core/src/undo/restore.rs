@@ -177,7 +177,7 @@ fn seat_again(
 /// Devices that the batch has blocked and nobody else, of a person who may use them again.
 fn to_unblock(before: &Before, of: BatchId, ledger: &mut Ledger<'_>) -> Result<Vec<EnrolmentId>, NotLoaded> {
     let account = ledger.account(before.account)?;
-    if !account.may_work() || account.seat.is_none() {
+    if !account.is_served() {
         return Ok(Vec::new());
     }
     let devices = ledger.devices_of(before.account).iter();

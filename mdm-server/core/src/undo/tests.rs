@@ -5,7 +5,7 @@ mod model;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::account::AccountState;
+use crate::account::{AccountState, Seat};
 use crate::apply::ApplyError;
 use crate::apply::tests::{book, file, on_day, rng_of, upload, with_device};
 use crate::audit::Happening;
@@ -361,7 +361,7 @@ fn a_seat_that_the_batch_left_alone_is_not_given_back() {
     let wrong = batch(&mut book, "1,a,y,,○\n2,b,x,,○\n", 1);
     let (one, two) = (book.by_number("1").id, book.by_number("2").id);
     book.change_account(one, |account| account.seat = None);
-    book.change_account(two, |account| account.seat = Some(Seat { assigned_at: on_day(1) }));
+    book.change_account(two, |account| account.seat = Some(Seat::new(on_day(1))));
     let (plan, _) = book.undo(wrong, None, on_day(2), &mut rng_of(2));
     assert_eq!(kinds(&book, &plan), [("1".to_owned(), PlanWord::Move)]);
     assert!(book.account(one).value.seat.is_none() && book.account(two).value.seat.is_some());

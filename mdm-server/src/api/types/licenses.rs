@@ -1,6 +1,7 @@
 //! Pool, seats and the waiting list as the API shows them.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use shared::ids::AccountId;
 
@@ -19,6 +20,12 @@ pub struct LicenseStatus {
     pub waiting: u32,
     /// Accounts that hold one and have never signed in.
     pub never_signed_in: u32,
+    /// Seats of which notice was given that they are taken back.
+    #[serde(default)]
+    pub noticed: u32,
+    /// Seats that serve nobody before they are taken back.
+    #[serde(default)]
+    pub held: u32,
 }
 
 /// A new size of the pool.
@@ -38,6 +45,12 @@ pub struct ReclaimRequest {
     /// No more than so many, longest unused first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<u32>,
+    /// Days of notice before the seats are held, at most 365. Without these and the next, seats are taken at once.
+    #[serde(default)]
+    pub notice_days: u16,
+    /// Days from then, in which their devices are blocked and they can be restored, before they are taken; at most 365.
+    #[serde(default)]
+    pub grace_days: u16,
     /// Only says which they would be.
     #[serde(default)]
     pub dry_run: bool,
@@ -50,6 +63,9 @@ pub struct Reclaimed {
     pub dry_run: bool,
     /// Whose seats were taken back.
     pub reclaimed: Vec<ReclaimedSeat>,
+    /// Of whose seats notice was given.
+    #[serde(default)]
+    pub noticed: Vec<ReclaimedSeat>,
     /// Who got one from the waiting list, with a code that waits to be exported.
     pub given_to: Vec<ReclaimedSeat>,
 }
@@ -63,6 +79,35 @@ pub struct ReclaimedSeat {
     pub staff_number: String,
     /// 氏名.
     pub name: String,
+}
+
+/// A seat that is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticedSeat {
+    /// The account.
+    pub account: AccountId,
+    /// 職員番号.
+    pub staff_number: String,
+    /// 氏名.
+    pub name: String,
+    /// The day of the notice.
+    pub given_on: Date,
+    /// The day from which the seat serves nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_on: Option<Date>,
+    /// The earliest day on which it is taken. Days on which the server did not run put it off.
+    pub not_before: Date,
+}
+
+/// Whose seat is not to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreRequest {
+    /// An account's id or staff number.
+    pub account: String,
+    /// 名簿区分, where the staff number occurs in several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// Who is to wait for a seat.

@@ -283,9 +283,25 @@ pub(crate) enum Licenses {
         /// No more than so many, longest unused first.
         #[arg(long, value_name = "SEATS")]
         at_most: Option<u32>,
+        /// Give so many days of notice before the seats serve nobody.
+        #[arg(long, value_name = "DAYS", default_value_t = 0)]
+        notice: u16,
+        /// Keep them so many days from then, to be restored, before they are taken.
+        #[arg(long, value_name = "DAYS", default_value_t = 0)]
+        grace: u16,
         /// Only show which they would be.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Show the seats of which notice was given.
+    Noticed,
+    /// Do not take back a seat of which notice was given, and unblock its devices.
+    Restore {
+        /// An account's id or staff number.
+        account: String,
+        /// The source, where the staff number occurs in several.
+        #[arg(long)]
+        source: Option<String>,
     },
 }
 

@@ -64,7 +64,7 @@ pub(in crate::console) async fn form(
 
 /// Whether a code could be issued as things stand.
 pub(super) fn may_have_code(detail: &Detail) -> bool {
-    detail.account.may_work() && detail.account.seat.is_some()
+    detail.account.is_served()
 }
 
 /// While a device is in use or blocked, a code enrols no other one.

@@ -6,6 +6,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use mdm_core::account::Account;
+use mdm_core::license::Notice;
 use mdm_core::note::Shelf;
 use shared::ids::AccountId;
 
@@ -39,6 +40,7 @@ struct AccountPage {
     mail: Option<String>,
     seat: Badge,
     seat_since: Option<Timestamp>,
+    taken_not_before: Option<Date>,
     place: Option<usize>,
     codes: Vec<CodeView>,
     devices: Vec<DeviceView>,
@@ -87,6 +89,7 @@ fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage
         term_ends: current.term_ends,
         mail: current.mail.clone(),
         seat: seat_badge(&account, place),
+        taken_not_before: account.notice().map(Notice::not_before),
         seat_since: account.seat.map(|seat| seat.assigned_at),
         place,
         codes: codes.iter().rev().map(|code| CodeView::new(code, &page)).collect(),

@@ -22,6 +22,8 @@ pub(in crate::console) fn badge(state: AccountState) -> Badge {
 /// How an account stands to a seat; `place` is its place in the waiting list, if it waits.
 pub(super) fn seat_badge(account: &Account, place: Option<usize>) -> Badge {
     let (key, class) = match (account.seat, place) {
+        (Some(seat), _) if seat.is_held() => ("accounts-seat-held", "state-warning"),
+        (Some(seat), _) if seat.notice.is_some() => ("accounts-seat-noticed", "state-warning"),
         (Some(_), _) => ("accounts-seat-assigned", "state-good"),
         (None, Some(_)) => ("accounts-seat-waiting", "state-warning"),
         (None, None) if account.wishes_seat && account.may_work() => ("accounts-seat-none", "state-plain"),

@@ -5,6 +5,8 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use mdm_core::account::Account;
+use mdm_core::license::MAX_STEP_DAYS;
 use mdm_core::seats::Rule;
 use serde::Deserialize;
 
@@ -22,6 +24,10 @@ use crate::console::viewer::Viewer;
 use crate::rights::Manage;
 use crate::use_cases::licenses::{self, AsSeen, Moved};
 
+/// Days of notice and of grace, unless somebody says otherwise.
+const NOTICE_DAYS: u16 = 7;
+const GRACE_DAYS: u16 = 14;
+
 /// What is wrong, beside the field or above all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Problem {
@@ -35,8 +41,7 @@ enum Problem {
 #[template(path = "licenses/reclaim.html")]
 struct ReclaimPage {
     page: Page,
-    days: u16,
-    at_most: Option<u32>,
+    rule: Rule,
     seen: String,
     losing: Vec<PersonRow>,
     losing_total: usize,
@@ -48,7 +53,7 @@ struct ReclaimPage {
 
 impl ReclaimPage {
     fn at_most_text(&self) -> String {
-        self.at_most.map(|most| most.to_string()).unwrap_or_default()
+        self.rule.at_most.map(|most| most.to_string()).unwrap_or_default()
     }
 }
 
@@ -59,14 +64,27 @@ pub(in crate::console) struct ReclaimQuery {
     days: String,
     #[serde(default)]
     at_most: String,
+    notice: Option<String>,
+    grace: Option<String>,
     #[serde(default)]
     page: usize,
 }
 
 impl ReclaimQuery {
     fn rule(&self) -> Rule {
-        Rule { days: days(&self.days), at_most: number(&self.at_most) }
+        Rule {
+            days: days(&self.days),
+            at_most: number(&self.at_most),
+            notice_days: step_days(self.notice.as_deref(), NOTICE_DAYS),
+            grace_days: step_days(self.grace.as_deref(), GRACE_DAYS),
+        }
     }
+}
+
+/// Days as typed; what is no number of days is the usual one. What is too long is cut to what can be counted, and shown so.
+fn step_days(typed: Option<&str>, usual: u16) -> u16 {
+    let typed = typed.and_then(number).and_then(|days: u32| u16::try_from(days).ok());
+    typed.unwrap_or(usual).min(MAX_STEP_DAYS)
 }
 
 fn show(
@@ -77,25 +95,29 @@ fn show(
     part: usize,
     problem: Option<Problem>,
 ) -> Response {
-    let rows = |accounts: &[mdm_core::account::Account]| {
-        accounts.iter().skip(offset(part)).take(ROWS).map(PersonRow::from).collect()
-    };
+    let losing: Vec<&Account> = moved.losing().collect();
     let most = rule.at_most.map(|most| most.to_string()).unwrap_or_default();
-    let query = [("days", &*rule.days.to_string()), ("at_most", &*most)];
+    let (days, notice, grace) =
+        (rule.days.to_string(), rule.notice_days.to_string(), rule.grace_days.to_string());
+    let query = [("days", &*days), ("at_most", &*most), ("notice", &*notice), ("grace", &*grace)];
     let status = match problem {
         None => StatusCode::OK,
         Some(Problem::Count) => StatusCode::UNPROCESSABLE_ENTITY,
         Some(Problem::Differs) => StatusCode::CONFLICT,
     };
-    let longer = moved.freed.len().max(moved.given.len());
+    let longer = losing.len().max(moved.given.len());
     let shown = ReclaimPage {
         page: viewer.page(Nav::Licenses, console),
-        days: rule.days,
-        at_most: rule.at_most,
-        seen: moved.fingerprint(),
-        losing: rows(&moved.freed),
-        losing_total: moved.freed.len(),
-        getting: rows(&moved.given),
+        rule,
+        seen: moved.fingerprint(rule),
+        losing: losing
+            .iter()
+            .skip(offset(part))
+            .take(ROWS)
+            .map(|account| PersonRow::from(*account))
+            .collect(),
+        losing_total: losing.len(),
+        getting: moved.given.iter().skip(offset(part)).take(ROWS).map(PersonRow::from).collect(),
         getting_total: moved.given.len(),
         pager: Pager::new("/licenses/reclaim", &query, part, longer),
         problem,
@@ -120,6 +142,8 @@ pub(in crate::console) struct ReclaimForm {
     days: String,
     #[serde(default)]
     at_most: String,
+    notice: Option<String>,
+    grace: Option<String>,
     #[serde(default)]
     seen: String,
     #[serde(default)]
@@ -134,8 +158,8 @@ pub(in crate::console) async fn reclaim(
     State(console): State<Console>,
     Posted(form): Posted<ReclaimForm>,
 ) -> Result<Response, Failure> {
-    let ReclaimForm { days, at_most, seen, losing, count } = form;
-    let rule = ReclaimQuery { days, at_most, page: 1 }.rule();
+    let ReclaimForm { days, at_most, notice, grace, seen, losing, count } = form;
+    let rule = ReclaimQuery { days, at_most, notice, grace, page: 1 }.rule();
     let failed = failed(&viewer.visit);
     // Who typed what they saw is told if it changed; who typed something else has not looked.
     if number(&count).map(|count| count as usize) != Some(losing) {
@@ -146,9 +170,14 @@ pub(in crate::console) async fn reclaim(
         AsSeen::Differs(moved) => Ok(show(&viewer, &console, rule, &moved, 1, Some(Problem::Differs))),
         AsSeen::Done(moved) => {
             let count = |accounts: &[_]| grouped(accounts.len() as u64);
-            let notice = Notice::done("licenses-reclaimed").with("losing", count(&moved.freed));
-            viewer.notify(&console, notice.with("getting", count(&moved.given)));
-            Ok(Redirect::to("/licenses").into_response())
+            if rule.is_at_once() {
+                let notice = Notice::done("licenses-reclaimed").with("losing", count(&moved.freed));
+                viewer.notify(&console, notice.with("getting", count(&moved.given)));
+                return Ok(Redirect::to("/licenses").into_response());
+            }
+            viewer
+                .notify(&console, Notice::done("licenses-noticed-done").with("count", count(&moved.noticed)));
+            Ok(Redirect::to("/licenses/noticed").into_response())
         }
     }
 }

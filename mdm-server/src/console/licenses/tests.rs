@@ -60,13 +60,14 @@ async fn seats_are_reclaimed_as_they_were_shown_or_not_at_all() {
         drop(browser);
         Browser::signed_in(&world, &Console::new(world.service.clone()), Role::Owner).await
     };
-    let preview = browser.get("/licenses/reclaim?days=30").await;
+    let preview = browser.get("/licenses/reclaim?days=30&notice=0&grace=0").await;
     let text = preview.text();
     assert!(text.contains("髙橋太郎") && text.contains("𠮷田花子") && text.contains("濵田次郎"), "{text}");
     let (seen, losing) = (preview.hidden("seen"), preview.hidden("losing"));
     assert_eq!(losing, "2");
     let confirm = async |seen: &str, losing: &str, count: &str| {
-        let fields = [("days", "30"), ("at_most", ""), ("seen", seen), ("losing", losing), ("count", count)];
+        let rule = [("days", "30"), ("at_most", ""), ("notice", "0"), ("grace", "0")];
+        let fields = [&rule[..], &[("seen", seen), ("losing", losing), ("count", count)]].concat();
         browser.post("/licenses/reclaim", &fields).await
     };
     assert_eq!(confirm(&seen, &losing, "3").await.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -84,6 +85,34 @@ async fn seats_are_reclaimed_as_they_were_shown_or_not_at_all() {
     for (number, holds) in [("001", false), ("002", false), ("003", true), ("004", true)] {
         assert_eq!(world.account(number).await.seat.is_some(), holds, "{number}");
     }
+}
+
+#[tokio::test]
+async fn notice_is_given_unless_somebody_says_otherwise_and_a_seat_is_restored() {
+    let (world, browser) = bench(Role::Operator).await;
+    drop(browser);
+    world.clock.advance_days(40);
+    let browser = Browser::signed_in(&world, &Console::new(world.service.clone()), Role::Owner).await;
+    let preview = browser.get("/licenses/reclaim?days=30").await;
+    assert!(preview.text().contains("予告の7日間") && preview.text().contains("その後の14日間"));
+    let (seen, losing) = (preview.hidden("seen"), preview.hidden("losing"));
+    let confirm = async |notice: &str| {
+        let rule = [("days", "30"), ("at_most", ""), ("notice", notice), ("grace", "14")];
+        let fields = [&rule[..], &[("seen", &*seen), ("losing", &*losing), ("count", &*losing)]].concat();
+        browser.post("/licenses/reclaim", &fields).await.status
+    };
+    assert_eq!(confirm("0").await, StatusCode::CONFLICT, "another rule than the one that was shown");
+    assert_eq!(confirm("7").await, StatusCode::SEE_OTHER);
+    assert_eq!(noted(&world, Happening::SeatNoticed).await, 2);
+    assert!(browser.get("/licenses").await.text().contains("回収の予告中: 2人"));
+
+    let first = world.account("001").await.id.to_string();
+    assert!(browser.get("/licenses/noticed").await.text().contains("髙橋太郎"));
+    assert!(browser.get(&format!("/accounts/{first}")).await.text().contains("以降に回収する予定です"));
+    let restored = browser.post("/licenses/noticed", &[("account", &first)]).await;
+    assert_eq!(restored.status, StatusCode::SEE_OTHER);
+    let left = browser.get("/licenses/noticed").await.text();
+    assert!(!left.contains("髙橋太郎") && left.contains("𠮷田花子"), "{left}");
 }
 
 #[tokio::test]
@@ -133,7 +162,7 @@ async fn codes_leave_after_a_fresh_second_factor_and_are_noted() {
 async fn who_may_only_read_reads() {
     for role in [Role::Helpdesk, Role::Auditor] {
         let (_world, browser) = bench(role).await;
-        for path in ["/licenses", "/licenses/unused", "/licenses/waiting"] {
+        for path in ["/licenses", "/licenses/unused", "/licenses/waiting", "/licenses/noticed"] {
             assert_eq!(browser.get(path).await.status, StatusCode::OK, "{path}");
         }
         for path in ["/licenses/pool", "/licenses/reclaim", "/codes"] {
@@ -141,6 +170,7 @@ async fn who_may_only_read_reads() {
             assert_eq!(browser.post(path, &[]).await.status, StatusCode::FORBIDDEN, "{path}");
         }
         assert_eq!(browser.post("/codes/letters", &[]).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(browser.post("/licenses/noticed", &[]).await.status, StatusCode::FORBIDDEN);
         assert_eq!(
             browser.post("/licenses/waiting", &[("number", "004")]).await.status,
             StatusCode::FORBIDDEN

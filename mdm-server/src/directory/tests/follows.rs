@@ -118,10 +118,14 @@ async fn happen(world: &World, step: &Step) {
         Step::Pool(size) => drop(licenses::set_pool(service, *size, Actor::Server).await),
         Step::Wait(number) => drop(licenses::wait(service, &who(number), Actor::Server).await),
         Step::Reclaim(days) => {
-            let rule = Rule { days: *days, at_most: None };
+            let rule = Rule::unused_for(*days);
             let preview = licenses::reclaim(service, rule, true, Actor::Server).await.unwrap();
             let done = licenses::reclaim(service, rule, false, Actor::Server).await.unwrap();
-            assert_eq!(preview.fingerprint(), done.fingerprint(), "what was previewed, and nothing else");
+            assert_eq!(
+                preview.fingerprint(rule),
+                done.fingerprint(rule),
+                "what was previewed, and nothing else"
+            );
         }
         Step::Reissue(number) => drop(codes::reissue(service, &who(number), Actor::Server).await),
         Step::Guess(number) => guess(world, *number).await,

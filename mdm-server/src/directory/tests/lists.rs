@@ -163,7 +163,7 @@ async fn unused_seats_are_listed_by_how_long_they_are_unused() {
     assert_eq!(days(0), [35, 25]);
     assert_eq!(days(30), [35]);
     assert_eq!(days(36), [0; 0]);
-    let preview = mdm_core::seats::Rule { days: 30, at_most: None };
+    let preview = mdm_core::seats::Rule::unused_for(30);
     let moved = licenses::reclaim(&world.service, preview, true, Actor::Server).await.unwrap();
     assert_eq!(moved.freed.len(), 1, "what is listed is what would be taken back");
 }

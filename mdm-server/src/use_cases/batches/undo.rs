@@ -248,7 +248,7 @@ async fn restored(service: &Service, undo: &Batch) -> Result<Vec<AccountId>, Use
 enum Opened {
     /// All that there was to open.
     Done,
-    /// Devices of an account without a seat would be blocked again at once.
+    /// Devices of an account without a seat, or with a held one, would be blocked again at once.
     NoSeatYet,
 }
 
@@ -271,7 +271,7 @@ async fn open_for(
     if !account.may_work() || blocked.is_empty() {
         return Ok(Opened::Done);
     }
-    if account.seat.is_none() {
+    if !account.is_served() {
         return Ok(Opened::NoSeatYet);
     }
     let order = Order { actor, reason: "the batch that blocked it was undone" };

@@ -136,7 +136,7 @@ impl Server {
                 let everybody: Vec<AccountId> =
                     self.accounts()?.iter().map(|stored| stored.value.id).collect();
                 let holdings = self.holdings(&everybody)?;
-                let rule_of = Rule { days, at_most: None };
+                let rule_of = Rule::unused_for(days);
                 let change = seats::reclaim(holdings, rule_of, self.acting(), &mut self.sim.crypto.clone());
                 let change = change.map_err(rule)?;
                 if !change.freed.is_empty() {

@@ -53,7 +53,7 @@ impl Server {
             }
             DeviceState::Live => {
                 let account = settle(self.sim.store.account(device.account))?;
-                if account.is_none_or(|account| account.value.may_work() && account.value.seat.is_some()) {
+                if account.is_none_or(|account| account.value.is_served()) {
                     return Ok(());
                 }
                 self.sim.log.count("scheduler: blocked late");

@@ -144,7 +144,7 @@ impl World {
         let standing = |world: &Self| world.sim.watch.device(enrolment).map(|device| device.state);
         let device = self.sim.watch.device(enrolment);
         let account = device.and_then(|device| self.sim.watch.account(device.account));
-        if !account.is_some_and(|account| account.may_work() && account.seat.is_some()) {
+        if !account.is_some_and(|account| account.is_served()) {
             return false;
         }
         if standing(self) == Some(Standing::Blocked) {

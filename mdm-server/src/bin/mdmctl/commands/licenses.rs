@@ -1,6 +1,8 @@
 //! `mdmctl licenses`.
 
-use mdm_server::api::types::{LicenseStatus, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat};
+use mdm_server::api::types::{
+    LicenseStatus, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest,
+};
 
 use crate::cli::{Licenses, Pool};
 use crate::client::Client;
@@ -13,14 +15,25 @@ pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(),
         Licenses::Pool(Pool::Set { seats }) => {
             client.put(&["licenses", "pool"], &PoolRequest { size: *seats })?
         }
-        Licenses::Reclaim { never_signed_in, at_most, dry_run } => {
+        Licenses::Reclaim { never_signed_in, at_most, notice, grace, dry_run } => {
             let request = ReclaimRequest {
                 never_signed_in_days: *never_signed_in,
                 at_most: *at_most,
+                notice_days: *notice,
+                grace_days: *grace,
                 dry_run: *dry_run,
             };
             let done: Reclaimed = client.post(&["licenses", "reclaim"], &[], &request)?;
             return answer(json, &done, reclaimed);
+        }
+        Licenses::Noticed => {
+            let seats: Vec<NoticedSeat> = client.get(&["licenses", "noticed"], &[])?;
+            return answer(json, &seats, |seats| noticed(seats));
+        }
+        Licenses::Restore { account, source } => {
+            let request = RestoreRequest { account: account.clone(), source: source.clone() };
+            let done: ReclaimedSeat = client.post(&["licenses", "restore"], &[], &request)?;
+            return answer(json, &done, |seat| format!("{} {} keeps the seat", seat.staff_number, seat.name));
         }
     };
     answer(json, &current, status)
@@ -34,7 +47,19 @@ fn status(status: &LicenseStatus) -> String {
         ("free", status.free.to_string()),
         ("waiting", status.waiting.to_string()),
         ("never signed in", status.never_signed_in.to_string()),
+        ("notice given", status.noticed.to_string()),
+        ("held before they are taken", status.held.to_string()),
     ])
+}
+
+fn noticed(seats: &[NoticedSeat]) -> String {
+    let row = |seat: &NoticedSeat| {
+        let held_on = seat.held_on.map(|day| day.to_string()).unwrap_or_default();
+        let (given_on, not_before) = (seat.given_on.to_string(), seat.not_before.to_string());
+        vec![seat.staff_number.clone(), seat.name.clone(), given_on, held_on, not_before]
+    };
+    let rows: Vec<Vec<String>> = seats.iter().map(row).collect();
+    table(&["number", "name", "notice of", "held since", "taken at the earliest"], &rows)
 }
 
 fn reclaimed(done: &Reclaimed) -> String {
@@ -44,8 +69,11 @@ fn reclaimed(done: &Reclaimed) -> String {
     };
     let mut text =
         fields(&[(taken, done.reclaimed.len().to_string()), (given, done.given_to.len().to_string())]);
-    let lists =
-        [("\nFrom:\n", &done.reclaimed), ("\nTo, with a code that waits to be exported:\n", &done.given_to)];
+    let lists = [
+        ("\nNotice given to:\n", &done.noticed),
+        ("\nFrom:\n", &done.reclaimed),
+        ("\nTo, with a code that waits to be exported:\n", &done.given_to),
+    ];
     for (title, seats) in lists {
         if !seats.is_empty() {
             let row = |seat: &ReclaimedSeat| {

@@ -1,0 +1,285 @@
+//! Notice, grace and restoring step by step, then any order of them against a model of one page.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::apply::tests::{book, file, on_day, rng_of, with_device};
+use crate::batch::Mode;
+use crate::change::{Changeset, Key, Record};
+use crate::code::CodeState;
+use crate::device::{BlockedBy, DeviceState};
+use crate::seats::{reclaim, reissue, unused};
+use crate::testing::book::{Book, acting, code_keys};
+use proptest::prelude::*;
+use shared::ids::EnrolmentId;
+
+const TWO: &str = "1,a,x,,○\n2,b,x,,○\n";
+
+fn steps(notice_days: u16, grace_days: u16) -> Rule {
+    Rule { notice_days, grace_days, ..Rule::unused_for(30) }
+}
+
+fn date(day: i64) -> Date {
+    day_of(on_day(day))
+}
+
+fn give(book: &mut Book, rule: Rule, day: i64) -> SeatChange {
+    let keys = code_keys();
+    let change = reclaim(book.holdings(), rule, acting(&keys, on_day(day)), &mut rng_of(day)).unwrap();
+    kept(book, change)
+}
+
+/// A pass on a day, of a server that has lived those.
+fn pass(book: &mut Book, lived: &[i64], day: i64) -> SeatChange {
+    let lived: Vec<Date> = lived.iter().copied().map(date).collect();
+    let keys = code_keys();
+    let change = advance(book.holdings(), &lived, acting(&keys, on_day(day)), &mut rng_of(day)).unwrap();
+    kept(book, change)
+}
+
+fn restored(book: &mut Book, number: &str, day: i64) -> Result<SeatChange, SeatError> {
+    let keys = code_keys();
+    let account = book.by_number(number).id;
+    Ok(kept(book, restore(book.holdings(), account, acting(&keys, on_day(day)))?))
+}
+
+fn kept(book: &mut Book, mut change: SeatChange) -> SeatChange {
+    book.commit(std::mem::take(&mut change.changes));
+    book.check();
+    change
+}
+
+fn happened(book: &Book, what: Happening, number: &str) -> usize {
+    book.happened(what, book.by_number(number).id)
+}
+
+fn block_by_grace(book: &mut Book, enrolment: EnrolmentId) {
+    let mut device = book.devices().into_iter().find(|device| device.enrolment == enrolment).unwrap();
+    (device.state, device.blocked_by) = (DeviceState::Blocked, Some(BlockedBy::Grace));
+    let mut changes = Changeset::default();
+    changes.update(book.version(&Key::Device(enrolment)), Record::Device(device));
+    book.commit(changes);
+}
+
+#[test]
+fn a_seat_is_noticed_then_held_then_given_to_the_next_with_a_code() {
+    let mut book = book(1, TWO);
+    let noticed = give(&mut book, steps(2, 1), 30);
+    let (one, two) = (book.by_number("1").id, book.by_number("2").id);
+    assert_eq!((noticed.noticed, noticed.freed, noticed.given), (vec![one], vec![], vec![]));
+    assert!(book.by_number("1").is_served(), "a notice takes nothing");
+    assert_eq!(book.by_number("1").notice().unwrap().not_before(), date(33));
+    assert_eq!(give(&mut book, steps(2, 1), 30).noticed, [], "once");
+
+    pass(&mut book, &[30, 31], 31);
+    assert!(book.by_number("1").is_served());
+    pass(&mut book, &[30, 31, 32], 32);
+    let held = book.by_number("1");
+    assert!(!held.is_served() && held.seat.is_some() && book.pool().value.free() == 0);
+    assert_eq!(held.notice().unwrap().not_before(), date(33));
+    pass(&mut book, &[30, 31, 32], 32);
+    assert_eq!(happened(&book, Happening::SeatHeld, "1"), 1);
+
+    let taken = pass(&mut book, &[30, 31, 32, 33], 33);
+    assert_eq!((taken.freed, taken.given), (vec![one], vec![two]));
+    assert_eq!(book.usable_codes(two), 1);
+    let ended = book.codes().into_iter().find(|code| code.value.account == one).unwrap();
+    assert_eq!(ended.value.state, CodeState::Replaced);
+}
+
+#[test]
+fn days_that_the_server_did_not_live_count_for_nothing() {
+    let mut book = book(1, TWO);
+    give(&mut book, steps(2, 2), 30);
+    // An outage, and a clock that jumps by a year: one day each.
+    pass(&mut book, &[30, 90], 90);
+    assert!(book.by_number("1").is_served());
+    pass(&mut book, &[30, 90, 455], 455);
+    assert!(book.by_number("1").seat.unwrap().is_held());
+    pass(&mut book, &[30, 31, 32, 33, 34, 90, 455], 34);
+    assert!(book.by_number("1").seat.is_some(), "nor do days before the seat was held");
+}
+
+#[test]
+fn a_rule_may_leave_out_either_step() {
+    let mut book = book(1, TWO);
+    give(&mut book, steps(0, 3), 30);
+    assert!(book.by_number("1").seat.unwrap().is_held(), "no notice");
+    restored(&mut book, "1", 30).unwrap();
+
+    give(&mut book, steps(1, 0), 60);
+    assert!(book.by_number("1").is_served());
+    assert_eq!(pass(&mut book, &[60, 61], 61).freed, [book.by_number("1").id], "no grace");
+    assert_eq!(happened(&book, Happening::SeatHeld, "1"), 1);
+}
+
+#[test]
+fn who_signs_in_or_gets_another_code_keeps_the_seat() {
+    let mut book = book(2, TWO);
+    give(&mut book, steps(1, 1), 30);
+    let (one, two) = (book.by_number("1").id, book.by_number("2").id);
+    book.change_account(one, |account| account.signed_in_at = Some(on_day(31)));
+    let keys = code_keys();
+    let another = || acting(&keys, on_day(31));
+    let changes = reissue(book.account(two), book.codes(), another(), &mut rng_of(31)).unwrap();
+    book.commit(changes);
+    assert_eq!(happened(&book, Happening::SeatNoticeEnded, "2"), 1);
+    assert_eq!(pass(&mut book, &[31], 31).freed, []);
+    assert_eq!(happened(&book, Happening::SeatNoticeEnded, "1"), 1);
+    assert!(["1", "2"].iter().all(|number| book.by_number(number).notice().is_none()));
+    pass(&mut book, &[31, 32, 33], 33);
+    assert!(["1", "2"].iter().all(|number| book.by_number(number).is_served()));
+}
+
+#[test]
+fn a_held_seat_gets_no_code_and_ends_with_its_reason() {
+    let mut book = book(1, TWO);
+    give(&mut book, steps(0, 5), 30);
+    let one = book.by_number("1").id;
+    let refused = reissue(book.account(one), book.codes(), acting(&code_keys(), on_day(30)), &mut rng_of(1));
+    assert_eq!(refused, Err(crate::seats::ReissueError::Held));
+    book.change_account(one, |account| account.signed_in_at = Some(on_day(30)));
+    pass(&mut book, &[], 30);
+    assert!(book.by_number("1").is_served());
+}
+
+#[test]
+fn a_restored_seat_counts_as_unused_from_that_day_on() {
+    let mut book = book(1, TWO);
+    assert_eq!(restored(&mut book, "1", 30), Err(SeatError::NoNotice));
+    give(&mut book, steps(1, 5), 30);
+    pass(&mut book, &[31], 31);
+    restored(&mut book, "1", 33).unwrap();
+    assert!(book.by_number("1").is_served());
+    assert_eq!(happened(&book, Happening::SeatRestored, "1"), 1);
+    let listed = |day| unused([&book.by_number("1")], steps(0, 0), on_day(day)).len();
+    assert_eq!((listed(62), listed(63)), (0, 1));
+}
+
+#[test]
+fn a_notice_comes_back_with_the_seat_when_a_leave_is_undone_and_begins_again() {
+    for held in [false, true] {
+        let mut book = book(2, TWO);
+        let phone = with_device(&mut book, "1", DeviceState::Live);
+        let other = book.by_number("2").id;
+        book.change_account(other, |account| account.signed_in_at = Some(on_day(1)));
+        give(&mut book, steps(2, 2), 30);
+        if held {
+            pass(&mut book, &[30, 31, 32], 32);
+            block_by_grace(&mut book, phone);
+        }
+        let (plan, _) = book.upload(&file("2,b,x,,○\n"), Mode::Roster, on_day(33), &mut rng_of(33));
+        assert!(book.by_number("1").seat.is_none());
+        // The seat is gone: the notice with it.
+        assert_eq!(pass(&mut book, &[30, 31, 32, 33, 34, 35, 36], 36).freed, []);
+        let (_, applied) = book.undo(plan.batch.id, None, on_day(37), &mut rng_of(37));
+        book.check();
+        let notice = *book.by_number("1").notice().unwrap();
+        assert_eq!((notice.given_on, notice.held_on), (date(37), held.then(|| date(37))));
+        assert_eq!(book.by_number("1").is_served(), !held);
+        if held {
+            assert_eq!(applied.unblock, [], "what grace has blocked stays so");
+            let device = book.devices().into_iter().find(|device| device.enrolment == phone).unwrap();
+            assert_eq!(device.blocked_by, Some(BlockedBy::Grace));
+        }
+        let lived = [30, 31, 32, 33, 34, 35, 36, 37, 38];
+        pass(&mut book, &lived, 38);
+        assert!(book.by_number("1").seat.is_some(), "what nobody could act in does not count");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Notice(u16, u16),
+    /// So many days go by, of which the last is lived.
+    Days(i64),
+    SignIn(u8),
+    Restore(u8),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        (0_u16..4, 0_u16..4).prop_map(|(notice, grace)| Event::Notice(notice, grace)),
+        (1_i64..4).prop_map(Event::Days),
+        (1_i64..4).prop_map(Event::Days),
+        (1_u8..5).prop_map(Event::SignIn),
+        (1_u8..5).prop_map(Event::Restore),
+    ]
+}
+
+/// What is expected of one who holds a seat: days lived since the notice, or since it is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Expected {
+    noticed: Option<(u16, u16)>,
+    held: bool,
+    days: u16,
+    signed_in: bool,
+    gone: bool,
+}
+
+impl Expected {
+    fn lives_a_day(&mut self) {
+        let Some((notice, grace)) = self.noticed else { return };
+        if self.signed_in {
+            (self.noticed, self.held) = (None, false);
+            return;
+        }
+        self.days += 1;
+        match self.held {
+            false if self.days >= notice && grace > 0 => (self.held, self.days) = (true, 0),
+            false if self.days >= notice => self.gone = true,
+            true if self.days >= grace => self.gone = true,
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nobody_loses_a_seat_before_its_days_were_lived(
+        events in proptest::collection::vec(event(), 1..40),
+    ) {
+        let mut book = book(4, "1,a,x,,○\n2,b,x,,○\n3,c,x,,○\n4,d,x,,○\n");
+        let mut expected: BTreeMap<String, Expected> =
+            (1..5).map(|number| (number.to_string(), Expected::default())).collect();
+        let (mut day, mut lived) = (100, vec![100]);
+        for event in events {
+            match event {
+                Event::Notice(notice, grace) => {
+                    // At least a day of one of them: otherwise it is done at once.
+                    let rule = Rule { notice_days: notice, ..Rule { grace_days: grace.max(1), ..Rule::unused_for(0) } };
+                    give(&mut book, rule, day);
+                    let open = |one: &&mut Expected| one.noticed.is_none() && !one.signed_in && !one.gone;
+                    for one in expected.values_mut().filter(open) {
+                        (one.noticed, one.held, one.days) = (Some((notice, rule.grace_days)), notice == 0, 0);
+                    }
+                }
+                Event::Days(days) => {
+                    day += days;
+                    lived.push(day);
+                    pass(&mut book, &lived.clone(), day);
+                    expected.values_mut().filter(|one| !one.gone).for_each(Expected::lives_a_day);
+                }
+                Event::SignIn(number) => {
+                    let account = book.by_number(&number.to_string());
+                    if account.is_served() {
+                        book.change_account(account.id, |account| account.signed_in_at = Some(on_day(day)));
+                        expected.get_mut(&number.to_string()).unwrap().signed_in = true;
+                    }
+                }
+                Event::Restore(number) => {
+                    let one = expected.get_mut(&number.to_string()).unwrap();
+                    let may = one.noticed.is_some() && !one.gone;
+                    prop_assert_eq!(restored(&mut book, &number.to_string(), day).is_ok(), may);
+                    (one.noticed, one.held) = (one.noticed.filter(|_| one.gone), one.held && one.gone);
+                }
+            }
+            for (number, one) in &expected {
+                let account = book.by_number(number);
+                prop_assert_eq!(account.seat.is_none(), one.gone, "{} {:?}", number, one);
+                prop_assert_eq!(account.seat.is_some_and(|seat| seat.is_held()), one.held && !one.gone);
+                prop_assert_eq!(account.notice().is_some(), one.noticed.is_some() && !one.gone);
+            }
+        }
+    }
+}
