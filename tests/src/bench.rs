@@ -1,6 +1,7 @@
-//! Benches: how long the console's pages take for an organisation of 10,000 people, beside an empty page on the same
+//! Benches. Here: how long the console's pages take for an organisation of 10,000 people, beside an empty page on the same
 //! stack. `cargo xtask bench console` builds and runs it; nothing here judges anything but the limit.
 
+pub mod batch;
 mod connection;
 mod fixture;
 mod measure;

@@ -15,31 +15,32 @@ const VAULT: &str = "tests/benches/vault/Cargo.toml";
 pub(crate) fn run(name: &str, args: &[OsString]) -> Result<()> {
     tools::compiler()?;
     match name {
+        "batch" => batch(args),
         "console" => console(args),
         "letters" => letters(args),
         "vault" => vault(args),
-        other => bail!("there is no bench {other}; there are: console, letters, vault"),
+        other => bail!("there is no bench {other}; there are: batch, console, letters, vault"),
     }
+}
+
+/// It measures the server that lies beside it, by the programs that ask it, and its peers.
+fn batch(args: &[OsString]) -> Result<()> {
+    tools::peers_of_batch()?;
+    beside(&["mdm-server", "mdmctl", "phone"], "batch", args)
 }
 
 /// It measures the server that lies beside it.
 fn console(args: &[OsString]) -> Result<()> {
-    let programs = ["--package", "mdm-server", "--package", "e2e", "--bin", "mdm-server", "--bin", "bench"];
-    Cargo::new(["build", "--release", "--locked"]).args(programs).run()?;
-    Cargo::new([
-        "run",
-        "--release",
-        "--quiet",
-        "--locked",
-        "--package",
-        "e2e",
-        "--bin",
-        "bench",
-        "--",
-        "console",
-    ])
-    .args(args)
-    .replace()
+    beside(&["mdm-server"], "console", args)
+}
+
+/// Builds these programs and the benches, and runs one of them.
+fn beside(programs: &[&str], bench: &str, args: &[OsString]) -> Result<()> {
+    let binaries = programs.iter().chain(&["bench"]).flat_map(|program| ["--bin", program]);
+    let packages = ["--package", "mdm-server", "--package", "e2e"];
+    Cargo::new(["build", "--release", "--locked"]).args(packages).args(binaries).run()?;
+    let run = ["run", "--release", "--quiet", "--locked", "--package", "e2e", "--bin", "bench", "--", bench];
+    Cargo::new(run).args(args).replace()
 }
 
 /// Time and memory of a large print, in a process of its own.

@@ -100,6 +100,28 @@ const TESTS: [Tool; 8] = [
     },
 ];
 
+/// What a batch is measured beside.
+const PEERS_OF_BATCH: [Tool; 2] = [
+    Tool {
+        name: "PostgreSQL's server",
+        why: "the bench copies the same rows into it",
+        package: "postgresql",
+        works: probes::postgresql,
+    },
+    Tool {
+        name: "slapd and ldapadd",
+        why: "the bench adds the same people to OpenLDAP",
+        package: "slapd ldap-utils",
+        works: probes::openldap,
+    },
+];
+
+/// Installs them.
+pub(crate) fn peers_of_batch() -> Result<()> {
+    let missing: Vec<&Tool> = PEERS_OF_BATCH.iter().filter(|tool| !(tool.works)()).collect();
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
 /// All tools of the tests.
 pub(crate) fn all() -> Result<()> {
     let tools = [&COMPILER].into_iter().chain(&APP).chain(&TESTS);

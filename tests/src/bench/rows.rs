@@ -34,6 +34,14 @@ impl Row {
     }
 }
 
+impl Row {
+    /// Two amounts of memory: the smaller is the better.
+    pub(super) fn megabytes(figure: &str, ours: f64, peer_name: &'static str, peer: f64) -> Self {
+        let (ours, peer, ratio) = (rounded(ours), rounded(peer), rounded(peer / ours));
+        Self { figure: figure.to_owned(), unit: "MB", ours, peer_name, peer, ratio }
+    }
+}
+
 fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }

@@ -28,6 +28,15 @@ enum Bench {
         #[arg(long, default_value = "target/bench/console.json")]
         out: PathBuf,
     },
+    /// A staff file from upload to acknowledgement, beside PostgreSQL and OpenLDAP, and a wipe in the middle of it
+    Batch {
+        /// Rows of each file, the smallest first
+        #[arg(long, value_delimiter = ',', default_values_t = [1_400, 10_000, 100_000], value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(100..=100_000))]
+        rows: Vec<usize>,
+        /// The file of rows
+        #[arg(long, default_value = "target/bench/batch.json")]
+        out: PathBuf,
+    },
     /// The peer of `console`, which it starts itself
     #[command(hide = true)]
     EmptyPage {
@@ -51,6 +60,10 @@ fn main() -> ExitCode {
 fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Console { people, requests, out } => e2e::bench::console(people, requests, &out),
+        Bench::Batch { mut rows, out } => {
+            rows.sort_unstable();
+            e2e::bench::batch::batch(&rows, &out)
+        }
         Bench::EmptyPage { config, headers } => e2e::bench::peer::serve(&config, &headers),
     }
 }

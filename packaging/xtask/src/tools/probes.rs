@@ -110,3 +110,15 @@ pub(super) fn output(program: &str, args: &[&str]) -> Option<String> {
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
+
+/// Where Debian puts the programs of each version of PostgreSQL; they are not in the PATH.
+pub(super) fn postgresql() -> bool {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut servers = versions.map(|version| version.path().join("bin/initdb"));
+    servers.any(|initdb| succeeds(&initdb.to_string_lossy(), &["--version"]))
+}
+
+/// The server says its version and nothing else; it is not in everybody's PATH.
+pub(super) fn openldap() -> bool {
+    succeeds("/usr/sbin/slapd", &["-VV"]) && succeeds("ldapadd", &["-VV"])
+}
