@@ -72,6 +72,8 @@ pub async fn tick(service: &Arc<Service>) {
         report("apply batches", batches::release::apply_due(service).await);
     }
     if service.quarantine().is_none() {
+        // The sample first: by it the day counts as lived.
+        report("count the seats of the day", licenses::series::sample_today(service).await);
         report("take noticed seats a step further", licenses::steps::advance(service).await);
     }
     report("expire codes", expire_codes(service).await);
@@ -81,7 +83,6 @@ pub async fn tick(service: &Arc<Service>) {
         report("close accounts that left", close_leavers(service).await);
         report("open what was undone", undo::open_left_behind(service).await);
         report("delete lines of plans", batches::release::delete_lines(service).await);
-        report("count the seats of the day", licenses::series::sample_today(service).await);
     }
     report("forget old uploads", batches::rejected::forget_old(service).await);
     sign_in::note_unlisted(service);

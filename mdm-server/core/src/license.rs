@@ -1,10 +1,8 @@
 //! Pool, seats, the waiting list, and how they stood day by day. A seat is held on the account; the pool counts them, so
 //! that one record guards "assigned never exceeds size".
 
-mod lived;
 mod notice;
 
-pub use lived::live;
 pub use notice::{Due, MAX_STEP_DAYS, Notice, NoticeReason, day_of};
 
 use jiff::Timestamp;

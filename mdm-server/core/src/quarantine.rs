@@ -30,9 +30,6 @@ pub struct ServerState {
     /// What another line of this journal (the one that a restore cut off) held up to here is accounted for: a checkpoint of
     /// it that a device shows later says nothing new.
     pub accounted_until: Option<Timestamp>,
-    /// The newest days that the server lived, in Japan, in order; see [`crate::license::live`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lived: Vec<jiff::civil::Date>,
 }
 
 impl ServerState {

@@ -52,8 +52,7 @@ impl Notice {
             Some(held_on) => (held_on, self.grace_days),
             None => (self.given_on, self.notice_days),
         };
-        let passed = lived.iter().filter(|day| **day > from).count();
-        if passed < usize::from(days) {
+        if super::lived_since(lived, from) < u32::from(days) {
             return None;
         }
         let is_last = self.held_on.is_some() || self.grace_days == 0;

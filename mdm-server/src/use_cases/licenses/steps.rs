@@ -1,12 +1,12 @@
 //! 予告・猶予・取り消し: seats of which notice was given, step by step, and their devices.
 
+use jiff::civil::Date;
 use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Stored;
 use mdm_core::command::is_blocked_only_by;
 use mdm_core::device::{BlockedBy, Device, DeviceState};
-use mdm_core::license::{self, day_of};
-use mdm_core::{quarantine, seats};
+use mdm_core::seats;
 use rand::rngs::OsRng;
 use shared::ids::AccountId;
 
@@ -14,6 +14,7 @@ use super::super::accounts::{self, Who};
 use super::super::devices::{self, Order};
 use super::super::load::{holdings, load_accounts};
 use super::super::{UseCaseError, retry_on_conflict};
+use super::series::days_of_use;
 use super::{acting, block_all, commit};
 use crate::directory;
 use crate::service::Service;
@@ -21,17 +22,17 @@ use crate::service::Service;
 #[cfg(test)]
 mod tests;
 
-/// Notes that the server lives today, then takes every seat of which notice was given one step further if its days were lived. Not in
+/// Takes every seat of which notice was given one step further if its days were lived: those that have a sample of use. Not in
 /// quarantine: who has signed in meanwhile may be forgotten.
 pub(crate) async fn advance(service: &Service) -> Result<(), UseCaseError> {
-    live(service).await?;
     if directory::current(service).await?.noticed().is_empty() {
         return Ok(());
     }
     // A batch that is applied just now moves seats as well: the next pass looks again.
     let Some(_held) = service.undos.try_lock() else { return Ok(()) };
     let (change, stepped) = retry_on_conflict(|| async {
-        let lived = quarantine::loaded(service.store.server_state().await?).value.lived;
+        let lived: Vec<Date> =
+            days_of_use(service, None).await?.into_iter().map(|sample| sample.value.day).collect();
         let directory = directory::current(service).await?;
         let noticed: Vec<AccountId> =
             directory.noticed().into_iter().map(|(person, _)| person.account.id).collect();
@@ -52,18 +53,6 @@ pub(crate) async fn advance(service: &Service) -> Result<(), UseCaseError> {
         settle_devices(service, account, Actor::Server).await;
     }
     Ok(())
-}
-
-async fn live(service: &Service) -> Result<(), UseCaseError> {
-    let today = day_of(service.clock.now());
-    retry_on_conflict(|| async {
-        let state = quarantine::loaded(service.store.server_state().await?);
-        if let Some(changes) = license::live(state, today) {
-            service.commit(changes).await?;
-        }
-        Ok(())
-    })
-    .await
 }
 
 /// 取り消し: the seat is not taken back. What its grace has blocked is unblocked.
