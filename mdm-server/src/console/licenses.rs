@@ -96,7 +96,7 @@ pub(super) async fn show(
     let directory = directory::current(&console.service).await.map_err(failed(&viewer.visit))?;
     let counts = directory.counts();
     let page = viewer.page(Nav::Licenses, &console);
-    let series = series::Series::load(&console.service, &page, &query).await;
+    let series = series::Series::load(&console.service, &page, &query, &counts).await;
     Ok(render(&LicensesPage {
         series: series.map_err(failed(&viewer.visit))?,
         bar: Bar::of(&counts.pool),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::chart::{self, Canvas, Chart};
 use crate::console::page::{Page, grouped};
+use crate::directory::Counts;
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::licenses::series;
@@ -64,8 +65,8 @@ pub(super) struct Back {
 /// The part of the page.
 pub(super) struct Series {
     pub(super) spans: Vec<Back>,
-    /// One for phones and one for desks; none without a sample.
-    pub(super) charts: Vec<(&'static str, Chart)>,
+    /// One for phones and one for desks.
+    pub(super) charts: [(&'static str, Chart); 2],
     /// What the chart shows, for those who do not see it.
     pub(super) told: String,
     /// Days on which a number changed, and the ends of each run, the newest first: all the others are like the day before.
@@ -73,46 +74,42 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Loads and draws it.
+    /// Loads and draws it. Today is as `counts` say: what was counted in the morning is on its way to history.
     pub(super) async fn load(
         service: &Service,
         page: &Page,
         Query(query): &Query<SeriesQuery>,
+        counts: &Counts,
     ) -> Result<Self, UseCaseError> {
         let (span, today) = (query.span(), series::day_of(service, page.now));
         let first = today.saturating_sub((span.days() - 1).days());
         let loaded = series::days_of_use(service, first.yesterday().ok()).await?;
         // What a clock that was ahead left behind is not shown before its day.
-        let days = loaded.into_iter().map(|stored| stored.value).filter(|day| day.day <= today);
-        let days: Vec<DayOfUse> = days.collect();
+        let before = loaded.into_iter().map(|stored| stored.value).filter(|day| day.day < today);
+        let now = DayOfUse::of(today, &counts.pool, counts.waiting, counts.never_signed_in);
+        let days: Vec<DayOfUse> = before.chain([now.clone()]).collect();
         let back =
             |choice: Span| Back { days: choice.days(), said: page.say(choice.key()), chosen: choice == span };
         let draw = |name, canvas| (name, chart::draw(&days, first..=today, canvas));
-        let charts = match days.is_empty() {
-            true => Vec::new(),
-            false => vec![draw("narrow", Canvas::NARROW), draw("wide", Canvas::WIDE)],
-        };
         Ok(Self {
             spans: SPANS.map(back).into(),
-            charts,
-            told: told(page, &days, first, today),
+            charts: [draw("narrow", Canvas::NARROW), draw("wide", Canvas::WIDE)],
+            told: told(page, &days, first, &now),
             rows: changes(&days),
         })
     }
 }
 
-fn told(page: &Page, days: &[DayOfUse], first: Date, today: Date) -> String {
-    let Some(last) = days.last() else { return page.say("licenses-series-none") };
+fn told(page: &Page, days: &[DayOfUse], first: Date, now: &DayOfUse) -> String {
     let count = |seats: u32| grouped(seats.into()).into();
     let most = days.iter().map(|day| day.assigned).max().unwrap_or(0);
     let args = [
         ("first", first.to_string().into()),
-        ("today", today.to_string().into()),
+        ("today", now.day.to_string().into()),
         ("days", grouped(days.len() as u64).into()),
-        ("last", last.day.to_string().into()),
-        ("size", count(last.size)),
-        ("assigned", count(last.assigned)),
-        ("waiting", count(last.waiting)),
+        ("size", count(now.size)),
+        ("assigned", count(now.assigned)),
+        ("waiting", count(now.waiting)),
         ("most", count(most)),
     ];
     page.language.say("licenses-series-told", &args)

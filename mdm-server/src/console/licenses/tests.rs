@@ -193,15 +193,17 @@ async fn with_a_year(world: &World) {
 #[tokio::test]
 async fn use_over_time_is_drawn_and_told() {
     let (world, browser) = bench(Role::Auditor).await;
-    let empty = browser.get("/licenses").await.text();
-    assert!(empty.contains("この期間の記録はまだありません") && !empty.contains("chart-wide"), "{empty}");
+    let first = browser.get("/licenses").await.text();
+    let pool = licenses::status(&world.service).await.unwrap().pool;
+    let now = format!("今日は、総数{}のうち割当済{}", pool.size, pool.assigned);
+    assert!(first.contains("1日分です") && first.contains(&now) && first.contains("chart-wide"), "{first}");
 
     with_a_year(&world).await;
     let quarter = browser.get("/licenses").await.text();
-    assert!(quarter.contains("記録は89日分です") && quarter.contains("chart-narrow"), "{quarter}");
+    assert!(quarter.contains("90日分です") && quarter.contains("chart-narrow"), "{quarter}");
     let year = browser.get("/licenses?days=365").await.text();
-    assert!(year.contains("総数2,000のうち割当済1,420、割当待ち7"), "{year}");
-    // The ends of both runs, and the day on which the pool grew.
+    assert!(year.contains("いちばん多い日は1,420") && year.contains(&now), "{year}");
+    // The ends of the first run, the beginning of the second, the day on which the pool grew, and today.
     assert!(year.contains("数値の表(5行"), "{year}");
     assert!(!year.contains("style="), "the policy of the page forbids it");
     assert_eq!(browser.get("/licenses?days=lots").await.status, StatusCode::OK);

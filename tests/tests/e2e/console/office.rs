@@ -73,6 +73,7 @@ impl Office {
         order(&erased, "wipe", "機種変更のため返却");
         erased.phone.sync().unwrap();
         wait::until("the receipt", || is_erased(&world, &erased).then_some(())).unwrap();
+        noticed(&world);
         let running = reached.phone.run().unwrap();
         reached.phone.unlock(PIN).unwrap();
         let replaced = upload(&world, FIRST_YEAR + 1, draft);
@@ -100,6 +101,15 @@ impl Office {
             document,
             _running: running,
         }
+    }
+}
+
+/// Seats that nobody has used: of one it was said that it will be taken, and one serves nobody any more.
+fn noticed(world: &World) {
+    let reclaim =
+        ["licenses", "reclaim", "--never-signed-in", "0", "--at-most", "1", "--grace", "14", "--notice"];
+    for days in ["7", "0"] {
+        world.mdmctl(&[&reclaim[..], &[days]].concat()).unwrap();
     }
 }
 
