@@ -220,3 +220,5 @@ audit-fact-sign-in-ended = Way of signing in ended
 audit-value-journal-and-word = A newer journal and the word that nothing followed
 audit-value-pin-changed = PIN changed after the key file was copied
 audit-value-device-unknown = Device not known
+audit-value-term-ended = Term ended
+audit-value-term-extended = Term extended

@@ -52,7 +52,7 @@ licenses-source = Source
 licenses-source-hint = Only if several sources have somebody with this number.
 licenses-source-any = Not specified
 
-licenses-reclaim-about = Takes back seats of people who have never signed in and gives them to those who wait. You see who they are first.
+licenses-reclaim-about = Takes back the seats of people who never signed in, or whose term has ended, and gives them to the waiting list in order. Look at who it concerns first.
 licenses-at-most = At most so many
 licenses-reclaim-look = Show who
 licenses-losing = Will lose their seat
@@ -114,3 +114,8 @@ licenses-series-told = From { $first } to { $today }, { $days } days are recorde
 licenses-series-about = Counted once a day, the first time the server looked; today is as it is now. Where a line is broken, nothing was counted: the server was down or in quarantine.
 licenses-series-table = The numbers as a table ({ $count } rows: days on which one changed, and where the record breaks off)
 licenses-series-day = Day
+licenses-why = Reason
+licenses-why-never-signed-in = Never signed in
+licenses-why-term-ended = Term has ended
+licenses-since-days = Days since then (at least)
+licenses-notice-about-term = For { $days } days of notice they work as before. A later end of their term, or another code, ends the notice.

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use mdm_core::license::NoticeReason;
 use mdm_core::seats::Rule;
 
 use super::accounts::source;
@@ -38,8 +39,13 @@ pub(super) async fn reclaim(
     State(api): State<Api>,
     extract::Json(request): extract::Json<ReclaimRequest>,
 ) -> Result<Json<Reclaimed>, ApiError> {
-    let ReclaimRequest { never_signed_in_days: days, at_most, notice_days, grace_days, dry_run } = request;
-    let rule = Rule { days, at_most, notice_days, grace_days };
+    let ReclaimRequest { at_most, notice_days, grace_days, dry_run, .. } = request;
+    let (why, days) = match (request.never_signed_in_days, request.term_ended_days) {
+        (Some(days), None) => (NoticeReason::NeverSignedIn, days),
+        (None, Some(days)) => (NoticeReason::TermEnded, days),
+        _ => return Err(ApiError::bad_request("write either `never_signed_in_days` or `term_ended_days`")),
+    };
+    let rule = Rule { why, days, at_most, notice_days, grace_days };
     let moved = licenses::reclaim(&api.service, rule, dry_run, may.actor()).await?;
     Ok(Json(Reclaimed::new(&moved, dry_run)))
 }

@@ -142,8 +142,8 @@ impl From<&Account> for ReclaimedSeat {
 impl NoticedSeat {
     pub(super) fn new(account: &Account, notice: &Notice) -> Self {
         let ReclaimedSeat { account, staff_number, name } = ReclaimedSeat::from(account);
-        let Notice { given_on, held_on, .. } = *notice;
-        Self { account, staff_number, name, given_on, held_on, not_before: notice.not_before() }
+        let Notice { why, given_on, held_on, .. } = *notice;
+        Self { account, staff_number, name, why, given_on, held_on, not_before: notice.not_before() }
     }
 }
 

@@ -14,7 +14,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use mdm_core::account::Account;
-use mdm_core::license::Pool;
+use mdm_core::license::{NoticeReason, Pool};
 use shared::ids::AccountId;
 
 use super::Console;
@@ -31,6 +31,14 @@ const DAYS: u16 = 30;
 
 fn failed<E: Into<UseCaseError>>(visit: &Visit) -> impl Fn(E) -> Failure {
     move |error| Failure::of(visit, error.into())
+}
+
+/// Why a seat is taken back, in words.
+fn reason_key(why: NoticeReason) -> &'static str {
+    match why {
+        NoticeReason::NeverSignedIn => "licenses-why-never-signed-in",
+        NoticeReason::TermEnded => "licenses-why-term-ended",
+    }
 }
 
 /// Somebody in a list.

@@ -100,10 +100,7 @@ pub async fn reclaim(
     service.outside_quarantine()?;
     check(rule)?;
     if dry_run {
-        let directory = directory::current(service).await?;
-        let (freed, given) = directory.would_reclaim(rule, service.clock.now());
-        let accounts = |people: Vec<&Person>| people.iter().map(|person| person.account.clone()).collect();
-        return Ok(as_ruled(rule, accounts(freed), accounts(given)));
+        return preview(service, rule).await;
     }
     let change = retry_on_conflict(|| async {
         let change = would_reclaim(service, rule, actor).await?;
@@ -140,17 +137,9 @@ async fn after_reclaim(service: &Service, change: &SeatChange, actor: Actor) {
 /// [`reclaim_as_seen`] compares with what it would do.
 pub async fn preview(service: &Service, rule: Rule) -> Result<Moved, UseCaseError> {
     let directory = directory::current(service).await?;
-    let unused = directory.never_signed_in(rule.days, service.clock.now()).into_iter();
-    let most = rule.at_most.map_or(usize::MAX, |most| most as usize);
-    let freed: Vec<Account> = unused.take(most).map(|unused| unused.person.account.clone()).collect();
-    let mut pool = directory.pool().clone();
-    if rule.is_at_once() {
-        pool.assigned = pool.assigned.saturating_sub(u32::try_from(freed.len()).unwrap_or(u32::MAX));
-    }
-    let waiting = directory.waiting().map(|row| &row.person.account);
-    let entitled = waiting.filter(|account| account.may_work() && account.seat.is_none());
-    let given = entitled.take(pool.free() as usize).cloned().collect();
-    Ok(as_ruled(rule, freed, given))
+    let (losing, given) = directory.would_reclaim(rule, service.clock.now());
+    let accounts = |people: Vec<&Person>| people.iter().map(|person| person.account.clone()).collect();
+    Ok(as_ruled(rule, accounts(losing), accounts(given)))
 }
 
 /// What became of a reclamation that somebody had looked at before.
@@ -204,8 +193,8 @@ fn losing(change: &SeatChange) -> Vec<AccountId> {
 }
 
 fn fingerprint(rule: Rule, losing: &[AccountId], given: &[AccountId]) -> String {
-    let Rule { days, at_most, notice_days, grace_days } = rule;
-    let said = format!("{days} {at_most:?} {notice_days} {grace_days} {}", losing.len());
+    let Rule { why, days, at_most, notice_days, grace_days } = rule;
+    let said = format!("{} {days} {at_most:?} {notice_days} {grace_days} {}", why.name(), losing.len());
     let ids = losing.iter().chain(given).map(|id| id.as_bytes().as_slice());
     let parts: Vec<&[u8]> = std::iter::once(said.as_bytes()).chain(ids).collect();
     data_encoding::HEXLOWER.encode(&sha256(&parts))
@@ -215,8 +204,8 @@ async fn would_reclaim(service: &Service, rule: Rule, actor: Actor) -> Result<Se
     let acting = acting(service, actor);
     // The directory says whom to load; the rule looks at what the store says of them.
     let directory = directory::current(service).await?;
-    let listed = directory.never_signed_in(rule.days, acting.now);
-    let listed: Vec<AccountId> = listed.iter().map(|unused| unused.person.account.id).collect();
+    let (listed, _) = directory.would_reclaim(Rule { at_most: None, ..rule }, acting.now);
+    let listed: Vec<AccountId> = listed.iter().map(|person| person.account.id).collect();
     let holders = load_accounts(service, listed).await?;
     let unused = seats::unused(holders.iter().map(|stored| &stored.value), rule, acting.now);
     let losing: Vec<AccountId> = unused.iter().map(|unused| unused.account).collect();

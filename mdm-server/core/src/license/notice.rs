@@ -17,6 +17,21 @@ pub const MAX_STEP_DAYS: u16 = 365;
 pub enum NoticeReason {
     /// Nobody has signed in with it.
     NeverSignedIn,
+    /// 任期満了日 has passed, and no roster has said that they left or stay.
+    TermEnded,
+}
+
+impl NoticeReason {
+    /// All of them, the usual one first.
+    pub const ALL: [Self; 2] = [Self::NeverSignedIn, Self::TermEnded];
+
+    /// The name in the journal, in forms and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeverSignedIn => "never-signed-in",
+            Self::TermEnded => "term-ended",
+        }
+    }
 }
 
 /// 予告: a seat is to be taken back, unless its reason ends or somebody restores it.
@@ -40,8 +55,8 @@ pub struct Notice {
 pub enum Due {
     /// The seat is held from now on.
     Hold,
-    /// It is taken back.
-    Reclaim,
+    /// It is taken back, for that reason.
+    Reclaim(NoticeReason),
 }
 
 impl Notice {
@@ -56,7 +71,7 @@ impl Notice {
             return None;
         }
         let is_last = self.held_on.is_some() || self.grace_days == 0;
-        Some(if is_last { Due::Reclaim } else { Due::Hold })
+        Some(if is_last { Due::Reclaim(self.why) } else { Due::Hold })
     }
 
     /// The same notice from its beginning, or that of its grace, for somebody who could do nothing about it meanwhile.

@@ -14,15 +14,16 @@ use crate::account::Account;
 use crate::audit::{AuditEvent, Happening, Subject};
 use crate::license::{Due, Notice, NoticeReason, day_of};
 
-/// Why a seat is taken, as the journal says it.
-pub(super) const REASON: &str = "never-signed-in";
-
-/// Why an account's seat does not count as unused, as the journal says it.
-pub(super) fn ends(account: &Account) -> Option<&'static str> {
-    match account.signed_in_at {
-        Some(_) => Some("signed-in"),
-        None if !account.wishes_seat => Some("wish-withdrawn"),
-        None => None,
+/// Why a reason does not hold for an account's seat, as the journal says it.
+pub(super) fn ends(account: &Account, why: NoticeReason, now: Timestamp) -> Option<&'static str> {
+    match why {
+        NoticeReason::NeverSignedIn if account.signed_in_at.is_some() => Some("signed-in"),
+        NoticeReason::NeverSignedIn if !account.wishes_seat => Some("wish-withdrawn"),
+        NoticeReason::NeverSignedIn => None,
+        NoticeReason::TermEnded => {
+            let has_ended = account.current().term_ends.is_some_and(|last| last < day_of(now));
+            (!has_ended).then_some("term-extended")
+        }
     }
 }
 
@@ -39,15 +40,14 @@ pub(super) fn give_notice(
     now: Timestamp,
 ) -> Result<(), NotLoaded> {
     let today = day_of(now);
-    let Rule { notice_days, grace_days, .. } = *rule;
+    let Rule { why, notice_days, grace_days, .. } = *rule;
     let held_on = (notice_days == 0).then_some(today);
-    let notice =
-        Notice { why: NoticeReason::NeverSignedIn, given_on: today, held_on, notice_days, grace_days };
+    let notice = Notice { why, given_on: today, held_on, notice_days, grace_days };
     if let Some(seat) = &mut ledger.account(id)?.seat {
         seat.notice = Some(notice);
     }
     let (notice_days, grace_days) = (notice_days.to_string(), grace_days.to_string());
-    let facts = [("why", REASON), ("notice-days", &*notice_days), ("grace-days", &*grace_days)];
+    let facts = [("why", why.name()), ("notice-days", &*notice_days), ("grace-days", &*grace_days)];
     ledger.happened(Happening::SeatNoticed, id, &facts);
     if held_on.is_some() {
         ledger.happened(Happening::SeatHeld, id, &[]);
@@ -63,14 +63,14 @@ enum Step {
 }
 
 /// It is judged anew before anything is taken.
-fn step(account: &Account, lived: &[Date]) -> Option<Step> {
+fn step(account: &Account, lived: &[Date], now: Timestamp) -> Option<Step> {
     let notice = account.notice()?;
-    ends(account).map(Step::Ends).or_else(|| notice.due(lived).map(Step::Takes))
+    ends(account, notice.why, now).map(Step::Ends).or_else(|| notice.due(lived).map(Step::Takes))
 }
 
 /// Whether [`advance`] would change something for the account. `lived` are the days of which the server has a sample.
-pub fn due(account: &Account, lived: &[Date]) -> bool {
-    step(account, lived).is_some()
+pub fn due(account: &Account, lived: &[Date], now: Timestamp) -> bool {
+    step(account, lived, now).is_some()
 }
 
 /// Takes the seats of which notice was given one step further, each at most one: the notice ends if its reason has, else the seat is
@@ -83,7 +83,7 @@ pub fn advance(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<SeatChange, NotLoaded> {
     let mut ledger = Ledger::open(holdings, acting);
-    let next = |account: &Account| step(account, lived).map(|step| (account.id, step));
+    let next = |account: &Account| step(account, lived, acting.now).map(|step| (account.id, step));
     let steps: Vec<(AccountId, Step)> = ledger.all_accounts().filter_map(next).collect();
     for (id, step) in steps {
         match step {
@@ -98,7 +98,7 @@ pub fn advance(
                 }
                 ledger.happened(Happening::SeatHeld, id, &[]);
             }
-            Step::Takes(Due::Reclaim) => ledger.take_seat(id, REASON)?,
+            Step::Takes(Due::Reclaim(why)) => ledger.take_seat(id, why.name())?,
         }
     }
     ledger.settle(rng)?;

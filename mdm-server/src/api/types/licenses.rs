@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use mdm_core::license::NoticeReason;
 use serde::{Deserialize, Serialize};
 use shared::ids::AccountId;
 
@@ -40,8 +41,12 @@ pub struct PoolRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReclaimRequest {
-    /// From accounts that did not sign in within so many days.
-    pub never_signed_in_days: u16,
+    /// From accounts that did not sign in within so many days. Either this or the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never_signed_in_days: Option<u16>,
+    /// From accounts whose 任期満了日 passed at least so many days ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term_ended_days: Option<u16>,
     /// No more than so many, longest unused first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<u32>,
@@ -90,6 +95,8 @@ pub struct NoticedSeat {
     pub staff_number: String,
     /// 氏名.
     pub name: String,
+    /// Why: `never-signed-in` or `term-ended`.
+    pub why: NoticeReason,
     /// The day of the notice.
     pub given_on: Date,
     /// The day from which the seat serves nobody.

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
+use mdm_core::license::NoticeReason;
 use serde::Deserialize;
 use shared::ids::AccountId;
 
@@ -24,6 +25,7 @@ use crate::use_cases::{licenses, to_the_end};
 
 struct Row {
     person: PersonRow,
+    why: NoticeReason,
     given_on: Date,
     held_on: Option<Date>,
     not_before: Date,
@@ -56,6 +58,7 @@ pub(in crate::console) async fn list(
     let shown = noticed.into_iter().skip(offset(query.page)).take(ROWS);
     let rows = shown.map(|(person, notice)| Row {
         person: PersonRow::from(&person.account),
+        why: notice.why,
         given_on: notice.given_on,
         held_on: notice.held_on,
         not_before: notice.not_before(),

@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use mdm_core::account::Account;
-use mdm_core::license::MAX_STEP_DAYS;
+use mdm_core::license::{MAX_STEP_DAYS, NoticeReason};
 use mdm_core::seats::Rule;
 use serde::Deserialize;
 
@@ -61,6 +61,8 @@ impl ReclaimPage {
 #[derive(Default, Deserialize)]
 pub(in crate::console) struct ReclaimQuery {
     #[serde(default)]
+    why: String,
+    #[serde(default)]
     days: String,
     #[serde(default)]
     at_most: String,
@@ -72,7 +74,9 @@ pub(in crate::console) struct ReclaimQuery {
 
 impl ReclaimQuery {
     fn rule(&self) -> Rule {
+        let named = NoticeReason::ALL.into_iter().find(|why| why.name() == self.why);
         Rule {
+            why: named.unwrap_or(NoticeReason::NeverSignedIn),
             days: days(&self.days),
             at_most: number(&self.at_most),
             notice_days: step_days(self.notice.as_deref(), NOTICE_DAYS),
@@ -99,7 +103,9 @@ fn show(
     let most = rule.at_most.map(|most| most.to_string()).unwrap_or_default();
     let (days, notice, grace) =
         (rule.days.to_string(), rule.notice_days.to_string(), rule.grace_days.to_string());
-    let query = [("days", &*days), ("at_most", &*most), ("notice", &*notice), ("grace", &*grace)];
+    let why = rule.why.name();
+    let query =
+        [("why", why), ("days", &*days), ("at_most", &*most), ("notice", &*notice), ("grace", &*grace)];
     let status = match problem {
         None => StatusCode::OK,
         Some(Problem::Count) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -139,6 +145,8 @@ pub(in crate::console) async fn preview(
 #[derive(Deserialize)]
 pub(in crate::console) struct ReclaimForm {
     #[serde(default)]
+    why: String,
+    #[serde(default)]
     days: String,
     #[serde(default)]
     at_most: String,
@@ -158,8 +166,8 @@ pub(in crate::console) async fn reclaim(
     State(console): State<Console>,
     Posted(form): Posted<ReclaimForm>,
 ) -> Result<Response, Failure> {
-    let ReclaimForm { days, at_most, notice, grace, seen, losing, count } = form;
-    let rule = ReclaimQuery { days, at_most, notice, grace, page: 1 }.rule();
+    let ReclaimForm { why, days, at_most, notice, grace, seen, losing, count } = form;
+    let rule = ReclaimQuery { why, days, at_most, notice, grace, page: 1 }.rule();
     let failed = failed(&viewer.visit);
     // Who typed what they saw is told if it changed; who typed something else has not looked.
     if number(&count).map(|count| count as usize) != Some(losing) {

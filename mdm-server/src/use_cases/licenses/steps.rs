@@ -38,7 +38,7 @@ pub(crate) async fn advance(service: &Service) -> Result<(), UseCaseError> {
             directory.noticed().into_iter().map(|(person, _)| person.account.id).collect();
         // The directory says whom to load; the rule looks at what the store says of them.
         let mut holders = load_accounts(service, noticed).await?;
-        holders.retain(|stored| seats::due(&stored.value, &lived));
+        holders.retain(|stored| seats::due(&stored.value, &lived, service.clock.now()));
         let stepped: Vec<AccountId> = holders.iter().map(|stored| stored.value.id).collect();
         if stepped.is_empty() {
             return Ok((seats::SeatChange::default(), stepped));

@@ -283,3 +283,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_seat_whose_term_has_ended_is_taken_unless_the_term_is_extended() {
+    let ends_on = |day: i64| Some(date(day));
+    let mut book = book(1, TWO);
+    let rule = Rule { why: NoticeReason::TermEnded, notice_days: 1, grace_days: 1, ..Rule::unused_for(0) };
+    let holder = book.by_number("1").id;
+    // Who has signed in counts as well, and the last day itself is still of the term.
+    book.change_account(holder, |account| account.signed_in_at = Some(on_day(0)));
+    let set = |book: &mut Book, last: Option<Date>| {
+        book.change_account(holder, |account| {
+            let mut now = account.current().clone();
+            now.term_ends = last;
+            account.learn(on_day(1), now);
+        });
+    };
+    for not_yet in [None, ends_on(10), ends_on(11)] {
+        set(&mut book, not_yet);
+        assert_eq!(give(&mut book, rule, 10).noticed, []);
+    }
+    set(&mut book, ends_on(9));
+    assert_eq!(give(&mut book, rule, 10).noticed, [holder]);
+    assert!(pass(&mut book, &[11], 11).freed.is_empty(), "one step");
+    set(&mut book, ends_on(400));
+    pass(&mut book, &[11, 12], 12);
+    assert!(book.by_number("1").is_served(), "the term was extended in its grace");
+
+    set(&mut book, ends_on(12));
+    assert_eq!(give(&mut book, rule, 13).noticed, [holder]);
+    pass(&mut book, &[13, 14], 14);
+    assert_eq!(pass(&mut book, &[13, 14, 15], 15).freed, [holder]);
+}

@@ -15,9 +15,10 @@ pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(),
         Licenses::Pool(Pool::Set { seats }) => {
             client.put(&["licenses", "pool"], &PoolRequest { size: *seats })?
         }
-        Licenses::Reclaim { never_signed_in, at_most, notice, grace, dry_run } => {
+        Licenses::Reclaim { never_signed_in, term_ended, at_most, notice, grace, dry_run } => {
             let request = ReclaimRequest {
                 never_signed_in_days: *never_signed_in,
+                term_ended_days: *term_ended,
                 at_most: *at_most,
                 notice_days: *notice,
                 grace_days: *grace,
@@ -56,10 +57,11 @@ fn noticed(seats: &[NoticedSeat]) -> String {
     let row = |seat: &NoticedSeat| {
         let held_on = seat.held_on.map(|day| day.to_string()).unwrap_or_default();
         let (given_on, not_before) = (seat.given_on.to_string(), seat.not_before.to_string());
-        vec![seat.staff_number.clone(), seat.name.clone(), given_on, held_on, not_before]
+        let why = seat.why.name().to_owned();
+        vec![seat.staff_number.clone(), seat.name.clone(), why, given_on, held_on, not_before]
     };
     let rows: Vec<Vec<String>> = seats.iter().map(row).collect();
-    table(&["number", "name", "notice of", "held since", "taken at the earliest"], &rows)
+    table(&["number", "name", "why", "notice of", "held since", "taken at the earliest"], &rows)
 }
 
 fn reclaimed(done: &Reclaimed) -> String {
