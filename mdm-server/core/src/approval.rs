@@ -170,7 +170,7 @@ fn capacity(
     rules: &GuardRules,
     now: Timestamp,
 ) -> Result<Capacity, ApprovalError> {
-    let is_author = batch.uploaded_by == Actor::Operator(approver.id);
+    let is_author = batch.is_by(Actor::Operator(approver.id));
     match (is_author, emergency) {
         (true, None) => Err(ApprovalError::OwnPlan),
         (true, Some(reason)) => {

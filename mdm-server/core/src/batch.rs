@@ -263,9 +263,15 @@ pub struct Batch {
     /// Where the plan comes from. What is said of a file above is empty if not from one.
     #[serde(default)]
     pub origin: Origin,
+    /// The length that staff numbers were padded to, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padded_to: Option<u8>,
     /// The plan whose rejected rows were mended for this one, and whose place it has taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mends: Option<BatchId>,
+    /// Who brought the files of which mended rows have become a part of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_authors: Vec<Actor>,
     /// How many [`crate::undo::BeforeChunk`]s say what people were before; none while it is planned, nor of an undo.
     #[serde(default)]
     pub befores: u32,
@@ -284,6 +290,11 @@ impl Batch {
             Origin::File => None,
             Origin::Undo { of, .. } => Some(of),
         }
+    }
+
+    /// Whether somebody has brought it, or a part of it.
+    pub fn is_by(&self, actor: Actor) -> bool {
+        self.uploaded_by == actor || self.earlier_authors.contains(&actor)
     }
 
     /// Since when it is in force, if it is.

@@ -67,3 +67,4 @@ approval-scheduled-notice = The effective time for { $source } is set.
 approval-wished-notice = The effective time for { $source } is set. It holds once the plan is approved.
 approval-cancelled-notice = The plan for { $source } is cancelled.
 approval-acknowledged-notice = The emergency approval for { $source } is acknowledged.
+approval-wished-ready = { $time } was wished for, but is not set yet. Nothing takes effect by itself before a time is set.

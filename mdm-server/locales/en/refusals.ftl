@@ -112,4 +112,4 @@ refusals-mend-zeros = Staff numbers of this plan lost their zeros in front. Noth
 refusals-mend-other-file = This is not a file of rejected rows. Nothing was changed. Download the rejected rows and mend them, leaving the column “Reason for rejection” in.
 refusals-mend-count = The file has { $file } rows, but { $plan } were rejected. Nothing was changed. Leave in the rows that you cannot mend: they stay rejected.
 refusals-mend-gone = The row of staff number { $number }, which was row { $row }, is missing. That person would no longer be on the list, so nothing was changed. Write the staff number as it was.
-refusals-mend-twice = The staff number { $number } is in row { $row } of the list as well. Nothing was changed. Find out whose it is; if the list is wrong, mend the file itself and upload it again.
+refusals-mend-twice = The staff number { $number } is in row { $row } of the list as well. Nothing was changed. Find out whose it is. If the list is wrong, or the row is a further post, mend the file itself and upload it again.

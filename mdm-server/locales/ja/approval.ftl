@@ -67,3 +67,4 @@ approval-scheduled-notice = 「{ $source }」の適用日時を決めました�
 approval-wished-notice = 「{ $source }」の適用日時を決めました。承認されると有効になります。
 approval-cancelled-notice = 「{ $source }」の計画を取り消しました。
 approval-acknowledged-notice = 「{ $source }」の緊急承認を確認しました。
+approval-wished-ready = 希望の適用日時は{ $time }ですが、まだ決まっていません。適用日時を決めるまで、自動では適用しません。

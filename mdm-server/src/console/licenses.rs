@@ -34,7 +34,7 @@ fn failed<E: Into<UseCaseError>>(visit: &Visit) -> impl Fn(E) -> Failure {
 }
 
 /// Why a seat is taken back, in words.
-fn reason_key(why: NoticeReason) -> &'static str {
+fn reason_key(why: &NoticeReason) -> &'static str {
     match why {
         NoticeReason::NeverSignedIn => "licenses-why-never-signed-in",
         NoticeReason::TermEnded => "licenses-why-term-ended",

@@ -21,10 +21,9 @@ use mdm_core::account::{Account, SourceName};
 use mdm_core::apply::{self, Applied, ApplyInput};
 use mdm_core::approval::{self, check_time};
 use mdm_core::audit::{Actor, PersonalValue};
-use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind, Step};
+use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
 use mdm_core::change::Stored;
 use mdm_core::device::BlockedBy;
-use mdm_core::plan::mend::MendError;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
 use mdm_core::sheet::{self, Declared, Sheet, SheetError, rejected as rejected_rows};
@@ -114,6 +113,7 @@ pub async fn upload(
     })
     .await??;
     plan.batch.release.effective_at = effective_at;
+    plan.batch.padded_to = declared.pad_numbers_to;
     Ok(store(service, plan, file_name).await?)
 }
 
@@ -144,12 +144,11 @@ async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Resu
     }
     retry_on_conflict(|| async {
         let mut whole = changes.clone();
-        if let Some(mended) = batch.mends {
-            // It may have come to another end since the rows were compared.
-            let mended = load(service, mended).await?.value.state;
-            mended.take(Step::Replace).map_err(MendError::from)?;
-        }
-        whole.extend(release::replaced_by(service, &batch, acting).await?);
+        whole.extend(match batch.mends {
+            // That one and no other. It may have come to another end since the rows were compared.
+            Some(mended) => approval::replace(load(service, mended).await?, batch.id, acting)?,
+            None => release::replaced_by(service, &batch, acting).await?,
+        });
         Ok(commit_any_size(service, batch.id, whole).await?)
     })
     .await?;

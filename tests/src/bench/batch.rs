@@ -38,6 +38,8 @@ pub fn batch(sizes: &[usize], out: &Path) -> Result<()> {
     for size in sizes {
         let measured = measure(*size)?;
         rows.extend(measured.rows());
+        // What comes after may fail.
+        write(&rows, out)?;
         if let Some(smaller) = done.last() {
             let figure = format!("{size} rows, time of a row");
             let peer = smaller.ours.whole / u32::try_from(smaller.size)?;
@@ -52,6 +54,8 @@ pub fn batch(sizes: &[usize], out: &Path) -> Result<()> {
         let figure =
             format!("wipe, while {} rows take effect ({} of them), median", largest.size, wipes.inside);
         rows.push(Row::times(&figure, wipes.busy, "the same server, idle", wipes.idle));
+        let figure = format!("wipe, while {} rows take effect, the longest", largest.size);
+        rows.push(Row::times(&figure, wipes.worst, "the same server, idle, median", wipes.idle));
     }
     write(&rows, out)?;
     wipes.map(drop)
@@ -104,8 +108,8 @@ impl Measured {
         let Self { size, ours, copy, ldapadd } = self;
         let of = |what: &str, ours: Duration| Row::times(&format!("{size} rows, {what}"), ours, COPY, *copy);
         let mut rows = vec![
-            of("read", ours.read),
-            of("plan", ours.plan),
+            of("read, in memory alone", ours.read),
+            of("plan, in memory alone", ours.plan),
             of("commit", ours.commit),
             of("upload to acknowledged", ours.whole),
         ];

@@ -73,13 +73,10 @@ pub fn cancel(
     Ok(changed(batch, event))
 }
 
-/// Whether a newer plan takes the place of an older one. One with mended rows takes that of the plan in which they were
-/// rejected. A roster takes that of one of its source for the same time, or for none as the other; and one that could not take
-/// effect gives way to any. A file of some rows takes no place and gives none up otherwise: it says nothing of everybody else.
+/// Whether a newer roster takes the place of an older one of its source: it is for the same time, or for none as the other;
+/// and one that could not take effect gives way to any. A file of some rows takes no place and gives none up: it says nothing of
+/// everybody else.
 pub fn is_replaced_by(older: &Batch, newer: &Batch) -> bool {
-    if newer.mends == Some(older.id) {
-        return older.state.take(Step::Replace).is_ok();
-    }
     let same_time = older.release.effective_at == newer.release.effective_at;
     older.id != newer.id
         && older.origin == Origin::File

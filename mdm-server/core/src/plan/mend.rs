@@ -115,6 +115,12 @@ pub fn mend(
     let input = PlanInput { sheet: &sheet, mode: base.mode, source: base.source.clone(), ..*input };
     let mut plan = plan(&input, rng);
     plan.batch.mends = Some(base.id);
+    plan.batch.padded_to = base.padded_to;
+    // Most of it is still theirs: none of them is somebody else who approves.
+    plan.batch.earlier_authors = base.earlier_authors.clone();
+    if !plan.batch.is_by(base.uploaded_by) {
+        plan.batch.earlier_authors.push(base.uploaded_by);
+    }
     plan.batch.summary.rows = base.summary.rows;
     plan.batch.normalised_total = normalised;
     plan.batch.release.effective_at = base.release.effective_at.filter(|at| *at > input.now);

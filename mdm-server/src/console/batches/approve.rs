@@ -54,7 +54,7 @@ async fn show(
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let shown = ApprovePage {
         uploaded_by: actors.name(batch.uploaded_by, page.language),
-        is_author: batch.uploaded_by == Actor::Operator(viewer.operator.id),
+        is_author: batch.is_by(Actor::Operator(viewer.operator.id)),
         asks_leavers: asks_leavers(console, &batch),
         digest: HEXLOWER.encode(&batch.plan_digest),
         problem,
@@ -100,7 +100,7 @@ pub(in crate::console) async fn approve(
     let batch = named(&viewer, &console, &id).await?;
     let digest = HEXLOWER.decode(form.plan.as_bytes()).ok().and_then(|digest| digest.try_into().ok());
     let looked_at = digest.ok_or(Failure::Malformed(viewer.visit.language))?;
-    let is_author = batch.uploaded_by == Actor::Operator(viewer.operator.id);
+    let is_author = batch.is_by(Actor::Operator(viewer.operator.id));
     let words = Words {
         looked_at,
         consent: consent(&form.count),

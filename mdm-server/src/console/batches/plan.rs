@@ -273,7 +273,7 @@ async fn plan(
         undone_by: directory::current(service).await?.undone_by(batch.id).map(|undo| undo.id),
         may_undo: mdm_core::undo::may_undo(&batch, page.now).is_ok(),
         may_mend: standing.is_open()
-            && standing != Standing::Stale
+            && !matches!(standing, Standing::Stale | Standing::Held(_))
             && takes_mended_rows(&batch, batch.roster_version).is_ok(),
         difference: difference(&page, &batch, &*directory::current(service).await?),
         number: query.page.max(1),

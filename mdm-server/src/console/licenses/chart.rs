@@ -186,7 +186,7 @@ fn days_between(one: Date, other: Date) -> i32 {
 /// From point to point; points between two of the same height say nothing.
 fn line(path: &mut String, points: &[(f64, f64)]) {
     for (index, (x, y)) in points.iter().enumerate() {
-        let same = |other: Option<&(f64, f64)>| other.is_some_and(|other| (other.1 - y).abs() < 0.05);
+        let same = |other: Option<&(f64, f64)>| other.is_some_and(|other| (other.1 - y).abs() < f64::EPSILON);
         let before = index.checked_sub(1).and_then(|before| points.get(before));
         if same(before) && same(points.get(index + 1)) {
             continue;

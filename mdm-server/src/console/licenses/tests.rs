@@ -208,3 +208,35 @@ async fn use_over_time_is_drawn_and_told() {
     assert!(!year.contains("style="), "the policy of the page forbids it");
     assert_eq!(browser.get("/licenses?days=lots").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn seats_of_terms_that_have_ended_are_noticed_by_their_own_reason() {
+    let (world, browser) = bench(Role::Operator).await;
+    let term = "職員番号,氏名,所属,任期満了日,利用\n001,髙橋太郎,総務課,2020-03-31,○\n";
+    world.apply(term, Mode::Upsert).await;
+    let page = browser.get("/licenses/reclaim?why=term-ended&days=30").await;
+    let text = page.text();
+    assert!(text.contains("001") && text.contains("名簿で任期満了日が延びるか"), "{text}");
+    let fields = [
+        ("why", "term-ended"),
+        ("days", "30"),
+        ("notice", "7"),
+        ("grace", "14"),
+        ("seen", &page.hidden("seen")),
+        ("losing", "1"),
+        ("count", "1"),
+    ];
+    let done = browser.post("/licenses/reclaim", &fields).await;
+    assert_eq!(
+        (done.status, done.location.as_str()),
+        (StatusCode::SEE_OTHER, "/licenses/noticed"),
+        "{}",
+        done.text()
+    );
+    let list = browser.get("/licenses/noticed").await.text();
+    assert!(list.contains("任期満了日を過ぎた"), "{list}");
+    // The same people by the other reason are not what was seen.
+    let other =
+        [("why", "never-signed-in"), fields[1], fields[2], fields[3], fields[4], fields[5], fields[6]];
+    assert_ne!(browser.post("/licenses/reclaim", &other).await.status, StatusCode::SEE_OTHER);
+}

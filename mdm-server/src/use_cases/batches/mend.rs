@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use mdm_core::apply::ApplyError;
 use mdm_core::audit::Actor;
-use mdm_core::batch::{Batch, Mode};
+use mdm_core::batch::{Batch, Mode, plan_digest_of_lines};
 use mdm_core::plan::PlanInput;
 use mdm_core::plan::mend::{Mending, mend as mend_plan};
 use mdm_core::sheet::{self, Declared, rejected as rejected_rows};
@@ -34,6 +35,8 @@ pub async fn mend(
 ) -> Result<Batch, UploadError> {
     let Mended { declared, file_name } = mended;
     let first = show(service, id).await?;
+    // Cells come back as they were written: zeros are put back as they were then.
+    let declared = Declared { pad_numbers_to: first.padded_to, ..declared };
     let bytes = Arc::new(bytes);
     let file = bytes.clone();
     let sheet = blocking(move || sheet::read((*file).as_ref(), &declared)).await?;
@@ -41,6 +44,9 @@ pub async fn mend(
     let mut items = Vec::new();
     for number in 0..first.chunks {
         items.extend(chunk(service, id, number).await?.items);
+    }
+    if plan_digest_of_lines(id, first.roster_version, &items) != first.plan_digest {
+        return Err(UseCaseError::from(ApplyError::NotWhatWasApproved).into());
     }
     // The version first: a batch that takes effect between the two makes this plan stale, not wrong.
     let roster = service.store.roster(&first.source).await.map_err(UseCaseError::from)?;

@@ -31,11 +31,12 @@ pub(crate) async fn advance(service: &Service) -> Result<(), UseCaseError> {
     // A batch that is applied just now moves seats as well: the next pass looks again.
     let Some(_held) = service.undos.try_lock() else { return Ok(()) };
     let (change, stepped) = retry_on_conflict(|| async {
-        let lived: Vec<Date> =
-            days_of_use(service, None).await?.into_iter().map(|sample| sample.value.day).collect();
         let directory = directory::current(service).await?;
-        let noticed: Vec<AccountId> =
-            directory.noticed().into_iter().map(|(person, _)| person.account.id).collect();
+        let noticed = directory.noticed();
+        let first = noticed.iter().map(|(_, notice)| notice.held_on.unwrap_or(notice.given_on)).min();
+        let noticed: Vec<AccountId> = noticed.into_iter().map(|(person, _)| person.account.id).collect();
+        let samples = days_of_use(service, first).await?;
+        let lived: Vec<Date> = samples.into_iter().map(|sample| sample.value.day).collect();
         // The directory says whom to load; the rule looks at what the store says of them.
         let mut holders = load_accounts(service, noticed).await?;
         holders.retain(|stored| seats::due(&stored.value, &lived, service.clock.now()));

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
+use shared::ids::OperatorId;
+
 use super::*;
-use crate::batch::BatchState;
+use crate::audit::Actor;
+use crate::batch::{Approval, BatchState, Capacity};
 use crate::sheet::rejected::{Kept, REASON_HEADERS};
 use crate::sheet::{self, Declared};
 use crate::testing::book::{Book, source};
@@ -37,7 +40,7 @@ fn mended(book: &Book, plan: &Plan, text: &str) -> Result<Plan, MendError> {
         accounts: &book.accounts(),
         roster_version: plan.batch.roster_version,
         pool: &pool,
-        actor: crate::audit::Actor::Server,
+        actor: Actor::Server,
         now: noon(),
     };
     let mending = Mending { batch: &plan.batch, items: &plan.items };
@@ -223,9 +226,30 @@ fn a_plan_that_has_ended_or_is_stale_takes_no_rows() {
         accounts: &book.accounts(),
         roster_version: plan.batch.roster_version + 1,
         pool: &book.pool().value,
-        actor: crate::audit::Actor::Server,
+        actor: Actor::Server,
         now: noon(),
     };
     let mending = Mending { batch: &plan.batch, items: &plan.items };
     assert_eq!(mend(mending, &input, &mut rng()).unwrap_err(), MendError::Stale);
+}
+
+#[test]
+fn an_approval_does_not_go_on_and_none_of_the_authors_is_somebody_else() {
+    let (book, mut plan) = two_rejected();
+    let [first, second] = [[1; 16], [2; 16]].map(|id| Actor::Operator(OperatorId::from_bytes(id)));
+    plan.batch.uploaded_by = first;
+    plan.batch.state = BatchState::Scheduled;
+    plan.batch.release.effective_at = Some(noon() + jiff::SignedDuration::from_hours(1));
+    plan.batch.release.approval = Some(Approval {
+        by: second,
+        at: noon(),
+        capacity: Capacity::Approver,
+        plan_digest: plan.batch.plan_digest,
+    });
+    let text = handed_back(&rows(&["0002,佐藤,税務課,主事,,", "0003,鈴木,税務課,主事,,"]));
+    let whole = mended(&book, &plan, &text).unwrap().batch;
+    assert_eq!((whole.state.clone(), whole.release.approval.clone()), (BatchState::Planned, None));
+    assert_eq!((whole.release.effective_at, whole.due()), (plan.batch.release.effective_at, None));
+    assert!(whole.is_by(first) && whole.is_by(Actor::Server) && !whole.is_by(second));
+    assert_ne!(whole.plan_digest, plan.batch.plan_digest);
 }

@@ -123,3 +123,37 @@ async fn rows_come_back_only_into_a_plan_that_waits() {
     apply(&world.service, other.id, Consent::default(), Actor::Server).await.unwrap();
     assert_eq!(why(bring(&world, &stale, &text).await.unwrap_err()), MendError::Stale);
 }
+
+#[tokio::test]
+async fn zeros_that_were_put_back_are_put_back_again() {
+    let world = World::new();
+    let first = put(&world, FIRST, None).await;
+    apply(&world.service, first.id, Consent::default(), Actor::Server).await.unwrap();
+    let how = Upload {
+        source: SourceName::new("知事部局").unwrap(),
+        mode: Mode::Roster,
+        declared: Declared { pad_numbers_to: Some(3), ..Declared::default() },
+        file_name: None,
+        effective_at: None,
+    };
+    let file = NEXT.replace("\n00", "\n");
+    let next = upload(&world.service, file.into_bytes(), how, Actor::Server).await.unwrap();
+    let back = handed_back(&world, &next).await;
+    assert!(back.contains("\n2,"), "as it was written: {back}");
+    let mended = back.replace("'=1+1", "﨑山").replace("濵田,,", "濵田,健康課,");
+    let whole = bring(&world, &next, &mended).await.unwrap();
+    assert_eq!((whole.summary.rejected, whole.summary.join, whole.summary.leave), (0, 1, 0));
+    apply(&world.service, whole.id, Consent::default(), Actor::Server).await.unwrap();
+    assert_eq!(world.account("002").await.current().name, "﨑山");
+}
+
+#[tokio::test]
+async fn another_roster_that_waits_is_not_replaced_by_mended_rows() {
+    let (world, next) = waiting().await;
+    world.clock.advance(SignedDuration::from_hours(48));
+    let other = put(&world, FIRST, None).await;
+    let back = handed_back(&world, &next).await;
+    let whole = bring(&world, &next, &back.replace("'=1+1", "﨑山")).await.unwrap();
+    assert_eq!(whole.release.effective_at, None, "its time is over");
+    assert_eq!(show(&world.service, other.id).await.unwrap().state, BatchState::Planned);
+}
