@@ -82,9 +82,9 @@ licenses-noticed-about = 予告中の人は、今までどおり使えます。�
 licenses-noticed-count = 回収の予告中: { $noticed }人、猶予中: { $held }人
 licenses-to-noticed = 予告中・猶予中の一覧を見る
 licenses-given-on = 予告した日
-licenses-held-on = 猶予の開始日
+licenses-held-on = 猶予の開始
 licenses-not-before = 回収日(最短)
-licenses-restore = 回収を取り消す
+licenses-restore = 取り消す
 licenses-restore-of = { $name }さんの回収を取り消す
 licenses-restored = 回収を取り消しました。割当は今までどおり使えます。
 
