@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use mdm_core::account::{AccountState, SourceName};
 use mdm_core::batch::{Batch, BatchState, Mode, Origin, PlanSummary, Release};
 use mdm_core::document::Document;
@@ -279,19 +280,34 @@ impl Snapshot {
         noticed
     }
 
+    /// 応援職員: temporary accounts whose last day is before this one and who still work.
+    pub fn run_out(&self, today: Date) -> Vec<AccountId> {
+        let over = self.listed.iter().filter(|person| person.account.has_run_out(today));
+        over.map(|person| person.account.id).collect()
+    }
+
     /// Who would lose a seat by a rule, longest unused first, and who would then get one, whose turn it is first: what
     /// [`seats::reclaim`] does, without making codes.
     pub fn would_reclaim(&self, rule: Rule, now: Timestamp) -> (Vec<&Person>, Vec<&Person>) {
         let unused = seats::unused(self.listed.iter().map(|person| &person.account), rule, now);
         let freed: Vec<&Person> =
             unused.iter().filter_map(|unused| self.people.get(&unused.account)).map(Arc::as_ref).collect();
-        let assigned = self.pool.assigned.saturating_sub(u32::try_from(freed.len()).unwrap_or(u32::MAX));
+        let mut pool = self.pool.clone();
         // Notice alone frees nothing.
-        let free =
-            if rule.is_at_once() { Pool { assigned, ..self.pool.clone() }.free() } else { self.pool.free() };
+        for person in freed.iter().filter(|_| rule.is_at_once()) {
+            pool.take(person.account.is_temporary());
+        }
         let entitled = |person: &&Person| person.account.may_work() && person.account.seat.is_none();
-        let given = self.waiting().map(|row| row.person).filter(entitled).take(free as usize);
-        (freed, given.collect())
+        let given = self.waiting().map(|row| row.person).filter(entitled).filter(|person| {
+            let temporary = person.account.is_temporary();
+            let gets = pool.free_for(temporary) > 0;
+            if gets {
+                pool.give(temporary);
+            }
+            gets
+        });
+        let given = given.collect();
+        (freed, given)
     }
 
     /// 割当待ち, whose turn it is first.

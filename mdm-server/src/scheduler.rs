@@ -74,6 +74,7 @@ pub async fn tick(service: &Arc<Service>) {
     if service.quarantine().is_none() {
         // The sample first: by it the day counts as lived.
         report("count the seats of the day", licenses::series::sample_today(service).await);
+        report("end temporary accounts", licenses::end_temporary(service).await);
         report("take noticed seats a step further", licenses::steps::advance(service).await);
     }
     report("expire codes", expire_codes(service).await);

@@ -149,6 +149,7 @@ impl World {
             declared: mdm_core::sheet::Declared::default(),
             file_name: None,
             effective_at: None,
+            temporary_until: None,
         };
         let batch =
             batches::upload(&self.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap();

@@ -110,6 +110,9 @@ pub struct Attributes {
     pub employment: Option<String>,
     /// 任期満了日.
     pub term_ends: Option<Date>,
+    /// 応援職員: the last day of a temporary account, which ends by itself after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporary_until: Option<Date>,
     /// 所属, the main post first.
     pub departments: Vec<Department>,
 }
@@ -207,6 +210,16 @@ impl Account {
     /// Whether the account works and has a seat that is not held: it is helped to unlock, enrol and read.
     pub fn is_served(&self) -> bool {
         self.may_work() && self.seat.is_some_and(|seat| !seat.is_held())
+    }
+
+    /// Whether it ends by itself on a day, and its seat may come out of the reserve.
+    pub fn is_temporary(&self) -> bool {
+        self.current().temporary_until.is_some()
+    }
+
+    /// Whether it is temporary, still works, and its last day is over.
+    pub fn has_run_out(&self, today: Date) -> bool {
+        self.may_work() && self.current().temporary_until.is_some_and(|last| last < today)
     }
 
     /// What is to become of its seat, if notice was given.

@@ -8,10 +8,12 @@
 
 mod leave;
 mod lines;
+mod temporary;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use leave::{CloseError, UNDO_WINDOW, close, due_for_wipe};
+pub use temporary::end_temporary;
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId};
 
@@ -266,6 +267,9 @@ pub struct Batch {
     /// The length that staff numbers were padded to, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padded_to: Option<u8>,
+    /// 応援職員: the last day of everybody on the list, if it is one of temporary accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporary_until: Option<Date>,
     /// The plan whose rejected rows were mended for this one, and whose place it has taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mends: Option<BatchId>,

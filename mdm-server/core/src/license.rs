@@ -21,12 +21,53 @@ pub struct Pool {
     pub reserved: u32,
     /// How many accounts hold one.
     pub assigned: u32,
+    /// Of those, how many are temporary: they come out of the reserve first.
+    #[serde(default)]
+    pub temporary: u32,
 }
 
 impl Pool {
-    /// Seats that can be given out now.
+    /// Seats that can be given out now to staff.
     pub fn free(&self) -> u32 {
-        self.size.saturating_sub(self.reserved).saturating_sub(self.assigned)
+        self.size.saturating_sub(self.spoken_for())
+    }
+
+    /// Seats that can be given out now: to temporary accounts all that nobody holds, to others not the reserve.
+    pub fn free_for(&self, temporary: bool) -> u32 {
+        if temporary { self.size.saturating_sub(self.assigned) } else { self.free() }
+    }
+
+    /// Seats that are held, and what is left of the reserve.
+    pub fn spoken_for(&self) -> u32 {
+        let staff = self.assigned.saturating_sub(self.temporary);
+        staff.saturating_add(self.reserved.max(self.temporary))
+    }
+
+    /// Counts a seat that is given out.
+    pub fn give(&mut self, temporary: bool) {
+        self.assigned += 1;
+        self.temporary += u32::from(temporary);
+    }
+
+    /// Counts a seat that comes back.
+    pub fn take(&mut self, temporary: bool) {
+        self.assigned = self.assigned.saturating_sub(1);
+        self.temporary = self.temporary.saturating_sub(u32::from(temporary));
+    }
+}
+
+/// How many seats there are, as somebody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSize {
+    /// All of them.
+    pub size: u32,
+    /// Of those, held back for temporary accounts; as before if absent.
+    pub reserved: Option<u32>,
+}
+
+impl From<u32> for PoolSize {
+    fn from(size: u32) -> Self {
+        Self { size, reserved: None }
     }
 }
 
@@ -107,11 +148,29 @@ mod tests {
     use crate::change::Version;
 
     fn on(day: Date) -> DayOfUse {
-        DayOfUse::of(day, &Pool { size: 10, reserved: 1, assigned: 4 }, 2, 3)
+        DayOfUse::of(day, &Pool { size: 10, reserved: 1, assigned: 4, temporary: 0 }, 2, 3)
     }
 
     fn kept(days: impl IntoIterator<Item = Date>) -> Vec<Stored<DayOfUse>> {
         days.into_iter().map(|day| Stored { version: Version(1), value: on(day) }).collect()
+    }
+
+    #[test]
+    fn temporary_seats_come_out_of_the_reserve_first() {
+        let mut pool = Pool { size: 10, reserved: 3, assigned: 6, temporary: 0 };
+        assert_eq!((pool.free_for(false), pool.free_for(true)), (1, 4));
+        for _ in 0..3 {
+            pool.give(true);
+        }
+        assert_eq!((pool.free_for(false), pool.free_for(true)), (1, 1), "staff lose nothing by it");
+        pool.give(true);
+        assert_eq!((pool.free_for(false), pool.free_for(true)), (0, 0));
+        pool.take(false);
+        assert_eq!((pool.free_for(false), pool.free_for(true)), (1, 1));
+        for _ in 0..4 {
+            pool.take(true);
+        }
+        assert_eq!((pool.free_for(false), pool.free_for(true)), (2, 5), "the reserve is kept again");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rand::RngCore;
 use shared::ids::BatchId;
 
@@ -37,6 +38,8 @@ pub struct PlanInput<'a> {
     pub sheet: &'a Sheet,
     /// All accounts of the source, whatever their state. Those of other sources are passed over.
     pub accounts: &'a [Stored<Account>],
+    /// 応援職員: the last day of everybody on the list, if it is one of temporary accounts.
+    pub temporary_until: Option<Date>,
     /// The roster's version; 0 if there is none yet.
     pub roster_version: u64,
     /// The pool, to show seats asked against free.
@@ -56,6 +59,40 @@ pub struct Plan {
     pub items: Vec<PlanItem>,
     /// Bytes of [`Kept`]: the rejected rows as they were written.
     kept: Vec<u8>,
+}
+
+/// A list is either of temporary accounts or of staff: a day that was forgotten, or given for the wrong list, must not
+/// change what hundreds of people are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WrongList {
+    /// Temporary people are on it.
+    #[error(
+        "this source is a list of temporary accounts: say until when, or give these people a source of their own"
+    )]
+    IsTemporary,
+    /// Staff are on it.
+    #[error("this source is a list of staff: give temporary accounts a source of their own")]
+    IsOfStaff,
+    /// The last day is over.
+    #[error("the last day of these temporary accounts is over: give a later one")]
+    HasEnded,
+}
+
+/// Whether a list for `temporary_until` may be compared with these accounts, those of its source.
+pub fn fits_list(
+    accounts: &[Stored<Account>],
+    temporary_until: Option<Date>,
+    today: Date,
+) -> Result<(), WrongList> {
+    if temporary_until.is_some_and(|last| last < today) {
+        return Err(WrongList::HasEnded);
+    }
+    let mut working = accounts.iter().map(|stored| &stored.value).filter(|account| account.may_work());
+    match (working.next(), temporary_until) {
+        (Some(one), None) if one.is_temporary() => Err(WrongList::IsTemporary),
+        (Some(one), Some(_)) if !one.is_temporary() => Err(WrongList::IsOfStaff),
+        _ => Ok(()),
+    }
 }
 
 /// Compares a file with the accounts of its source. The same input and the same random numbers give the same plan.
@@ -95,6 +132,7 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         chunks: count(items.len().div_ceil(ITEMS_PER_CHUNK)),
         origin: Origin::File,
         padded_to: None,
+        temporary_until: input.temporary_until,
         mends: None,
         earlier_authors: Vec::new(),
         befores: 0,
@@ -205,7 +243,7 @@ fn summary(input: &PlanInput<'_>, items: &[PlanItem]) -> PlanSummary {
         rows: count(input.sheet.rows.len()),
         leavers_held_back: compare::holds_leavers_back(input),
         present: count(present.count()),
-        seats_free: input.pool.free(),
+        seats_free: input.pool.free_for(input.temporary_until.is_some()),
         ..PlanSummary::default()
     };
     let known = known::Known::new(input);

@@ -25,7 +25,7 @@ use crate::audit::{Actor, AuditEvent, Happening, Subject};
 use crate::change::{Changeset, Stored};
 use crate::code::{CodeKeys, CodeRecord};
 use crate::device::{Device, DeviceState};
-use crate::license::{Pool, WaitingEntry};
+use crate::license::{Pool, PoolSize, WaitingEntry};
 
 /// What is loaded before seats can change hands.
 #[derive(Debug)]
@@ -110,21 +110,27 @@ pub enum SeatError {
     NotLoaded(#[from] NotLoaded),
 }
 
-/// Sets the size of the pool. Seats that become free by it go to the waiting list in order.
+/// Sets the size of the pool and of its reserve. Seats that become free by it go to the waiting list in order.
 pub fn set_pool(
     holdings: Holdings,
-    size: u32,
+    size: impl Into<PoolSize>,
     acting: Acting<'_>,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<SeatChange, SeatError> {
-    let Pool { assigned, reserved, size: before } = holdings.pool.value;
-    if size < assigned.saturating_add(reserved) {
-        return Err(SeatError::BelowAssigned { size, assigned, reserved });
+    let PoolSize { size, reserved } = size.into();
+    let before = holdings.pool.value.clone();
+    let reserved = reserved.unwrap_or(before.reserved);
+    if size < (Pool { reserved, ..before.clone() }).spoken_for() {
+        return Err(SeatError::BelowAssigned { size, assigned: before.assigned, reserved });
     }
     let mut ledger = Ledger::open(holdings, acting);
     let event = AuditEvent::new(acting.now, acting.actor, Happening::PoolSet, Subject::default());
-    ledger.note(event.fact("before", before).fact("size", size));
-    ledger.set_size(size);
+    let event = event.fact("before", before.size).fact("size", size);
+    ledger.note(match before.reserved == reserved {
+        true => event,
+        false => event.fact("reserved-before", before.reserved).fact("reserved", reserved),
+    });
+    ledger.set_size(size, reserved);
     ledger.settle(rng)?;
     Ok(ledger.finish())
 }

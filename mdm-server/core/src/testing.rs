@@ -45,6 +45,7 @@ pub(crate) fn account() -> Account {
         title: None,
         employment: None,
         term_ends: None,
+        temporary_until: None,
         departments: Vec::new(),
     };
     Account {

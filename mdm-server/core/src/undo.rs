@@ -129,7 +129,7 @@ pub fn plan(input: &UndoInput<'_>, rng: &mut impl RngCore) -> Result<Plan, UndoE
     lines.sort_by_key(|(number, account, _)| (*number, *account));
     let item = |account, kind| PlanItem { row: None, account: Some(account), kind, held_back: false };
     let mut items: Vec<PlanItem> = lines.into_iter().map(|(_, account, kind)| item(account, kind)).collect();
-    let wanting = seats.claims.saturating_sub(seats.taken).saturating_sub(input.pool.free());
+    let wanting = seats.claims.saturating_sub(seats.taken).saturating_sub(free(input));
     let seats_back = seats_back(&befores, &restored, input, at)?.into_iter().take(wanting as usize);
     items.extend(seats_back.map(|account| item(account, PlanKind::SeatBack)));
     Ok(Plan::new(batch(input, &items, seats, rng), items))
@@ -281,6 +281,7 @@ fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl
         chunks: u32::try_from(items.len().div_ceil(ITEMS_PER_CHUNK)).unwrap_or(u32::MAX),
         origin: Origin::Undo { of: of.id, whole: input.only.is_none() },
         padded_to: None,
+        temporary_until: of.temporary_until,
         mends: None,
         earlier_authors: Vec::new(),
         befores: 0,
@@ -289,13 +290,18 @@ fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl
     }
 }
 
+/// Seats for the people of the batch, who are all temporary or all staff.
+fn free(input: &UndoInput<'_>) -> u32 {
+    input.pool.free_for(input.of.temporary_until.is_some())
+}
+
 fn summary(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats) -> PlanSummary {
     let PlanSummary { present, join, returned, leave, .. } = input.of.summary;
     let mut summary = PlanSummary {
         // Who was there after the batch.
         present: (present + join + returned).saturating_sub(leave),
         seats_wished: seats.claims,
-        seats_free: input.pool.free(),
+        seats_free: free(input),
         ..PlanSummary::default()
     };
     for item in items {

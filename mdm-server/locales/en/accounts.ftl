@@ -83,3 +83,4 @@ accounts-journal-at = Time
 accounts-journal-what = What
 accounts-journal-by = By whom
 accounts-journal-all = See more in the audit journal
+accounts-temporary-until = Temporary until

@@ -222,3 +222,5 @@ audit-value-pin-changed = PIN changed after the key file was copied
 audit-value-device-unknown = Device not known
 audit-value-term-ended = Term ended
 audit-value-term-extended = Term extended
+audit-fact-reserved = Reserve
+audit-fact-reserved-before = Reserve before

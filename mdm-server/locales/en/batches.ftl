@@ -307,3 +307,7 @@ batches-mended-notice = The mended rows are in the plan of “{ $source }” now
 batches-mends = Mended rows
 batches-mends-first = Open the plan before
 batches-rejected-about-open = Rejected rows are not taken in. Their people count as present and stay as they are known. Correct the cells in the downloaded file and bring the rows back: that makes a new plan of everybody. Or correct the original file and upload it again. The header is row 1.
+batches-until = Last day of temporary accounts
+batches-until-hint = Only for a list of support staff. All its people get temporary accounts that end by themselves after this day: devices are blocked then, and wiped 14 days later. Their seats come out of the reserve first.
+batches-until-wrong = Choose a day, or leave the field empty.
+batches-temporary-until = Temporary until

@@ -119,3 +119,7 @@ licenses-why-never-signed-in = Never signed in
 licenses-why-term-ended = Term has ended
 licenses-since-days = Days since then (at least)
 licenses-notice-about-term = For { $days } days of notice they work as before. A later end of their term, or another code, ends the notice.
+licenses-temporary = Temporary (assigned)
+licenses-new-reserve = Reserve
+licenses-new-reserve-hint = Seats kept for temporary accounts of support staff. Staff get none of them. Left empty it stays as it is.
+licenses-pool-will-reserve = The reserve goes from { $before } to { $reserved } seats.

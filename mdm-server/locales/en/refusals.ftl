@@ -113,3 +113,6 @@ refusals-mend-other-file = This is not a file of rejected rows. Nothing was chan
 refusals-mend-count = The file has { $file } rows, but { $plan } were rejected. Nothing was changed. Leave in the rows that you cannot mend: they stay rejected.
 refusals-mend-gone = The row of staff number { $number }, which was row { $row }, is missing. That person would no longer be on the list, so nothing was changed. Write the staff number as it was.
 refusals-mend-twice = The staff number { $number } is in row { $row } of the list as well. Nothing was changed. Find out whose it is. If the list is wrong, or the row is a further post, mend the file itself and upload it again.
+refusals-list-is-temporary = This source is a list of temporary accounts. Nothing was taken in. Choose their last day, or give these people a source of their own.
+refusals-list-is-of-staff = This source is a list of staff. Nothing was taken in. Give temporary accounts a source of their own.
+refusals-temporary-is-over = This day is over. Nothing was taken in. Choose today or a later day.

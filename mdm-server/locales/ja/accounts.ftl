@@ -83,3 +83,4 @@ accounts-journal-at = 日時
 accounts-journal-what = 内容
 accounts-journal-by = 行った人
 accounts-journal-all = 監査記録で詳しく見る
+accounts-temporary-until = 臨時利用の最終日

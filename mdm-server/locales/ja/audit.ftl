@@ -222,3 +222,5 @@ audit-value-pin-changed = 鍵ファイルの写しより後のPIN変更
 audit-value-device-unknown = 登録のない端末
 audit-value-term-ended = 任期満了
 audit-value-term-extended = 任期の延長
+audit-fact-reserved = 確保分
+audit-fact-reserved-before = 変更前の確保分

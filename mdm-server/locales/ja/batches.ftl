@@ -307,3 +307,7 @@ batches-mended-notice = 「{ $source }」の計画に、直した行を加えま
 batches-mends = 直した行
 batches-mends-first = 直す前の計画を開く
 batches-rejected-about-open = 却下の行は取り込みません。その人は名簿に載っているものとして扱い、登録済みの内容のまま残します。ダウンロードしたファイルのセルを直し、「直した行を取り込む」から戻すと、全員分の新しい計画ができます。元のファイルを直して取り込み直すこともできます。行番号は、見出しを1行目として数えます。
+batches-until = 臨時利用の最終日
+batches-until-hint = 応援職員の名簿だけに指定します。名簿の全員が臨時利用者になり、この日を過ぎると自動で利用停止、その14日後に遠隔消去されます。割当は確保分から先に使います。
+batches-until-wrong = 日付を選ぶか、空欄にしてください。
+batches-temporary-until = 臨時利用の最終日

@@ -119,3 +119,7 @@ licenses-why-never-signed-in = 一度もサインインしていない
 licenses-why-term-ended = 任期満了日を過ぎた
 licenses-since-days = 経過日数(以上)
 licenses-notice-about-term = 予告の{ $days }日間は、今までどおり使えます。名簿で任期満了日が延びるか、コードを再発行すると、予告は終わります。
+licenses-temporary = 臨時利用(割当済)
+licenses-new-reserve = 確保分
+licenses-new-reserve-hint = 応援職員の臨時利用のために取っておく数です。職員には割り当てません。空欄なら今のままです。
+licenses-pool-will-reserve = 確保分を { $before } から { $reserved } に変更します。

@@ -48,7 +48,8 @@ pub(super) async fn upload(
         pad_numbers_to: padding(query.pad_numbers_to)?,
     };
     let effective_at = query.effective_at.as_deref().map(|text| time(&api, text)).transpose()?;
-    let upload = Upload { source, mode: query.mode, declared, file_name: query.file_name, effective_at };
+    let UploadQuery { mode, file_name, temporary_until, .. } = query;
+    let upload = Upload { source, mode, declared, file_name, effective_at, temporary_until };
     let batch = batches::upload(&api.service, bytes, upload, may.actor()).await?;
     Ok((StatusCode::CREATED, Json(view(&may, &api, &batch))))
 }

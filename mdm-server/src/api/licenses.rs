@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use mdm_core::license::NoticeReason;
+use mdm_core::license::{NoticeReason, PoolSize};
 use mdm_core::seats::Rule;
 
 use super::accounts::source;
@@ -30,7 +30,8 @@ pub(super) async fn set_pool(
     State(api): State<Api>,
     extract::Json(request): extract::Json<PoolRequest>,
 ) -> Result<Json<LicenseStatus>, ApiError> {
-    licenses::set_pool(&api.service, request.size, may.actor()).await?;
+    let PoolRequest { size, reserved } = request;
+    licenses::set_pool(&api.service, PoolSize { size, reserved }, may.actor()).await?;
     current(&api).await
 }
 

@@ -74,7 +74,9 @@ impl Bar {
             let of_a_thousand = u64::from(seats) * 1_000 / u64::from(pool.size.max(1));
             u32::try_from(of_a_thousand.min(1_000)).unwrap_or(1_000)
         };
-        Self { assigned: part(pool.assigned), reserved: part(pool.reserved) }
+        // What temporary accounts hold is in the reserve no longer.
+        let left = pool.reserved.saturating_sub(pool.temporary);
+        Self { assigned: part(pool.assigned), reserved: part(left) }
     }
 }
 

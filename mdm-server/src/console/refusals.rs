@@ -9,6 +9,7 @@ use mdm_core::command::CommandError;
 use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
 use mdm_core::operator::rules::MAX_DEPUTY_DAYS;
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
+use mdm_core::plan::WrongList;
 use mdm_core::plan::mend::MendError;
 use mdm_core::quarantine::LeaveError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
@@ -100,6 +101,9 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::LinesDeleted => "refusals-lines-deleted".into(),
         Refusal::Reissue(ReissueError::NoSeat) => "refusals-code-without-seat".into(),
         Refusal::Reissue(ReissueError::Held) => "refusals-code-of-held-seat".into(),
+        Refusal::WrongList(WrongList::IsTemporary) => "refusals-list-is-temporary".into(),
+        Refusal::WrongList(WrongList::IsOfStaff) => "refusals-list-is-of-staff".into(),
+        Refusal::WrongList(WrongList::HasEnded) => "refusals-temporary-is-over".into(),
         Refusal::StepDays => "refusals-step-days".into(),
         Refusal::Reissue(ReissueError::AccountMayNotWork) => "refusals-code-left".into(),
         Refusal::CodeDoesNotOpen(_) => "refusals-code-does-not-open".into(),

@@ -59,6 +59,7 @@ async fn a_batch_takes_effect_at_its_time_or_as_late_as_the_server_came_back() {
             declared: mdm_core::sheet::Declared::default(),
             file_name: None,
             effective_at: None,
+            temporary_until: None,
         };
         let batch =
             batches::upload(&world.service, ALL.as_bytes().to_vec(), upload, Actor::Server).await.unwrap();
@@ -226,4 +227,52 @@ async fn the_seats_of_each_day_are_counted_once() {
     world.clock.advance_days(-2);
     tick(&world.service).await;
     assert_eq!(days().await, counted, "a clock that goes back counts nothing twice");
+}
+
+#[tokio::test]
+async fn temporary_accounts_end_by_themselves_and_are_wiped_when_nobody_takes_them_up_again() {
+    use crate::use_cases::batches::{self, Upload, UploadError};
+    use mdm_core::license::{PoolSize, day_of};
+    use mdm_core::plan::WrongList;
+    let (world, staff) = world().await;
+    let size = PoolSize { size: 3, reserved: Some(1) };
+    licenses::set_pool(&world.service, size, Actor::Server).await.unwrap();
+    let upload = async |source: &str, until: Option<i32>| {
+        let upload = Upload {
+            source: mdm_core::account::SourceName::new(source).unwrap(),
+            mode: Mode::Roster,
+            declared: mdm_core::sheet::Declared::default(),
+            file_name: None,
+            effective_at: None,
+            temporary_until: until
+                .map(|days| day_of(world.now()).saturating_add(jiff::Span::new().days(days))),
+        };
+        let list = "職員番号,氏名,所属,利用\n901,応援一郎,避難所,○\n";
+        batches::upload(&world.service, list.as_bytes().to_vec(), upload, Actor::Server).await
+    };
+    let refused = upload("知事部局", Some(30)).await;
+    let Err(UploadError::Other(UseCaseError::Refused(crate::use_cases::Refusal::WrongList(why)))) = refused
+    else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(why, WrongList::IsOfStaff);
+    let batch = upload("応援職員", Some(30)).await.unwrap();
+    batches::take_effect(&world.service, batch.id, Actor::Server).await.unwrap();
+    let account = world.account("901").await;
+    assert!(account.seat.is_some(), "the seat comes out of the reserve");
+    let phone = world.device(account.id, DeviceState::Live).await;
+
+    world.clock.advance_days(30);
+    tick(&world.service).await;
+    assert_eq!(state(&world, phone).await, DeviceState::Live, "the last day is theirs");
+    world.clock.advance_days(1);
+    tick(&world.service).await;
+    assert_eq!(state(&world, phone).await, DeviceState::Blocked);
+    assert_eq!(state(&world, staff[0]).await, DeviceState::Live);
+    assert_eq!(licenses::status(&world.service).await.unwrap().pool.temporary, 0);
+    world.clock.advance_days(14);
+    tick(&world.service).await;
+    assert!(matches!(state(&world, phone).await, DeviceState::Wiped(_)));
+    let closed = world.service.store.account(account.id).await.unwrap().unwrap().value;
+    assert_eq!(closed.state, AccountState::Closed);
 }

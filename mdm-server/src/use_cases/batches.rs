@@ -17,6 +17,7 @@ pub use release::apply;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use mdm_core::account::{Account, SourceName};
 use mdm_core::apply::{self, Applied, ApplyInput};
 use mdm_core::approval::{self, check_time};
@@ -24,6 +25,7 @@ use mdm_core::audit::{Actor, PersonalValue};
 use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
 use mdm_core::change::Stored;
 use mdm_core::device::BlockedBy;
+use mdm_core::license::day_of;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
 use mdm_core::sheet::{self, Declared, Sheet, SheetError, rejected as rejected_rows};
@@ -50,6 +52,8 @@ pub struct Upload {
     pub file_name: Option<String>,
     /// When it is wished to take effect.
     pub effective_at: Option<Timestamp>,
+    /// 応援職員: the last day of everybody on the list, if it is one of temporary accounts.
+    pub temporary_until: Option<Date>,
 }
 
 /// Why a file became no plan.
@@ -89,8 +93,10 @@ pub async fn upload(
     let roster = service.store.roster(&upload.source).await.map_err(UseCaseError::from)?;
     let accounts = accounts_of(service, &upload.source).await?;
     let pool = service.store.pool().await.map_err(UseCaseError::from)?.value;
-    let Upload { source, mode, file_name, effective_at, .. } = upload;
+    let Upload { source, mode, file_name, effective_at, temporary_until, .. } = upload;
     let now = service.clock.now();
+    plan::fits_list(&accounts, temporary_until, day_of(now))
+        .map_err(|wrong| UseCaseError::from(Refusal::from(wrong)))?;
     let mut plan = blocking(move || {
         let roster_version = roster.map_or(0, |roster| roster.value.version);
         let input = PlanInput {
@@ -98,6 +104,7 @@ pub async fn upload(
             mode,
             sheet: &sheet,
             accounts: &accounts,
+            temporary_until,
             roster_version,
             pool: &pool,
             actor,

@@ -7,6 +7,7 @@ use mdm_core::approval::ApprovalError;
 use mdm_core::command::CommandError;
 use mdm_core::document::DocumentError;
 use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
+use mdm_core::plan::WrongList;
 use mdm_core::plan::mend::MendError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
 use mdm_core::undo::UndoError;
@@ -135,6 +136,9 @@ pub enum Refusal {
     /// The batch comes no nearer to taking effect.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
+    /// The list is not of the kind that its source is.
+    #[error(transparent)]
+    WrongList(#[from] WrongList),
     /// Mended rows do not go back into the plan.
     #[error(transparent)]
     Mend(#[from] MendError),

@@ -3,14 +3,16 @@
 pub mod series;
 
 pub(crate) mod steps;
+mod temporary;
 
 pub use steps::restore;
+pub(crate) use temporary::end_temporary;
 
 use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Changeset;
 use mdm_core::device::{BlockedBy, Device};
-use mdm_core::license::{MAX_STEP_DAYS, Pool, WaitingEntry};
+use mdm_core::license::{MAX_STEP_DAYS, Pool, PoolSize, WaitingEntry};
 use mdm_core::seats::{self, Acting, Rule, SeatChange};
 use rand::rngs::OsRng;
 use shared::crypto::hazmat::sha256;
@@ -62,8 +64,13 @@ pub struct Moved {
     pub waiting: Vec<AccountId>,
 }
 
-/// Sets the size of the pool; seats that become free by it go to the waiting list.
-pub async fn set_pool(service: &Service, size: u32, actor: Actor) -> Result<Moved, UseCaseError> {
+/// Sets the size of the pool and of its reserve; seats that become free by it go to the waiting list.
+pub async fn set_pool(
+    service: &Service,
+    size: impl Into<PoolSize>,
+    actor: Actor,
+) -> Result<Moved, UseCaseError> {
+    let size = size.into();
     service.outside_quarantine()?;
     let change = retry_on_conflict(|| async {
         let holdings = holdings(service, Vec::new(), &[]).await?;

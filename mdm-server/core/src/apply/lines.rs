@@ -27,15 +27,15 @@ pub(super) fn apply(
         }
         PlanKind::Return { .. } => {
             let asks = asks_for_seat(&item.kind, Some(ledger.account(id)?));
-            come_back(item.kind, ledger.account(id)?, acting);
+            come_back(id, item.kind, ledger, acting)?;
             ledger.happened(Happening::AccountReturned, id, &[]);
             if asks {
                 ledger.ask(id, place);
             }
         }
-        PlanKind::Move { .. } => return change(id, item.kind, "move", place, ledger, acting),
-        PlanKind::Change { .. } => return change(id, item.kind, "change", place, ledger, acting),
-        PlanKind::Leave => leave(id, ledger, acting)?,
+        PlanKind::Move { .. } => return change(id, item.kind, "move", place, ledger),
+        PlanKind::Change { .. } => return change(id, item.kind, "change", place, ledger),
+        PlanKind::Leave => leave(id, &[], ledger, acting)?,
         // The last two are of an undo, which has a way of its own.
         PlanKind::Unchanged | PlanKind::Rejected(_) | PlanKind::SeatBack | PlanKind::NotUndone(_) => {}
     }
@@ -64,15 +64,22 @@ fn joined(
     }
 }
 
-fn come_back(kind: PlanKind, account: &mut Account, acting: Acting<'_>) {
+fn come_back(
+    id: AccountId,
+    kind: PlanKind,
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+) -> Result<(), NotLoaded> {
     if let PlanKind::Return { attributes, wishes_seat } = kind {
-        account.learn(acting.now, attributes);
+        ledger.learn(id, attributes)?;
+        let account = ledger.account(id)?;
         account.wishes_seat = wishes_seat;
         account.state = AccountState::Provisional;
         account.state_since = acting.now;
         account.returned_at = Some(acting.now);
         account.signed_in_at = None;
     }
+    Ok(())
 }
 
 fn change(
@@ -81,7 +88,6 @@ fn change(
     word: &str,
     place: u32,
     ledger: &mut Ledger<'_>,
-    acting: Acting<'_>,
 ) -> Result<Option<AccountId>, NotLoaded> {
     let account = ledger.account(id)?;
     let asks = asks_for_seat(&kind, Some(account));
@@ -92,8 +98,8 @@ fn change(
     };
     let withdrawn = account.wishes_seat && !wishes_seat;
     let keeps = withdrawn && !gives_back && account.seat.is_some();
-    account.learn(acting.now, attributes);
     account.wishes_seat = wishes_seat;
+    ledger.learn(id, attributes)?;
     ledger.happened(Happening::AccountChanged, id, &[("kind", word)]);
     if withdrawn {
         ledger.stop_waiting(id);
@@ -107,11 +113,16 @@ fn change(
     Ok(keeps.then_some(id))
 }
 
-fn leave(id: AccountId, ledger: &mut Ledger<'_>, acting: Acting<'_>) -> Result<(), NotLoaded> {
+pub(super) fn leave(
+    id: AccountId,
+    facts: &[(&str, &str)],
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+) -> Result<(), NotLoaded> {
     let account = ledger.account(id)?;
     account.state = AccountState::Suspended;
     account.state_since = acting.now;
-    ledger.happened(Happening::AccountLeft, id, &[]);
+    ledger.happened(Happening::AccountLeft, id, facts);
     ledger.stop_waiting(id);
     ledger.take_seat(id, "left")
 }

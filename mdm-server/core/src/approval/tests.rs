@@ -70,6 +70,7 @@ fn batch(summary: PlanSummary) -> Batch {
         chunks: 1,
         origin: Origin::File,
         padded_to: None,
+        temporary_until: None,
         mends: None,
         earlier_authors: Vec::new(),
         befores: 0,

@@ -106,7 +106,7 @@ pub(super) fn compare(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Vec<Plan
         let kind = match person {
             Ok(_) if eaten.is_some() => of_number(row, RowProblem::LeadingZeros, input.sheet),
             Ok(_) if held_back => PlanKind::Unchanged,
-            Ok(person) => accepted(row, &person, account, input.sheet),
+            Ok(person) => accepted(row, &person, account, input),
             Err(rejections) => PlanKind::Rejected(rejections),
         };
         let account = match kind {
@@ -134,7 +134,8 @@ fn of_number(row: &Row, problem: RowProblem, sheet: &Sheet) -> PlanKind {
     PlanKind::Rejected(vec![Rejection::new(&sheet.staff_number_header, number, problem)])
 }
 
-fn accepted(row: &Row, person: &Person, account: Option<&Account>, sheet: &Sheet) -> PlanKind {
+fn accepted(row: &Row, person: &Person, account: Option<&Account>, input: &PlanInput<'_>) -> PlanKind {
+    let sheet = input.sheet;
     match account {
         Some(account) if person.leaves && account.may_work() => PlanKind::Leave,
         Some(_) if person.leaves => PlanKind::Unchanged,
@@ -142,19 +143,20 @@ fn accepted(row: &Row, person: &Person, account: Option<&Account>, sheet: &Sheet
         None if person.kept.contains(&Column::Name) => {
             PlanKind::Rejected(vec![Rejection::new(&sheet.name_header, "*", RowProblem::Missing)])
         }
-        None => join(person),
-        Some(account) => difference(person, account, sheet),
+        None => join(person, input),
+        Some(account) => difference(person, account, input),
     }
 }
 
-fn join(person: &Person) -> PlanKind {
+fn join(person: &Person, input: &PlanInput<'_>) -> PlanKind {
     let wishes_seat = person.wishes_seat.unwrap_or(false);
-    PlanKind::Join { attributes: person.attributes.clone(), wishes_seat }
+    let temporary_until = input.temporary_until;
+    PlanKind::Join { attributes: Attributes { temporary_until, ..person.attributes.clone() }, wishes_seat }
 }
 
-fn difference(person: &Person, account: &Account, sheet: &Sheet) -> PlanKind {
+fn difference(person: &Person, account: &Account, input: &PlanInput<'_>) -> PlanKind {
     let before = account.current();
-    let attributes = completed(person, before, sheet);
+    let attributes = completed(person, before, input);
     let wishes_seat = person.wishes_seat.unwrap_or(account.wishes_seat);
     if !account.may_work() {
         PlanKind::Return { attributes, wishes_seat }
@@ -168,7 +170,8 @@ fn difference(person: &Person, account: &Account, sheet: &Sheet) -> PlanKind {
 }
 
 /// What the row says, and what is known where the file has no such column or the cell leaves it.
-fn completed(person: &Person, before: &Attributes, sheet: &Sheet) -> Attributes {
+fn completed(person: &Person, before: &Attributes, input: &PlanInput<'_>) -> Attributes {
+    let sheet = input.sheet;
     let row = &person.attributes;
     let has = |column| sheet.columns.contains(&column) && !person.kept.contains(&column);
     let text = |column, row: &Option<String>, before: &Option<String>| {
@@ -182,6 +185,7 @@ fn completed(person: &Person, before: &Attributes, sheet: &Sheet) -> Attributes 
         title: text(Column::Title, &row.title, &before.title),
         employment: text(Column::Employment, &row.employment, &before.employment),
         term_ends: if has(Column::TermEnds) { row.term_ends } else { before.term_ends },
+        temporary_until: input.temporary_until,
         departments: departments(row, before, sheet),
     }
 }

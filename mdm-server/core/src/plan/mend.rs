@@ -100,7 +100,14 @@ pub fn mend(
     let as_written = compare::as_written(input);
     let rows = as_written.as_ref().unwrap_or(input.sheet);
     let renumbered = Renumbered(rows.rows.iter().map(|row| row.number).zip(rejected).collect());
-    let mended = PlanInput { sheet: rows, mode: Mode::Upsert, source: input.source.clone(), ..*input };
+    let temporary_until = base.temporary_until;
+    let mended = PlanInput {
+        sheet: rows,
+        mode: Mode::Upsert,
+        source: input.source.clone(),
+        temporary_until,
+        ..*input
+    };
     let people = People::of(input);
     let mut whole = people.rows(mending.items, Some);
     fits(mending, rows, &whole, &people)?;
@@ -112,7 +119,8 @@ pub fn mend(
     // Of the first plan no more than the first rows are listed.
     let normalised = (base.normalised_total + count(sheet.normalised.len()))
         .saturating_sub(count(base.normalised_rows.len()));
-    let input = PlanInput { sheet: &sheet, mode: base.mode, source: base.source.clone(), ..*input };
+    let input =
+        PlanInput { sheet: &sheet, mode: base.mode, source: base.source.clone(), temporary_until, ..*input };
     let mut plan = plan(&input, rng);
     plan.batch.mends = Some(base.id);
     plan.batch.padded_to = base.padded_to;

@@ -9,7 +9,7 @@ use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::codes::issue;
 use super::{Acting, Holdings, NotLoaded, SeatChange, is_helped};
-use crate::account::{Account, Seat};
+use crate::account::{Account, Attributes, Seat};
 use crate::audit::{AuditEvent, Happening, Subject};
 use crate::batch::PlanWord;
 use crate::change::{Changeset, Key, Record, Stored, Version};
@@ -122,8 +122,22 @@ impl<'a> Ledger<'a> {
         self.accounts.insert(account.id, Tracked::fresh(account));
     }
 
-    pub(super) fn set_size(&mut self, size: u32) {
-        self.seats.size = size;
+    pub(super) fn set_size(&mut self, size: u32, reserved: u32) {
+        (self.seats.size, self.seats.reserved) = (size, reserved);
+    }
+
+    /// An account learns what a roster says from now on. A seat that it holds is counted as what it is by then.
+    pub(crate) fn learn(&mut self, id: AccountId, attributes: Attributes) -> Result<(), NotLoaded> {
+        let now = self.acting.now;
+        let account = self.account(id)?;
+        let before = account.is_temporary();
+        account.learn(now, attributes);
+        let (has_seat, after) = (account.seat.is_some(), account.is_temporary());
+        if has_seat && before != after {
+            self.seats.take(before);
+            self.seats.give(after);
+        }
+        Ok(())
     }
 
     pub(crate) fn waits(&self, account: AccountId) -> bool {
@@ -157,7 +171,8 @@ impl<'a> Ledger<'a> {
 
     /// Frees an account's seat, ends its codes and lists its devices to be blocked. Without a seat only the last two.
     pub(crate) fn take_seat(&mut self, id: AccountId, why: &str) -> Result<(), NotLoaded> {
-        let seat = self.account(id)?.seat.take();
+        let account = self.account(id)?;
+        let (seat, temporary) = (account.seat.take(), account.is_temporary());
         for code in self.codes.get_mut(&id).into_iter().flatten() {
             if let Some(code) = code.now.as_mut().filter(|code| code.is_usable()) {
                 code.end(CodeState::Replaced);
@@ -166,7 +181,7 @@ impl<'a> Ledger<'a> {
         let helped = self.devices.get(&id).into_iter().flatten().filter(|device| is_helped(device));
         self.outcome.block.extend(helped.map(|device| device.enrolment));
         if seat.is_some() {
-            self.seats.assigned = self.seats.assigned.saturating_sub(1);
+            self.seats.take(temporary);
             self.outcome.freed.push(id);
             self.happened(Happening::SeatReclaimed, id, &[("why", why)]);
         }
@@ -178,12 +193,23 @@ impl<'a> Ledger<'a> {
         self.outcome.noticed.push(id);
     }
 
-    /// Gives free seats to the waiting list in order, each with a code.
+    /// Gives free seats to the waiting list in order, each with a code. What is left of the reserve goes to temporary accounts
+    /// only, past staff who wait before them.
     pub(crate) fn settle(&mut self, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
-        while self.seats.free() > 0 {
-            let Some((since, place, next)) = self.queue.first().copied() else { break };
+        if self.seats.free_for(true) == 0 {
+            return Ok(());
+        }
+        let turns: Vec<_> = self.queue.iter().copied().collect();
+        for (since, place, next) in turns {
+            if self.seats.free_for(true) == 0 {
+                break;
+            }
             let account = self.account(next)?;
             let entitled = account.may_work() && account.seat.is_none();
+            let temporary = account.is_temporary();
+            if entitled && self.seats.free_for(temporary) == 0 {
+                continue;
+            }
             self.stop_waiting(next);
             if entitled {
                 self.served.push((next, Turn { since, place }));
@@ -208,8 +234,10 @@ impl<'a> Ledger<'a> {
     }
 
     fn seat(&mut self, id: AccountId, seat: Seat, facts: &[(&str, &str)]) -> Result<(), NotLoaded> {
-        self.account(id)?.seat = Some(seat);
-        self.seats.assigned += 1;
+        let account = self.account(id)?;
+        account.seat = Some(seat);
+        let temporary = account.is_temporary();
+        self.seats.give(temporary);
         self.outcome.given.push(id);
         self.happened(Happening::SeatAssigned, id, facts);
         Ok(())
@@ -228,9 +256,10 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// Seats that can be given out now.
-    pub(crate) fn free(&self) -> u32 {
-        self.seats.free()
+    /// Seats that can be given to the account now, which may be temporary.
+    pub(crate) fn free_for(&mut self, id: AccountId) -> Result<u32, NotLoaded> {
+        let temporary = self.account(id)?.is_temporary();
+        Ok(self.seats.free_for(temporary))
     }
 
     /// Since when the first on the waiting list waits.

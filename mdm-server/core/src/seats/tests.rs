@@ -110,7 +110,7 @@ fn the_first_pool_is_stored_though_there_was_none() {
 #[test]
 fn reserved_seats_are_given_to_nobody() {
     let mut book = Book::default();
-    book.insert(Record::Pool(Pool { size: 2, reserved: 1, assigned: 0 }));
+    book.insert(Record::Pool(Pool { size: 2, reserved: 1, assigned: 0, temporary: 0 }));
     book.upload(ALL_WISH, Mode::Roster, noon(), &mut rng());
     assert_eq!(book.pool().value.assigned, 1);
     book.check();

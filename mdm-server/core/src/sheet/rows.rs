@@ -108,6 +108,7 @@ fn person(cells: &mut Cells<'_>, staff_number: Option<StaffNumber>) -> Option<Pe
         title: cells.text(Column::Title, 50),
         employment: cells.text(Column::Employment, 30),
         term_ends: cells.date(Column::TermEnds),
+        temporary_until: None,
         staff_number: staff_number?,
         name: if cells.kept.contains(&Column::Name) { String::new() } else { name? },
         departments,

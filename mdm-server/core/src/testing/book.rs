@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rand::rngs::StdRng;
 use shared::crypto::Secret;
 use shared::ids::{AccountId, BatchId};
 
-use crate::account::{Account, SourceName};
+use crate::account::{Account, Roster, SourceName};
 use crate::apply::{Applied, ApplyError, ApplyInput, Undone, apply};
 use crate::audit::{Actor, AuditEvent, Happening};
 use crate::batch::{Batch, Mode};
@@ -128,14 +129,43 @@ impl Book {
         self.plan_sheet(&sheet, mode, now, rng)
     }
 
+    /// Plans, stores and applies a list of temporary accounts.
+    pub(crate) fn upload_temporary(
+        &mut self,
+        file: &str,
+        until: Date,
+        now: Timestamp,
+        rng: &mut StdRng,
+    ) -> (Plan, Applied) {
+        let sheet = sheet::read(file.as_bytes(), &Declared::default()).unwrap();
+        let plan = self.plan_list(&sheet, Mode::Roster, Some(until), now, rng);
+        self.commit(plan.clone().changes());
+        let applied = self.try_apply(plan.batch.id, now, rng).unwrap();
+        (plan, applied)
+    }
+
     /// Plans a file that was read.
     pub(crate) fn plan_sheet(&self, sheet: &Sheet, mode: Mode, now: Timestamp, rng: &mut StdRng) -> Plan {
+        self.plan_list(sheet, mode, None, now, rng)
+    }
+
+    fn plan_list(
+        &self,
+        sheet: &Sheet,
+        mode: Mode,
+        temporary_until: Option<Date>,
+        now: Timestamp,
+        rng: &mut StdRng,
+    ) -> Plan {
+        let source = if temporary_until.is_some() { support() } else { source() };
+        let roster = self.roster(&source);
         let input = PlanInput {
-            source: source(),
+            source,
             mode,
             sheet,
             accounts: &self.accounts(),
-            roster_version: all!(self, Roster).next().map_or(0, |roster| roster.value.version),
+            temporary_until,
+            roster_version: roster.map_or(0, |roster| roster.value.version),
             pool: &self.pool().value,
             actor: Actor::Server,
             now,
@@ -155,13 +185,18 @@ impl Book {
     }
 
     pub(crate) fn apply_input(&self, batch: BatchId) -> ApplyInput {
+        let stored = all!(self, Batch).find(|stored| stored.value.id == batch).unwrap();
         ApplyInput {
-            batch: all!(self, Batch).find(|stored| stored.value.id == batch).unwrap(),
+            roster: self.roster(&stored.value.source),
+            batch: stored,
             chunks: all!(self, PlanChunk).map(|c| c.value).filter(|chunk| chunk.batch == batch).collect(),
-            roster: all!(self, Roster).next(),
             holdings: self.holdings(),
             undone: self.undone(batch),
         }
+    }
+
+    fn roster(&self, source: &SourceName) -> Option<Stored<Roster>> {
+        all!(self, Roster).find(|roster| roster.value.source == *source)
     }
 
     /// The version of what is stored there; 0 if nothing is.
@@ -203,12 +238,13 @@ impl Book {
         rng: &mut StdRng,
     ) -> Result<Plan, UndoError> {
         let accounts = self.accounts().into_iter().map(|stored| (stored.value.id, stored.value)).collect();
+        let roster = self.roster(&self.batch(of).source);
         let input = UndoInput {
             of: &self.batch(of),
             befores: &self.befores(of),
             accounts: &accounts,
             only,
-            roster_version: all!(self, Roster).next().map_or(0, |roster| roster.value.version),
+            roster_version: roster.map_or(0, |roster| roster.value.version),
             pool: &self.pool().value,
             actor: Actor::Server,
             now,
@@ -259,7 +295,13 @@ impl Book {
         assert_eq!(u32::try_from(seated.count()).unwrap(), pool.assigned, "the pool counts the seats");
         assert!(pool.assigned <= pool.size, "no more seats than the pool has");
         let waiting = self.waiting();
-        assert!(pool.free() == 0 || waiting.is_empty(), "nobody waits while a seat is free");
+        let temporary = accounts.iter().filter(|a| a.value.seat.is_some() && a.value.is_temporary()).count();
+        assert_eq!(u32::try_from(temporary).unwrap(), pool.temporary, "the pool counts temporary seats");
+        for waits in &waiting {
+            let account = accounts.iter().find(|account| account.value.id == *waits).unwrap();
+            let free = pool.free_for(account.value.is_temporary());
+            assert_eq!(free, 0, "nobody waits while a seat is free for them");
+        }
         for Stored { value: account, .. } in &accounts {
             let waits = waiting.contains(&account.id);
             let entitled = account.may_work() && account.wishes_seat && account.seat.is_none();
@@ -280,6 +322,11 @@ impl Book {
 
 pub(crate) fn source() -> SourceName {
     SourceName::new("知事部局").unwrap()
+}
+
+/// The list of temporary accounts.
+pub(crate) fn support() -> SourceName {
+    SourceName::new("応援職員").unwrap()
 }
 
 pub(crate) fn code_keys() -> CodeKeys {

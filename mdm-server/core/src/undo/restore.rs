@@ -57,7 +57,9 @@ pub(crate) fn restore(
             },
         }
     }
-    take_back(&may_give_back, claims.len(), at, ledger)?;
+    if let Some(first) = claims.first().map(|claim| claim.account) {
+        take_back(&may_give_back, (first, claims.len()), at, ledger)?;
+    }
     seat_again(claims, ledger, rng)?;
     for before in touched {
         restored.unblock.extend(to_unblock(before, of, ledger)?);
@@ -78,8 +80,9 @@ fn line(
     let account = ledger.account(id)?;
     let (claims, gives) = (claims_seat(before, account), gives_seat(before, account, word, at));
     if let Some(attributes) = before.was.as_ref().and_then(|was| was.attributes.clone()) {
-        account.learn(acting.now, attributes);
+        ledger.learn(id, attributes)?;
     }
+    let account = ledger.account(id)?;
     let (what, waited) = match (&before.was, word) {
         (None, _) => {
             suspend(account, acting.now);
@@ -128,15 +131,16 @@ fn gone_again(account: &mut Account, was: &Was) {
     account.signed_in_at = was.signed_in_at;
 }
 
-/// Takes as many seats as are missing from those whom the plan names, while they have not signed in.
+/// Takes as many seats as are missing for `claims` people, of whom one is given, from those whom the plan names, while they have
+/// not signed in.
 fn take_back(
     may_give_back: &[&Before],
-    claims: usize,
+    (first, claims): (AccountId, usize),
     at: Timestamp,
     ledger: &mut Ledger<'_>,
 ) -> Result<(), NotLoaded> {
     for before in may_give_back {
-        if ledger.free() as usize >= claims {
+        if ledger.free_for(first)? as usize >= claims {
             return Ok(());
         }
         let id = before.account;
@@ -159,7 +163,7 @@ fn seat_again(
     let first =
         ledger.first_waits_since().map(|first| first.saturating_sub(moment).unwrap_or(Timestamp::MIN));
     for (place, Claim { account: id, seat }) in (0..).zip(claims) {
-        if ledger.free() == 0 {
+        if ledger.free_for(id)? == 0 {
             let since = first.map_or(seat.assigned_at, |first| first.min(seat.assigned_at));
             ledger.wait_as(id, Turn { since, place });
             continue;

@@ -92,7 +92,7 @@ async fn seats_go_in_order_and_their_codes_are_exported_and_noted() {
     let api = three_people_on_two_seats().await;
     let status = api.must("GET", "/api/v1/licenses", "").await;
     let expected = serde_json::json!({
-        "pool": 2, "reserved": 0, "assigned": 2, "free": 0, "waiting": 1, "never_signed_in": 2,
+        "pool": 2, "reserved": 0, "assigned": 2, "temporary": 0, "free": 0, "waiting": 1, "never_signed_in": 2,
         "noticed": 0, "held": 0
     });
     assert_eq!(status, expected);
@@ -283,7 +283,7 @@ async fn more_than_one_write_takes_is_done_whole_as_well() {
     assert_eq!(done["given_to"].as_array().unwrap().len(), 500);
     let status = api.must("GET", "/api/v1/licenses", "").await;
     let expected = serde_json::json!({
-        "pool": 1000, "reserved": 0, "assigned": 500, "free": 500, "waiting": 0, "never_signed_in": 500,
+        "pool": 1000, "reserved": 0, "assigned": 500, "temporary": 0, "free": 500, "waiting": 0, "never_signed_in": 500,
         "noticed": 0, "held": 0
     });
     assert_eq!(status, expected);

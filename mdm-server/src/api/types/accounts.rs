@@ -67,6 +67,9 @@ pub struct AccountDetail {
     pub employment: Option<String>,
     /// 任期満了日.
     pub term_ends: Option<Date>,
+    /// The last day of a temporary account, which ends by itself after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporary_until: Option<Date>,
     /// Since when the account is in its state.
     pub state_since: Timestamp,
     /// When the account was made.

@@ -1,6 +1,7 @@
 //! Personnel batches as the API shows them.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use mdm_core::batch::{LikeLeave, LostZeros, Mode, PlanSummary, RowProblem};
 use mdm_core::undo::NotUndone;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct UploadQuery {
     /// When it is to take effect: day and time of day in the organisation's zone, like `2027-04-01T00:00`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_at: Option<String>,
+    /// The last day of everybody on the list, if it is one of temporary accounts, like `2027-09-30`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporary_until: Option<Date>,
 }
 
 /// What comes with mended rows.

@@ -15,7 +15,10 @@ pub struct LicenseStatus {
     pub reserved: u32,
     /// Seats that accounts hold.
     pub assigned: u32,
-    /// Seats that can be given out now.
+    /// Of those, seats of temporary accounts; they come out of the reserve first.
+    #[serde(default)]
+    pub temporary: u32,
+    /// Seats that can be given out now to staff.
     pub free: u32,
     /// Accounts that wait for one.
     pub waiting: u32,
@@ -35,6 +38,9 @@ pub struct LicenseStatus {
 pub struct PoolRequest {
     /// Seats there are.
     pub size: u32,
+    /// Of those, seats held back for temporary accounts; as before if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<u32>,
 }
 
 /// Which seats to take back.

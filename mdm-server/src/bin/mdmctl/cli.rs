@@ -97,6 +97,9 @@ pub(crate) enum Batch {
         /// When it is to take effect: day and time of day in the organisation's zone, like 2027-04-01T00:00.
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
+        /// The last day of everybody in the file, who get temporary accounts that end by themselves after it, like 2027-09-30.
+        #[arg(long, value_name = "DAY")]
+        temporary_until: Option<String>,
     },
     /// Show what a batch would do, or did.
     Show {
@@ -314,6 +317,9 @@ pub(crate) enum Pool {
     Set {
         /// How many.
         seats: u32,
+        /// How many of them are held back for temporary accounts; as before if absent.
+        #[arg(long, value_name = "SEATS")]
+        reserve: Option<u32>,
     },
 }
 

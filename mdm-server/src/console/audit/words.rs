@@ -155,6 +155,8 @@ pub(super) fn fact(language: Language, name: &str) -> String {
         "operator" => "audit-fact-operator",
         "order" => "audit-fact-order",
         "reason" => "audit-fact-reason",
+        "reserved" => "audit-fact-reserved",
+        "reserved-before" => "audit-fact-reserved-before",
         "receipt-sha256" => "audit-fact-receipt-sha256",
         "record" => "audit-fact-record",
         "refused" => "audit-fact-refused",

@@ -73,7 +73,7 @@ async fn show(
     let shown = ApplyPage {
         standing: standing(console, &batch).await.map_err(&failed)?,
         asks_leavers: asks_leavers(console, &batch),
-        outlook: outlook(&index, &directory),
+        outlook: outlook(&batch, &index, &directory),
         wiped_at: page.now.checked_add(UNDO_WINDOW).unwrap_or(page.now),
         effective_at: said.as_ref().map_or(planned, |(form, _)| form.effective_at.clone()),
         problem: said.map(|(_, problem)| problem),

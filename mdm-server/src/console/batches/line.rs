@@ -122,6 +122,7 @@ fn posts(departments: &[Department]) -> String {
 /// What differs but the departments.
 pub(super) fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec<Changed> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let last = |person: &Attributes| person.temporary_until.map(|day| day.to_string()).unwrap_or_default();
     let day = |person: &Attributes| person.term_ends.map(|day| day.to_string()).unwrap_or_default();
     let pairs = [
         ("batches-name", known.name.clone(), said.name.clone()),
@@ -129,6 +130,7 @@ pub(super) fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec
         ("batches-person-title", text(&known.title), text(&said.title)),
         ("batches-employment", text(&known.employment), text(&said.employment)),
         ("batches-term-ends", day(known), day(said)),
+        ("batches-temporary-until", last(known), last(said)),
         ("batches-mail", text(&known.mail), text(&said.mail)),
     ];
     let different = pairs.into_iter().filter(|(_, before, after)| before != after);

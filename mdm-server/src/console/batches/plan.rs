@@ -228,7 +228,7 @@ async fn plan(
     };
     let actors = Actors::load(service).await?;
     let outlook = match standing {
-        _ if standing.is_open() => Some(outlook(&index, &*directory::current(service).await?)),
+        _ if standing.is_open() => Some(outlook(&batch, &index, &*directory::current(service).await?)),
         _ => None,
     };
     let kind = Kind::named(&query.kind);

@@ -438,8 +438,9 @@ fn planned(sheet: &mdm_core::sheet::Sheet, accounts: &[Stored<Account>]) -> Plan
         mode: Mode::Roster,
         sheet,
         accounts,
+        temporary_until: None,
         roster_version: 0,
-        pool: &Pool { size: 0, reserved: 0, assigned: 0 },
+        pool: &Pool::default(),
         actor: Actor::Server,
         now: Timestamp::UNIX_EPOCH,
     };
@@ -504,6 +505,7 @@ fn known(number: &str) -> Stored<Account> {
         title: None,
         employment: None,
         term_ends: None,
+        temporary_until: None,
         departments: Vec::new(),
     };
     let account = Account {

@@ -6,22 +6,23 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use jiff::civil::Date;
 use mdm_core::account::SourceName;
 use mdm_core::batch::Mode;
 use mdm_core::sheet::{Declared, Encoding, MAX_PADDING};
 use serde::Deserialize;
 
 use super::{failed, reasons};
-use crate::console::Console;
 use crate::console::failure::Failure;
 use crate::console::notice::Notice;
 use crate::console::page::{Nav, Page};
 use crate::console::posted::Uploaded;
 use crate::console::render::render_with;
 use crate::console::viewer::Viewer;
+use crate::console::{Console, refusals};
 use crate::rights::Manage;
-use crate::use_cases::UseCaseError;
 use crate::use_cases::batches::{self, Upload, UploadError};
+use crate::use_cases::{Refusal, UseCaseError};
 
 /// What was filled in, to be shown again.
 #[derive(Default)]
@@ -30,6 +31,7 @@ struct Filled {
     mode: Option<Mode>,
     encoding: Option<Encoding>,
     pad: String,
+    until: String,
 }
 
 /// What is wrong with it, beside the field.
@@ -39,6 +41,7 @@ struct Problems {
     mode: Option<String>,
     file: Option<String>,
     pad: Option<String>,
+    until: Option<String>,
 }
 
 /// An encoding to choose.
@@ -106,6 +109,11 @@ fn padding(typed: &str) -> Result<Option<u8>, ()> {
     typed.parse().ok().filter(|width| (1..=MAX_PADDING).contains(width)).map(Some).ok_or(())
 }
 
+/// The last day of temporary accounts, as a browser writes it; nothing chosen is none.
+fn last_day(typed: &str) -> Result<Option<Date>, jiff::Error> {
+    if typed.is_empty() { Ok(None) } else { typed.parse().map(Some) }
+}
+
 /// Makes a plan of the file.
 pub(in crate::console) async fn upload(
     viewer: Viewer<Manage>,
@@ -122,12 +130,14 @@ pub(in crate::console) async fn upload(
         },
         encoding: uploaded.field("encoding").parse().ok(),
         pad: uploaded.field("pad").trim().to_owned(),
+        until: uploaded.field("until").trim().to_owned(),
     };
     // A browser sends the field without a name when nothing was chosen; an empty file has one.
     let no_file = uploaded.file_name.as_deref().is_none_or(str::is_empty);
     let pad = padding(&filled.pad);
+    let until = last_day(&filled.until);
     let (source, mode) = match (SourceName::new(&filled.source), filled.mode) {
-        (Ok(source), Some(mode)) if !no_file && pad.is_ok() => (source, mode),
+        (Ok(source), Some(mode)) if !no_file && pad.is_ok() && until.is_ok() => (source, mode),
         (source, mode) => {
             let say = |is_wrong: bool, key: &str| is_wrong.then(|| language.say(key, &[]));
             let problems = Problems {
@@ -135,13 +145,16 @@ pub(in crate::console) async fn upload(
                 mode: say(mode.is_none(), "batches-mode-missing"),
                 file: say(no_file, "batches-file-missing"),
                 pad: say(pad.is_err(), "batches-pad-wrong"),
+                until: say(until.is_err(), "batches-until-wrong"),
             };
             return show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await;
         }
     };
     let pad_numbers_to = pad.unwrap_or_default();
     let declared = Declared { encoding: filled.encoding, pad_numbers_to, ..Declared::default() };
-    let upload = Upload { source, mode, declared, file_name: uploaded.file_name, effective_at: None };
+    let temporary_until = until.unwrap_or_default();
+    let file_name = uploaded.file_name;
+    let upload = Upload { source, mode, declared, file_name, effective_at: None, temporary_until };
     match batches::upload(&console.service, uploaded.file, upload, viewer.actor()).await {
         Ok(batch) => {
             viewer.notify(
@@ -152,6 +165,10 @@ pub(in crate::console) async fn upload(
         }
         Err(UploadError::Sheet(error)) => {
             let problems = Problems { file: Some(reasons::file(language, &error)), ..Problems::default() };
+            show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await
+        }
+        Err(UploadError::Other(error @ UseCaseError::Refused(Refusal::WrongList(_)))) => {
+            let problems = Problems { until: Some(refusals::text(language, &error)), ..Problems::default() };
             show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await
         }
         Err(UploadError::Other(error)) => Err(failed::<UseCaseError>(&viewer.visit)(error)),

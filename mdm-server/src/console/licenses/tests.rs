@@ -52,6 +52,22 @@ async fn another_size_says_what_it_does_before_it_does_it() {
 }
 
 #[tokio::test]
+async fn a_reserve_is_seen_before_it_is_kept_and_a_size_alone_leaves_it() {
+    let (world, browser) = bench(Role::Operator).await;
+    let preview = browser.get("/licenses/pool?size=5&reserved=3").await.text();
+    assert!(preview.contains("0 から 3 に") && !preview.contains("1人に割り当て"), "{preview}");
+    let too_many = browser.get("/licenses/pool?size=5&reserved=4").await;
+    assert_eq!(too_many.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for form in
+        [&[("size", "5"), ("reserved", "3")][..], &[("size", "6")], &[("size", "6"), ("reserved", "")]]
+    {
+        assert_eq!(browser.post("/licenses/pool", form).await.status, StatusCode::SEE_OTHER);
+    }
+    let pool = licenses::status(&world.service).await.unwrap().pool;
+    assert_eq!((pool.size, pool.reserved, pool.assigned), (6, 3, 3));
+}
+
+#[tokio::test]
 async fn seats_are_reclaimed_as_they_were_shown_or_not_at_all() {
     let (world, browser) = bench(Role::Operator).await;
     world.clock.advance_days(40);
@@ -183,7 +199,12 @@ async fn with_a_year(world: &World) {
     let today = licenses::series::day_of(&world.service, world.now());
     let mut changes = Changeset::default();
     for back in (1..=365_i32).filter(|back| !(100..110).contains(back)) {
-        let pool = Pool { size: if back > 120 { 1_500 } else { 2_000 }, reserved: 50, assigned: 1_420 };
+        let pool = Pool {
+            size: if back > 120 { 1_500 } else { 2_000 },
+            reserved: 50,
+            assigned: 1_420,
+            temporary: 0,
+        };
         let day = today.saturating_sub(back.days());
         changes.insert(Record::DayOfUse(DayOfUse::of(day, &pool, 7, 31)));
     }

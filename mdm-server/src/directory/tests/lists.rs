@@ -111,7 +111,7 @@ async fn counts_are_those_of_the_lists() {
     let snapshot = followed(&world).await;
     let expected = Counts {
         provisional: 5,
-        pool: Pool { size: 2, reserved: 0, assigned: 2 },
+        pool: Pool { size: 2, assigned: 2, ..Pool::default() },
         waiting: 2,
         never_signed_in: 2,
         devices_enrolling: 1,

@@ -133,7 +133,14 @@ mod tests {
     async fn put(world: &World, source: &str, csv: &str) -> Batch {
         let source = SourceName::new(source).unwrap();
         let declared = Declared::default();
-        let how = Upload { source, mode: Mode::Roster, declared, file_name: None, effective_at: None };
+        let how = Upload {
+            source,
+            mode: Mode::Roster,
+            declared,
+            file_name: None,
+            effective_at: None,
+            temporary_until: None,
+        };
         upload(&world.service, csv.as_bytes().to_vec(), how, Actor::Server).await.unwrap()
     }
 

@@ -59,6 +59,7 @@ pub async fn mend(
             mode: Mode::Upsert,
             sheet: &sheet,
             accounts: &accounts,
+            temporary_until: None,
             roster_version: roster.map_or(0, |roster| roster.value.version),
             pool: &pool,
             actor,

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use mdm_core::account::Account;
+use mdm_core::batch::Batch;
 use mdm_core::plan::{gives_back, newly_asks};
 use shared::ids::AccountId;
 
@@ -30,8 +31,10 @@ pub struct Outlook {
 }
 
 /// Looks at all lines of a plan. Seats go to those who waited before, then in the order of the file.
-pub fn outlook(index: &Index, directory: &Snapshot) -> Outlook {
-    let mut outlook = Outlook { free: directory.pool().free() as usize, ..Outlook::default() };
+pub fn outlook(batch: &Batch, index: &Index, directory: &Snapshot) -> Outlook {
+    let mut pool = directory.pool().clone();
+    let temporary = batch.temporary_until.is_some();
+    let mut outlook = Outlook { free: pool.free_for(temporary) as usize, ..Outlook::default() };
     let waits: HashSet<AccountId> = directory.waiting().map(|row| row.person.account.id).collect();
     let (mut asking, mut gone) = (Vec::new(), HashSet::new());
     for (position, line) in index.lines() {
@@ -39,7 +42,10 @@ pub fn outlook(index: &Index, directory: &Snapshot) -> Outlook {
         let row = directory.person(id);
         let account = row.as_ref().map(|row| &row.person.account);
         let frees = gives_back(line.word, line.wishes_seat, account);
-        outlook.freed += usize::from(frees);
+        if frees {
+            outlook.freed += 1;
+            pool.take(account.is_some_and(Account::is_temporary));
+        }
         let leaves = line.word == mdm_core::batch::PlanWord::Leave;
         if frees || leaves {
             let devices = row.iter().flat_map(|row| &row.devices);
@@ -56,11 +62,15 @@ pub fn outlook(index: &Index, directory: &Snapshot) -> Outlook {
     }
     let entitled = |account: &Account| account.may_work() && account.seat.is_none();
     let before = directory.waiting().map(|row| &row.person.account);
-    let before = before.filter(|account| entitled(account) && !gone.contains(&account.id)).count();
-    let available = outlook.free + outlook.freed;
+    for account in before.filter(|account| entitled(account) && !gone.contains(&account.id)) {
+        let temporary = account.is_temporary();
+        if pool.free_for(temporary) > 0 {
+            pool.give(temporary);
+            outlook.given_to_waiting += 1;
+        }
+    }
     outlook.asked = asking.len();
-    outlook.given_to_waiting = before.min(available);
-    outlook.given = asking.len().min(available - outlook.given_to_waiting);
+    outlook.given = asking.len().min(pool.free_for(temporary) as usize);
     outlook.would_wait = asking.split_off(outlook.given);
     outlook
 }

@@ -16,6 +16,7 @@ async fn upload(world: &World, csv: &str) -> Batch {
         declared: mdm_core::sheet::Declared::default(),
         file_name: None,
         effective_at: None,
+        temporary_until: None,
     };
     super::upload(&world.service, csv.as_bytes().to_vec(), upload, Actor::Server).await.unwrap()
 }
@@ -30,7 +31,7 @@ fn staff(rows: &[(u32, &str, bool)]) -> String {
 
 async fn look(world: &World, batch: &Batch) -> Outlook {
     let index = Index::read(&world.service, batch).await.unwrap();
-    outlook(&index, &crate::directory::current(&world.service).await.unwrap())
+    outlook(batch, &index, &crate::directory::current(&world.service).await.unwrap())
 }
 
 /// A source with people who hold seats, wait, work with a phone and ask for nothing.

@@ -86,6 +86,7 @@ pub(crate) fn attributes(number: u32) -> Attributes {
         title: Some("主査".to_owned()),
         employment: None,
         term_ends: None,
+        temporary_until: None,
         departments: Vec::new(),
     }
 }
@@ -164,7 +165,7 @@ pub(crate) fn waiting(number: u32, since: i64, place: u32) -> WaitingEntry {
 }
 
 pub(crate) fn day_of_use(day: Date) -> DayOfUse {
-    DayOfUse::of(day, &Pool { size: 700, reserved: 20, assigned: 600 }, 0, 31)
+    DayOfUse::of(day, &Pool { size: 700, reserved: 20, assigned: 600, temporary: 4 }, 0, 31)
 }
 
 pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
@@ -193,6 +194,7 @@ pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
         chunks: 0,
         origin: Origin::File,
         padded_to: None,
+        temporary_until: Some(Date::constant(2027, 9, 30)),
         mends: None,
         earlier_authors: Vec::new(),
         befores: 0,

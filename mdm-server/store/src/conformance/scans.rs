@@ -57,7 +57,7 @@ pub(crate) async fn a_record_is_found_by_each_of_its_values(place: &impl Place) 
             Record::Operator(samples::invited(5)),
             Record::Roster(samples::roster("市長部局", 3)),
             Record::Roster(samples::roster("消防", 1)),
-            Record::Pool(Pool { size: 700, reserved: 20, assigned: 0 }),
+            Record::Pool(Pool { size: 700, reserved: 20, assigned: 0, temporary: 0 }),
             Record::PlanChunk(samples::plan_chunk(1, 2, 3)),
             Record::BeforeChunk(samples::before_chunk(1, 2)),
             Record::UploadPart(samples::upload_part(1, 2)),

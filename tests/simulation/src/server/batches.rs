@@ -82,6 +82,7 @@ impl Server {
             mode: Mode::Roster,
             sheet: &sheet,
             accounts: &accounts,
+            temporary_until: None,
             roster_version: roster.map_or(0, |roster| roster.value.version),
             pool: &pool,
             actor: Actor::Server,

@@ -66,6 +66,7 @@ fn steps(bytes: &[u8]) -> Result<(Duration, Duration)> {
         mode: Mode::Roster,
         sheet: &sheet,
         accounts: &[],
+        temporary_until: None,
         roster_version: 0,
         pool: &Pool::default(),
         actor: Actor::Server,

@@ -22,13 +22,14 @@ use crate::output::{answer, fields, maybe_time, table, time, word};
 
 pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Failure> {
     match command {
-        Batch::Upload { file, source, mode, encoding, delimiter, pad_numbers_to, at } => {
+        Batch::Upload { file, source, mode, encoding, delimiter, pad_numbers_to, at, temporary_until } => {
             let padding = pad_numbers_to.map(|width| width.to_string());
             let declared = [
                 ("encoding", encoding.as_deref()),
                 ("delimiter", delimiter.as_deref()),
                 ("pad_numbers_to", padding.as_deref()),
                 ("effective_at", at.as_deref()),
+                ("temporary_until", temporary_until.as_deref()),
             ];
             let batch: BatchView = upload(client, file, source, *mode, &declared)?;
             answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))

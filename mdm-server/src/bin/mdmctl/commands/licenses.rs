@@ -12,8 +12,8 @@ use crate::output::{answer, fields, table};
 pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(), Failure> {
     let current: LicenseStatus = match command {
         Licenses::Status => client.get(&["licenses"], &[])?,
-        Licenses::Pool(Pool::Set { seats }) => {
-            client.put(&["licenses", "pool"], &PoolRequest { size: *seats })?
+        Licenses::Pool(Pool::Set { seats, reserve }) => {
+            client.put(&["licenses", "pool"], &PoolRequest { size: *seats, reserved: *reserve })?
         }
         Licenses::Reclaim { never_signed_in, term_ended, at_most, notice, grace, dry_run } => {
             let request = ReclaimRequest {
@@ -45,6 +45,7 @@ fn status(status: &LicenseStatus) -> String {
         ("pool", status.pool.to_string()),
         ("reserved", status.reserved.to_string()),
         ("assigned", status.assigned.to_string()),
+        ("of them temporary", status.temporary.to_string()),
         ("free", status.free.to_string()),
         ("waiting", status.waiting.to_string()),
         ("never signed in", status.never_signed_in.to_string()),

@@ -10,7 +10,7 @@ use super::*;
 const FIRST: Date = date(2026, 4, 1);
 
 fn day(number: i32, size: u32, assigned: u32, waiting: u32) -> DayOfUse {
-    let pool = Pool { size, reserved: 0, assigned };
+    let pool = Pool { size, reserved: 0, assigned, temporary: 0 };
     DayOfUse::of(FIRST.saturating_add(number.days()), &pool, waiting as usize, 0)
 }
 

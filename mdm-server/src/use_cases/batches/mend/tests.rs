@@ -22,6 +22,7 @@ const NEXT: &str =
 async fn put(world: &World, file: &str, at: Option<SignedDuration>) -> Batch {
     use crate::clock::Clock as _;
     let how = Upload {
+        temporary_until: None,
         source: SourceName::new("知事部局").unwrap(),
         mode: Mode::Roster,
         declared: Declared::default(),
@@ -135,6 +136,7 @@ async fn zeros_that_were_put_back_are_put_back_again() {
         declared: Declared { pad_numbers_to: Some(3), ..Declared::default() },
         file_name: None,
         effective_at: None,
+        temporary_until: None,
     };
     let file = NEXT.replace("\n00", "\n");
     let next = upload(&world.service, file.into_bytes(), how, Actor::Server).await.unwrap();

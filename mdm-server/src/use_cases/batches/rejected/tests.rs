@@ -14,7 +14,14 @@ use crate::use_cases::batches::{Upload, UploadError, apply, show, upload};
 
 async fn put(world: &World, file: &[u8], mode: Mode) -> Result<Batch, UploadError> {
     let source = SourceName::new("知事部局").unwrap();
-    let how = Upload { source, mode, declared: Declared::default(), file_name: None, effective_at: None };
+    let how = Upload {
+        source,
+        mode,
+        declared: Declared::default(),
+        file_name: None,
+        effective_at: None,
+        temporary_until: None,
+    };
     upload(&world.service, file.to_vec(), how, Actor::Server).await
 }
 

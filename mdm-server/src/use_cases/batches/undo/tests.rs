@@ -219,6 +219,7 @@ async fn what_a_crash_left_open_is_blocked_for_the_batch_so_that_its_undo_opens_
         declared: mdm_core::sheet::Declared::default(),
         file_name: None,
         effective_at: None,
+        temporary_until: None,
     };
     let service = &world.service;
     let batch = super::super::upload(service, STAFF.as_bytes(), upload, Actor::Server).await.unwrap();
