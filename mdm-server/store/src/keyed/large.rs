@@ -1,13 +1,16 @@
 //! Changes that do not fit one atomic write: planned and staged where no reader looks, made true by one write (the
-//! flip), then moved into place. Each step is one turn of the writer; other commits go between the turns.
+//! flip), then moved into place. Each step is one short turn of the writer; other commits go between the turns, and a
+//! step is synced only with one of them, before the flip is answered, or when enough has gathered.
 //!
-//! Staged journal entries have no place in the chain before the flip. The flip links them in memory and stores the head
-//! before and after them; linking is deterministic, so that a recovery links the staged events again, in their order, and
-//! checks that it arrives at the same head.
+//! Puts and events are staged in packs, many under one key. Staged journal entries have no place in the chain before the
+//! flip: they are linked in memory behind the head of then, again if another commit came between, and the flip stores the
+//! head before and after them. Linking is deterministic, so that a recovery links the staged events again, in their order,
+//! and checks that it arrives at the same head.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
 
-use mdm_core::audit::AuditEvent;
+use mdm_core::audit::{self, AuditEvent};
 use mdm_core::change::{Changeset, Key, Version, Write};
 use serde::{Deserialize, Serialize};
 use shared::ids::BatchId;
@@ -15,16 +18,27 @@ use shared::signed::JournalHead;
 
 use super::encode;
 use super::engine::{Engine, EngineError, Puts};
-use super::layers::{self, Layers, Moving};
+use super::layers::{self, Forward, Layers, Values};
 use super::layout::{self, STAGED_EVENT, STAGED_PUT};
-use super::planner::Planner;
+use super::planner::{Checked, Planner};
 use super::writer::{Applied, Refusal, Reply, Writer, answer, link};
 use crate::error::{CommitError, Conflict};
 use crate::traits::{Committed, LargeChange};
 use crate::{MAX_BYTES, MAX_PUTS, MAX_VALUE};
 
-/// Writes planned in one turn: their reads take about as long as a chunk's puts.
-const WRITES_PER_TURN: usize = 500;
+/// Writes planned, or unique values looked up, in one turn. A commit that comes meanwhile waits for one turn.
+const WRITES_PER_TURN: usize = 100;
+/// Events linked in one turn.
+const EVENTS_PER_TURN: usize = 500;
+/// Bytes staged or moved in one turn, and puts moved: sled takes some milliseconds for them.
+const BYTES_PER_TURN: usize = 128 * 1024;
+const PUTS_PER_TURN: usize = 300;
+/// Bytes that may wait for a sync, so that none takes long.
+const BYTES_PER_SYNC: usize = 2 * 1024 * 1024;
+/// Bytes of a pack, unless its one value is longer: with its prefix no more than sled stores under one key.
+const PACK: usize = 6 * 1_000;
+/// How often events are linked turn by turn. Then they are linked in one, for which other commits wait.
+const TRIES_TO_LINK: u32 = 4;
 
 /// How far a large change is, as recovery needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,15 +72,78 @@ pub(super) fn decode_put(bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     }
 }
 
+/// Adds an item to a pack: its length as 4 bytes, then itself.
+fn pack(pack: &mut Vec<u8>, item: &[u8]) {
+    let length = u32::try_from(item.len()).expect("values have at most 64 KiB");
+    pack.extend_from_slice(&length.to_be_bytes());
+    pack.extend_from_slice(item);
+}
+
+/// The items of a pack.
+pub(super) fn unpack(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut items = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (item, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        items.push(item.to_vec());
+        bytes = rest;
+    }
+    Some(items)
+}
+
+/// What is staged under one key: consecutive puts, or events.
+struct Pack {
+    staged: Vec<u8>,
+    /// The first of its puts and the last, or how many events it has.
+    items: Items,
+}
+
+enum Items {
+    Puts(Vec<u8>, Vec<u8>),
+    Events(u64),
+}
+
 enum Phase {
     Planning(Box<Planner>, std::vec::IntoIter<Write>),
-    /// How many of the staged values are stored.
-    Staging(usize),
-    Flipping,
-    /// Keys that still have to be moved, journal entries first and in order.
-    Moving(VecDeque<Vec<u8>>),
-    /// How many of the staged values are deleted again.
+    /// What is left to look up of unique values.
+    Checking(Box<Checked>),
+    /// Puts that are still to be staged; events go first.
+    Staging(std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>),
+    Linking(Linking),
+    /// Packs that still have to be moved, journal entries first and in order.
+    Moving(VecDeque<Pack>),
+    /// How many of the packs are deleted again.
     Discarding(usize),
+}
+
+/// Events that get their places behind a head.
+struct Linking {
+    tries: u32,
+    before: JournalHead,
+    after: JournalHead,
+    linked: usize,
+    entries: Values,
+}
+
+impl Linking {
+    fn behind(head: &JournalHead, tries: u32) -> Self {
+        Self { tries, before: head.clone(), after: head.clone(), linked: 0, entries: Values::new() }
+    }
+
+    fn link(&mut self, events: &[AuditEvent]) -> Result<(), CommitError> {
+        for event in events {
+            let entry = audit::link(&self.after, event);
+            self.after = entry.head();
+            let value = encode::to_cbor(&entry);
+            if value.len() > MAX_VALUE {
+                let what = format!("the journal entry of {:?}", event.what);
+                return Err(CommitError::TooLarge { what, bytes: value.len() });
+            }
+            self.entries.insert(layout::journal(self.after.sequence), Some(value));
+        }
+        self.linked += events.len();
+        Ok(())
+    }
 }
 
 /// One large change on its way.
@@ -76,10 +153,13 @@ pub(super) struct Job {
     events: Vec<AuditEvent>,
     last: Changeset,
     writes: Vec<Write>,
-    /// What the staged part puts, each key once.
-    puts: Puts,
-    /// Staged values under their keys: events, then puts.
-    staged: Puts,
+    /// How many of the events are staged.
+    events_staged: usize,
+    /// How many of the puts are.
+    puts_staged: u64,
+    packs: Vec<Pack>,
+    /// The puts that are staged.
+    puts: Values,
     touched: HashMap<Vec<u8>, Key>,
     overtaken: Option<Key>,
     phase: Option<Phase>,
@@ -93,8 +173,10 @@ impl Job {
             events: change.staged.events,
             last: change.last,
             writes: change.staged.writes,
-            puts: Vec::new(),
-            staged: Vec::new(),
+            events_staged: 0,
+            puts_staged: 0,
+            packs: Vec::new(),
+            puts: Values::new(),
             touched: HashMap::new(),
             overtaken: None,
             phase: None,
@@ -107,30 +189,47 @@ impl Job {
         }
     }
 
-    /// Works out the staged values of a planned change.
-    fn stage(&mut self, planner: Planner) -> Result<(), CommitError> {
-        (self.puts, self.touched) = planner.into_parts();
-        for (number, event) in (0..).zip(&self.events) {
+    /// The next events as a pack.
+    fn pack_events(&mut self) -> Result<Option<(Pack, Vec<u8>)>, CommitError> {
+        let first = self.events_staged;
+        let mut bytes = Vec::new();
+        while let Some(event) = self.events.get(self.events_staged) {
             let value = encode::to_cbor(event);
             if value.len() > MAX_VALUE {
                 let what = format!("the journal event {:?}", event.what);
                 return Err(CommitError::TooLarge { what, bytes: value.len() });
             }
-            self.staged.push((layout::staged(STAGED_EVENT, number), Some(value)));
+            if !bytes.is_empty() && bytes.len() + value.len() > PACK {
+                break;
+            }
+            pack(&mut bytes, &value);
+            self.events_staged += 1;
         }
-        for (number, (key, value)) in (0..).zip(&self.puts) {
-            let value = encode_put(key, value.as_deref());
-            self.staged.push((layout::staged(STAGED_PUT, number), Some(value)));
-        }
-        Ok(())
+        let count = (self.events_staged - first) as u64;
+        let items = Items::Events(count);
+        Ok((count > 0).then(|| (Pack { staged: layout::staged(STAGED_EVENT, first as u64), items }, bytes)))
     }
-}
 
-/// What readers are to see once the round is durable.
-enum Effect {
-    Nothing,
-    Flip(BTreeMap<Vec<u8>, Moving>, Applied),
-    Moved(Vec<Vec<u8>>),
+    /// The next puts as a pack.
+    fn pack_puts(
+        &mut self,
+        puts: &mut std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Option<(Pack, Vec<u8>)> {
+        let staged = layout::staged(STAGED_PUT, self.puts_staged);
+        let mut bytes = Vec::new();
+        let mut range: Option<(Vec<u8>, Vec<u8>)> = None;
+        while let Some((key, value)) = puts.as_slice().first() {
+            let put = encode_put(key, value.as_deref());
+            if !bytes.is_empty() && bytes.len() + put.len() > PACK {
+                break;
+            }
+            pack(&mut bytes, &put);
+            range.get_or_insert_with(|| (key.clone(), key.clone())).1.clone_from(key);
+            self.puts_staged += 1;
+            self.puts.extend(puts.next());
+        }
+        range.map(|(first, last)| (Pack { staged, items: Items::Puts(first, last) }, bytes))
+    }
 }
 
 /// Large changes, one after the other.
@@ -138,7 +237,12 @@ enum Effect {
 pub(super) struct Queue {
     active: Option<Job>,
     waiting: VecDeque<Job>,
-    applied: Option<Effect>,
+    /// A flip that is applied: to be shown and answered with the next sync.
+    flipped: Option<(Forward, Applied)>,
+    /// Bytes applied since the last sync.
+    unsynced: usize,
+    /// Keys of staged puts with a mark that they are not to be moved.
+    marked: BTreeSet<Vec<u8>>,
 }
 
 impl Queue {
@@ -150,8 +254,9 @@ impl Queue {
         self.active.is_none() && self.waiting.is_empty()
     }
 
-    pub(super) fn has_applied(&self) -> bool {
-        self.applied.is_some()
+    /// Whether somebody waits for what was applied, or enough of it has gathered.
+    pub(super) fn wants_sync(&self) -> bool {
+        self.flipped.is_some() || self.unsynced > BYTES_PER_SYNC || (self.unsynced > 0 && self.is_idle())
     }
 
     /// A commit writes these keys: a change that is still being prepared upon one of them ends.
@@ -159,7 +264,8 @@ impl Queue {
         let Some(job) = &mut self.active else { return };
         let touched = match &job.phase {
             Some(Phase::Planning(planner, _)) => planner.touched(),
-            Some(Phase::Staging(_) | Phase::Flipping) => &job.touched,
+            Some(Phase::Checking(checked)) => checked.touched(),
+            Some(Phase::Staging(_) | Phase::Linking(_)) => &job.touched,
             None | Some(Phase::Moving(_) | Phase::Discarding(_)) => return,
         };
         if let Some(key) = keys.keys().find_map(|key| touched.get(key)) {
@@ -167,15 +273,17 @@ impl Queue {
         }
     }
 
-    /// The round is durable.
+    /// A commit overwrites a staged put that is true and not in place. Says whether it is the first to do so.
+    pub(super) fn mark_overtaken(&mut self, key: &[u8]) -> bool {
+        self.marked.insert(key.to_vec())
+    }
+
+    /// What was applied is durable.
     pub(super) fn show(&mut self, layers: &mut Layers) {
-        match self.applied.take() {
-            Some(Effect::Flip(forward, applied)) => {
-                layers.forward = forward;
-                applied.succeed();
-            }
-            Some(Effect::Moved(keys)) => keys.iter().for_each(|key| drop(layers.forward.remove(key))),
-            Some(Effect::Nothing) | None => {}
+        self.unsynced = 0;
+        if let Some((forward, applied)) = self.flipped.take() {
+            layers.forward = forward;
+            applied.succeed();
         }
     }
 
@@ -185,10 +293,9 @@ impl Queue {
         if let Some(mut job) = self.active.take() {
             job.refuse(error.clone().refused());
         }
-        match self.applied.take() {
-            Some(Effect::Flip(_, applied)) => Some(applied),
-            _ => None,
-        }
+        self.unsynced = 0;
+        self.marked.clear();
+        self.flipped.take().map(|(_, applied)| applied)
     }
 }
 
@@ -203,7 +310,7 @@ impl<E: Engine> Writer<E> {
             Ok(None) => return Ok(()),
             Err(Refusal::Change(error)) => {
                 job.refuse(error);
-                if job.staged.is_empty() {
+                if job.packs.is_empty() {
                     return Ok(());
                 }
                 job.phase = Some(Phase::Discarding(0));
@@ -223,11 +330,12 @@ impl<E: Engine> Writer<E> {
         }
         match job.phase.take() {
             None => self.begin(job),
-            Some(Phase::Planning(planner, writes)) => self.plan(job, planner, writes),
-            Some(Phase::Staging(stored)) => self.stage_chunk(job, stored),
-            Some(Phase::Flipping) => self.flip(job),
-            Some(Phase::Moving(keys)) => self.move_chunk(keys),
-            Some(Phase::Discarding(deleted)) => self.discard_chunk(job, deleted),
+            Some(Phase::Planning(planner, writes)) => self.plan(planner, writes),
+            Some(Phase::Checking(checked)) => self.check(job, checked),
+            Some(Phase::Staging(puts)) => self.stage(job, puts),
+            Some(Phase::Linking(linking)) => self.link(job, linking),
+            Some(Phase::Moving(packs)) => self.move_packs(packs),
+            Some(Phase::Discarding(deleted)) => self.discard(job, deleted),
         }
     }
 
@@ -241,7 +349,6 @@ impl<E: Engine> Writer<E> {
 
     fn plan(
         &mut self,
-        job: &mut Job,
         mut planner: Box<Planner>,
         mut writes: std::vec::IntoIter<Write>,
     ) -> Result<Option<Phase>, Refusal> {
@@ -249,43 +356,74 @@ impl<E: Engine> Writer<E> {
         for write in writes.by_ref().take(WRITES_PER_TURN) {
             planner.add(write, &latest)?;
         }
-        if writes.len() > 0 {
-            return Ok(Some(Phase::Planning(planner, writes)));
-        }
-        planner.check_unique(&latest)?;
-        job.stage(*planner)?;
-        Ok(Some(Phase::Staging(0)))
+        Ok(Some(match writes.len() {
+            0 => Phase::Checking(Box::new(planner.all_added())),
+            _ => Phase::Planning(planner, writes),
+        }))
     }
 
-    fn stage_chunk(&mut self, job: &mut Job, stored: usize) -> Result<Option<Phase>, Refusal> {
-        let marker = Marker::Staging(job.batch);
+    fn check(&mut self, job: &mut Job, mut checked: Box<Checked>) -> Result<Option<Phase>, Refusal> {
+        if !checked.check(WRITES_PER_TURN, &|key: &[u8]| self.latest(key))? {
+            return Ok(Some(Phase::Checking(checked)));
+        }
+        let (puts, touched) = checked.into_parts();
+        job.touched = touched;
+        Ok(Some(Phase::Staging(puts.into_iter())))
+    }
+
+    fn stage(
+        &mut self,
+        job: &mut Job,
+        mut rest: std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Result<Option<Phase>, Refusal> {
         let mut puts = vec![
-            (layout::META_LARGE.to_vec(), Some(encode::to_cbor(&marker))),
+            (layout::META_LARGE.to_vec(), Some(encode::to_cbor(&Marker::Staging(job.batch)))),
             // Counts the number that this change took when it began.
             (layout::META_COMMITS.to_vec(), Some(self.commits.to_be_bytes().to_vec())),
         ];
-        let meta = puts.len();
         let mut bytes = 0;
-        for (key, value) in &job.staged[stored..] {
-            if puts.len() == MAX_PUTS || bytes > MAX_BYTES {
-                break;
+        let mut packs = Vec::new();
+        let is_over = loop {
+            let Some((pack, value)) = job.pack_events()?.or_else(|| job.pack_puts(&mut rest)) else {
+                break true;
+            };
+            bytes += value.len();
+            puts.push((pack.staged.clone(), Some(value)));
+            packs.push(pack);
+            if bytes > BYTES_PER_TURN {
+                break false;
             }
-            bytes += value.as_ref().map_or(0, Vec::len);
-            puts.push((key.clone(), value.clone()));
-        }
-        let stored = stored + puts.len() - meta;
+        };
         self.shared.engine.room(bytes, false).map_err(|error| Refusal::Change(error.refused()))?;
-        self.apply_large(puts, Effect::Nothing)?;
-        Ok(Some(if stored < job.staged.len() { Phase::Staging(stored) } else { Phase::Flipping }))
+        // Also what fails may be there.
+        job.packs.extend(packs);
+        self.apply_large(puts, bytes)?;
+        Ok(Some(if is_over { Phase::Linking(Linking::behind(&self.head, 1)) } else { Phase::Staging(rest) }))
     }
 
-    fn apply_large(&mut self, puts: Puts, effect: Effect) -> Result<(), Refusal> {
+    fn apply_large(&mut self, puts: Puts, bytes: usize) -> Result<(), Refusal> {
         self.shared.engine.apply(puts).map_err(Refusal::Engine)?;
-        self.large.applied = Some(effect);
+        // At least one, so that deletes are synced as well.
+        self.large.unsynced += bytes.max(1);
         Ok(())
     }
 
-    fn flip(&mut self, job: &mut Job) -> Result<Option<Phase>, Refusal> {
+    /// Links events behind the head of now. When another commit has moved it, all is linked again.
+    fn link(&mut self, job: &mut Job, mut linking: Linking) -> Result<Option<Phase>, Refusal> {
+        if linking.before != self.head {
+            linking = Linking::behind(&self.head, linking.tries + 1);
+        }
+        let left = &job.events[linking.linked..];
+        let at_once =
+            if linking.tries > TRIES_TO_LINK { left.len() } else { left.len().min(EVENTS_PER_TURN) };
+        linking.link(&left[..at_once])?;
+        if linking.linked < job.events.len() {
+            return Ok(Some(Phase::Linking(linking)));
+        }
+        self.flip(job, linking)
+    }
+
+    fn flip(&mut self, job: &mut Job, linking: Linking) -> Result<Option<Phase>, Refusal> {
         let mut planner = Planner::new(Version(self.commits + 1));
         let latest = |key: &[u8]| self.latest(key);
         for write in std::mem::take(&mut job.last.writes) {
@@ -296,8 +434,7 @@ impl<E: Engine> Writer<E> {
             let problem = "the staged part of the large change writes it too";
             return Err(CommitError::Malformed { key: key.clone(), problem }.into());
         }
-        let before = self.head.clone();
-        let (after, entries) = link(before.clone(), &job.events)?;
+        let Linking { before, after, entries, .. } = linking;
         let (head, last_entries) = link(after.clone(), &job.last.events)?;
         let bytes = planner.bytes() + last_entries.iter().map(|(_, value)| value.len()).sum::<usize>();
         let count = planner.len() + last_entries.len();
@@ -306,66 +443,95 @@ impl<E: Engine> Writer<E> {
         }
         self.shared.engine.room(bytes, false).map_err(|error| Refusal::Change(error.refused()))?;
 
+        let first = before.sequence + 1;
         let marker = Marker::Flipped { batch: job.batch, before, after };
         let mut puts = planner.into_puts();
         puts.extend(last_entries.into_iter().map(|(key, value)| (key, Some(value))));
         puts.push((layout::META_LARGE.to_vec(), Some(encode::to_cbor(&marker))));
         let flip = Committed { head: head.clone() };
-        let flip = job.reply.take().map(|reply| Applied::new(self.commits + 1, flip, reply));
-        if let Err(error) = self.put(puts, head) {
-            // It may be there all the same: the answer waits for what the next open finds.
-            self.large.applied = flip.map(|flip| Effect::Flip(BTreeMap::new(), flip));
-            return Err(Refusal::Engine(error));
+        let reply = job.reply.take().expect("a change is answered at its flip or when it ends before");
+        let flip = Applied::new(self.commits + 1, flip, reply);
+        let forward = Forward { puts: std::mem::take(&mut job.puts), entries };
+        let put = self.put(puts, head);
+        // If that failed it may be there all the same: the answer waits for what the next open finds.
+        self.large.flipped = Some((forward, flip));
+        put.map_err(Refusal::Engine)?;
+        // Nothing of them is looked at any more.
+        (job.events, job.touched) = (Vec::new(), HashMap::new());
+        let mut packs: VecDeque<Pack> = std::mem::take(&mut job.packs).into();
+        let mut sequence = first;
+        for pack in &mut packs {
+            if let Items::Events(count) = pack.items {
+                pack.items = Items::Puts(layout::journal(sequence), layout::journal(sequence + count - 1));
+                sequence += count;
+            }
         }
-
-        let entries = entries.into_iter().map(|(key, value)| (key, Some(value)));
-        let values = entries.chain(std::mem::take(&mut job.puts));
-        let mut order = VecDeque::with_capacity(job.staged.len());
-        let mut forward = BTreeMap::new();
-        for ((staged, _), (key, value)) in std::mem::take(&mut job.staged).into_iter().zip(values) {
-            order.push_back(key.clone());
-            forward.insert(key, Moving { value, staged });
-        }
-        self.large.applied = flip.map(|flip| Effect::Flip(forward, flip));
-        Ok(Some(Phase::Moving(order)))
+        Ok(Some(Phase::Moving(packs)))
     }
 
     /// Moves what no later commit has overwritten; at the end takes the marker away.
-    fn move_chunk(&mut self, mut keys: VecDeque<Vec<u8>>) -> Result<Option<Phase>, Refusal> {
+    fn move_packs(&mut self, mut packs: VecDeque<Pack>) -> Result<Option<Phase>, Refusal> {
         let mut puts = Vec::new();
         let mut moved = Vec::new();
         let mut bytes = 0;
-        {
-            let layers = layers::read(&self.shared.layers);
-            while puts.len() + 2 <= MAX_PUTS && bytes <= MAX_BYTES {
-                let Some(key) = keys.pop_front() else { break };
-                if self.superseded.contains(&key) {
-                    continue;
-                }
-                let Some(Moving { value, staged }) = layers.forward.get(&key) else { continue };
-                bytes += value.as_ref().map_or(0, Vec::len);
-                puts.push((key.clone(), value.clone()));
-                puts.push((staged.clone(), None));
-                moved.push(key);
-            }
-        }
-        if moved.is_empty() {
-            self.apply_large(vec![(layout::META_LARGE.to_vec(), None)], Effect::Nothing)?;
+        if packs.is_empty() {
+            self.apply_large(vec![(layout::META_LARGE.to_vec(), None)], 0)?;
             return Ok(None);
         }
-        self.apply_large(puts, Effect::Moved(moved))?;
-        Ok(Some(Phase::Moving(keys)))
+        while puts.len() < PUTS_PER_TURN && bytes < BYTES_PER_TURN {
+            let Some(Pack { staged, items }) = packs.pop_front() else { break };
+            puts.push((staged, None));
+            let Items::Puts(first, last) = items else { continue };
+            let range = (Bound::Included(first.as_slice()), Bound::Included(last.as_slice()));
+            let layers = layers::read(&self.shared.layers);
+            let Forward { puts: records, entries } = &layers.forward;
+            for (key, value) in entries.range::<[u8], _>(range).chain(records.range::<[u8], _>(range)) {
+                if !self.superseded.contains(key) {
+                    bytes += value.as_ref().map_or(0, Vec::len);
+                    puts.push((key.clone(), value.clone()));
+                    moved.push(key.clone());
+                }
+            }
+            let marked: Vec<Vec<u8>> = self.large.marked.range::<[u8], _>(range).cloned().collect();
+            for key in marked {
+                puts.push((layout::overtaken(&key), None));
+                self.large.marked.remove(&key);
+            }
+        }
+        self.apply_large(puts, bytes)?;
+        // The engine has the same values now; whether they are durable makes no difference to what is true.
+        let mut layers = layers::write(&self.shared.layers);
+        moved.iter().for_each(|key| layers.forward.remove(key));
+        Ok(Some(Phase::Moving(packs)))
     }
 
-    fn discard_chunk(&mut self, job: &Job, deleted: usize) -> Result<Option<Phase>, Refusal> {
-        let mut puts: Puts =
-            job.staged[deleted..].iter().take(MAX_PUTS - 1).map(|(key, _)| (key.clone(), None)).collect();
+    fn discard(&mut self, job: &Job, deleted: usize) -> Result<Option<Phase>, Refusal> {
+        let chunk = job.packs[deleted..].iter().take(PUTS_PER_TURN);
+        let mut puts: Puts = chunk.map(|pack| (pack.staged.clone(), None)).collect();
         let deleted = deleted + puts.len();
-        let over = deleted == job.staged.len();
+        let over = deleted == job.packs.len();
         if over {
             puts.push((layout::META_LARGE.to_vec(), None));
         }
-        self.apply_large(puts, Effect::Nothing)?;
+        self.apply_large(puts, 0)?;
         Ok((!over).then_some(Phase::Discarding(deleted)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_gives_back_what_was_put_in_and_a_torn_one_nothing() {
+        let items = [vec![], vec![7; 300], vec![1]];
+        let mut bytes = Vec::new();
+        items.iter().for_each(|item| pack(&mut bytes, item));
+        assert_eq!(unpack(&bytes).unwrap(), items);
+        assert_eq!(unpack(&[]).unwrap(), Vec::<Vec<u8>>::new());
+        for end in 1..bytes.len() {
+            let whole = unpack(&bytes[..end]);
+            assert!(whole.is_none_or(|found| found.len() < items.len()), "{end}");
+        }
     }
 }

@@ -4,24 +4,42 @@
 //! has made true and the writer has not moved into place yet. A reader looks into shadow, then forward, then the engine,
 //! under one lock: it sees only durable states, each of them whole.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::engine::{Engine, EngineError, Range};
 
-/// A value on its way into place.
-pub(super) struct Moving {
-    pub(super) value: Option<Vec<u8>>,
-    /// Where it is staged.
-    pub(super) staged: Vec<u8>,
+/// Values under their keys; `None` is a delete.
+pub(super) type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// What a large change has made true and is not in place yet.
+#[derive(Default)]
+pub(super) struct Forward {
+    /// Records and index entries.
+    pub(super) puts: Values,
+    /// Entries of the journal.
+    pub(super) entries: Values,
+}
+
+impl Forward {
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        self.puts.get(key).or_else(|| self.entries.get(key))
+    }
+
+    pub(super) fn remove(&mut self, key: &[u8]) {
+        if self.puts.remove(key).is_none() {
+            self.entries.remove(key);
+        }
+    }
 }
 
 /// Both layers.
 #[derive(Default)]
 pub(super) struct Layers {
-    pub(super) shadow: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    pub(super) forward: BTreeMap<Vec<u8>, Moving>,
+    pub(super) shadow: Values,
+    pub(super) forward: Forward,
 }
 
 /// Nothing in here can be left half-done by a panic, so that a poisoned lock is as good as any.
@@ -38,7 +56,7 @@ type Pair<'a> = (&'a Vec<u8>, Option<&'a Vec<u8>>);
 impl Layers {
     fn over(&self, key: &[u8]) -> Option<Option<&Vec<u8>>> {
         let shadow = self.shadow.get(key).map(Option::as_ref);
-        shadow.or_else(|| self.forward.get(key).map(|moving| moving.value.as_ref()))
+        shadow.or_else(|| self.forward.get(key).map(Option::as_ref))
     }
 
     pub(super) fn get<E: Engine>(&self, engine: &E, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
@@ -55,8 +73,7 @@ impl Layers {
         range: &Range,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, EngineError>,
     ) -> Result<(), EngineError> {
-        let over = self.over_range(range);
-        let mut over = over.into_iter().peekable();
+        let mut over = self.over_range(range).peekable();
         let mut stopped = false;
         engine.scan(range, &mut |key, load| {
             let comes_before = |other: &[u8]| if range.reverse { other > key } else { other < key };
@@ -88,21 +105,39 @@ impl Layers {
         Ok(())
     }
 
-    /// Both layers within a range, shadow over forward, in the order of the range.
-    fn over_range(&self, range: &Range) -> Vec<Pair<'_>> {
-        if self.shadow.is_empty() && self.forward.is_empty() {
-            return Vec::new();
-        }
-        let bounds = (Bound::Included(&range.start), Bound::Excluded(&range.end));
-        let mut pairs: BTreeMap<_, _> = self
-            .forward
-            .range::<Vec<u8>, _>(bounds)
-            .map(|(key, moving)| (key, moving.value.as_ref()))
-            .collect();
-        pairs.extend(self.shadow.range::<Vec<u8>, _>(bounds).map(|(key, value)| (key, value.as_ref())));
-        match range.reverse {
-            false => pairs.into_iter().collect(),
-            true => pairs.into_iter().rev().collect(),
-        }
+    /// Both layers within a range, shadow over forward, in the order of the range. Taken one by one: a page of a scan does not
+    /// look at all that is on its way.
+    fn over_range(&self, range: &Range) -> Box<dyn Iterator<Item = Pair<'_>> + '_> {
+        let Forward { puts, entries } = &self.forward;
+        let forward = merge(within(puts, range), within(entries, range), range.reverse);
+        Box::new(merge(within(&self.shadow, range), forward, range.reverse))
     }
+}
+
+fn within<'a>(values: &'a Values, range: &Range) -> Box<dyn Iterator<Item = Pair<'a>> + 'a> {
+    let bounds = (Bound::Included(range.start.as_slice()), Bound::Excluded(range.end.as_slice()));
+    let pairs = values.range::<[u8], _>(bounds).map(|(key, value)| (key, value.as_ref()));
+    if range.reverse { Box::new(pairs.rev()) } else { Box::new(pairs) }
+}
+
+/// Two ordered sequences as one; of two with the same key that of `over`.
+fn merge<'a>(
+    over: impl Iterator<Item = Pair<'a>>,
+    under: impl Iterator<Item = Pair<'a>>,
+    reverse: bool,
+) -> impl Iterator<Item = Pair<'a>> {
+    let (mut over, mut under) = (over.peekable(), under.peekable());
+    std::iter::from_fn(move || {
+        let order = match (over.peek(), under.peek()) {
+            (Some((one, _)), Some((other, _))) if reverse => other.cmp(one),
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+            (_, None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        match order {
+            Ordering::Less => over.next(),
+            Ordering::Equal => under.next().and(over.next()),
+            Ordering::Greater => under.next(),
+        }
+    })
 }

@@ -66,9 +66,11 @@ const WAITING_BY_TURN: u8 = b'W';
 
 /// Journal entries by sequence number.
 const JOURNAL: u8 = b'j';
-/// Staged puts of a large change, and its staged events.
+/// Staged puts of a large change in packs, and its staged events.
 pub(super) const STAGED_PUT: u8 = b's';
 pub(super) const STAGED_EVENT: u8 = b'e';
+/// Staged puts that a later commit has overwritten: not to be moved.
+pub(super) const OVERTAKEN: u8 = b'z';
 
 fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];
@@ -190,8 +192,13 @@ pub(super) fn journal(sequence: u64) -> Vec<u8> {
     key(JOURNAL, &[&sequence.to_be_bytes()])
 }
 
-pub(super) fn staged(kind: u8, number: u64) -> Vec<u8> {
-    key(kind, &[&number.to_be_bytes()])
+/// The pack whose first item is this one, from 0.
+pub(super) fn staged(kind: u8, first: u64) -> Vec<u8> {
+    key(kind, &[&first.to_be_bytes()])
+}
+
+pub(super) fn overtaken(by_key: &[u8]) -> Vec<u8> {
+    key(OVERTAKEN, &[by_key])
 }
 
 /// The number in a staged or journal key.

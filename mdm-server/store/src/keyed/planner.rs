@@ -125,11 +125,14 @@ impl Planner {
 
     /// Checks that unique values are unique after all writes.
     pub(super) fn check_unique(&self, latest: &Latest<'_>) -> Result<(), CommitError> {
-        for Claim { entry, unique, by } in &self.claims {
-            let taken = latest(entry).map_err(EngineError::refused)?.is_some();
-            if taken && !self.given_up.contains(entry) {
-                return Err(Conflict::Taken { key: by.clone(), unique: *unique }.into());
-            }
+        self.claims.iter().try_for_each(|claim| self.check_claim(claim, latest))
+    }
+
+    fn check_claim(&self, claim: &Claim, latest: &Latest<'_>) -> Result<(), CommitError> {
+        let Claim { entry, unique, by } = claim;
+        let taken = latest(entry).map_err(EngineError::refused)?.is_some();
+        if taken && !self.given_up.contains(entry) {
+            return Err(Conflict::Taken { key: by.clone(), unique: *unique }.into());
         }
         Ok(())
     }
@@ -139,8 +142,35 @@ impl Planner {
         self.puts.into_iter().collect()
     }
 
-    /// The puts, and what the change depends upon.
+    /// Everything is added: unique values can be looked up, some at a time.
+    pub(super) fn all_added(mut self) -> Checked {
+        let claims = std::mem::take(&mut self.claims).into_iter();
+        Checked { planner: self, claims }
+    }
+}
+
+/// A change all of whose writes are known.
+pub(super) struct Checked {
+    planner: Planner,
+    claims: std::vec::IntoIter<Claim>,
+}
+
+impl Checked {
+    /// Every key that the change depends upon.
+    pub(super) fn touched(&self) -> &HashMap<Vec<u8>, Key> {
+        &self.planner.touched
+    }
+
+    /// Checks that so many more values are unique. Says whether all are checked.
+    pub(super) fn check(&mut self, most: usize, latest: &Latest<'_>) -> Result<bool, CommitError> {
+        for claim in self.claims.by_ref().take(most) {
+            self.planner.check_claim(&claim, latest)?;
+        }
+        Ok(self.claims.len() == 0)
+    }
+
+    /// The puts by key, and what the change depends upon.
     pub(super) fn into_parts(self) -> (Puts, HashMap<Vec<u8>, Key>) {
-        (self.puts.into_iter().collect(), self.touched)
+        (self.planner.puts.into_iter().collect(), self.planner.touched)
     }
 }

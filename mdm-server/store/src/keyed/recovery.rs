@@ -8,9 +8,9 @@ use shared::signed::JournalHead;
 
 use super::encode::{from_cbor, to_cbor};
 use super::engine::{Engine, EngineError, Puts, Range};
-use super::large::{Marker, decode_put};
-use super::layout::{self, STAGED_EVENT, STAGED_PUT};
-use crate::{MAX_BYTES, MAX_PUTS};
+use super::large::{Marker, decode_put, unpack};
+use super::layout::{self, OVERTAKEN, STAGED_EVENT, STAGED_PUT};
+use crate::MAX_PUTS;
 
 /// Where the writer goes on from.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ fn keys<E: Engine>(engine: &E, range: &Range, limit: usize) -> Result<Vec<Vec<u8
 }
 
 fn discard<E: Engine>(engine: &E) -> Result<(), EngineError> {
-    for kind in [STAGED_EVENT, STAGED_PUT] {
+    for kind in [STAGED_EVENT, STAGED_PUT, OVERTAKEN] {
         loop {
             let chunk = keys(engine, &layout::within(vec![kind]), MAX_PUTS)?;
             if chunk.is_empty() {
@@ -124,32 +124,29 @@ fn finish<E: Engine>(engine: &E, commits: u64) -> Result<(), EngineError> {
 /// A key and its value.
 type Row = (Vec<u8>, Vec<u8>);
 
-/// Staged values of a kind in order, as many as one write moves.
-fn staged_chunk<E: Engine>(engine: &E, kind: u8) -> Result<Vec<Row>, EngineError> {
-    let mut chunk = Vec::new();
-    let mut bytes = 0;
+/// The first pack of staged values of a kind, and what is in it.
+fn first_pack<E: Engine>(engine: &E, kind: u8) -> Result<Option<(Row, Vec<Vec<u8>>)>, EngineError> {
+    let mut first = None;
     engine.scan(&layout::within(vec![kind]), &mut |key, load| {
-        let value = load()?.unwrap_or_default();
-        bytes += value.len();
-        chunk.push((key.to_vec(), value));
-        let full = chunk.len() >= MAX_PUTS / 2 || bytes > MAX_BYTES;
-        Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        first = Some((key.to_vec(), load()?.unwrap_or_default()));
+        Ok(ControlFlow::Break(()))
     })?;
-    Ok(chunk)
+    let Some(row) = first else { return Ok(None) };
+    let items = unpack(&row.1).ok_or_else(|| EngineError::Damaged("pack of a large change".to_owned()))?;
+    Ok(Some((row, items)))
 }
 
 fn move_events<E: Engine>(engine: &E, before: &JournalHead, after: &JournalHead) -> Result<(), EngineError> {
-    loop {
-        let chunk = staged_chunk(engine, STAGED_EVENT)?;
-        let Some(first) = chunk.first().and_then(|(key, _)| layout::number(key)) else { break };
+    while let Some(((key, _), events)) = first_pack(engine, STAGED_EVENT)? {
+        let first = layout::number(&key)
+            .ok_or_else(|| EngineError::Damaged("key of a pack of a large change".to_owned()))?;
         let mut head = head_at(engine, before, before.sequence + first)?;
-        let mut puts: Puts = Vec::new();
-        for (key, value) in chunk {
-            let event: AuditEvent = from_cbor("staged event of the audit journal", &value)?;
+        let mut puts: Puts = vec![(key, None)];
+        for event in events {
+            let event: AuditEvent = from_cbor("staged event of the audit journal", &event)?;
             let entry = audit::link(&head, &event);
             head = entry.head();
             puts.push((layout::journal(entry.sequence), Some(to_cbor(&entry))));
-            puts.push((key, None));
         }
         engine.apply(puts)?;
     }
@@ -171,18 +168,15 @@ fn head_at<E: Engine>(engine: &E, before: &JournalHead, sequence: u64) -> Result
 }
 
 fn move_puts<E: Engine>(engine: &E) -> Result<(), EngineError> {
-    loop {
-        let chunk = staged_chunk(engine, STAGED_PUT)?;
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        let mut puts: Puts = Vec::new();
-        for (key, value) in chunk {
-            let put = decode_put(&value)
+    while let Some(((key, _), staged)) = first_pack(engine, STAGED_PUT)? {
+        let mut puts: Puts = vec![(key, None)];
+        for put in staged {
+            let (key, value) = decode_put(&put)
                 .ok_or_else(|| EngineError::Damaged("staged put of a large change".to_owned()))?;
-            puts.push(put);
-            puts.push((key, None));
+            let mark = layout::overtaken(&key);
+            puts.push(if engine.get(&mark)?.is_some() { (mark, None) } else { (key, value) });
         }
         engine.apply(puts)?;
     }
+    Ok(())
 }

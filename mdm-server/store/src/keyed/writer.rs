@@ -147,15 +147,14 @@ impl<E: Engine> Writer<E> {
         self.cast_shadow(&puts)?;
         let overlaid: Vec<_> = {
             let layers = layers::read(&self.shared.layers);
-            puts.iter()
-                .filter_map(|(key, _)| Some((key.clone(), layers.forward.get(key)?.staged.clone())))
-                .collect()
+            puts.iter().map(|(key, _)| key).filter(|key| layers.forward.get(key).is_some()).cloned().collect()
         };
-        for (key, staged) in overlaid {
-            // With its staged value gone, neither this writer nor a recovery moves it over the new one.
-            if self.superseded.insert(key) {
-                puts.push((staged, None));
+        for key in overlaid {
+            // With this mark neither this writer nor a recovery moves the staged value over the new one.
+            if self.large.mark_overtaken(&key) {
+                puts.push((layout::overtaken(&key), Some(Vec::new())));
             }
+            self.superseded.insert(key);
         }
         self.shared.engine.apply(puts)?;
         self.commits = commits;
@@ -178,16 +177,16 @@ impl<E: Engine> Writer<E> {
     /// What the next commit builds upon.
     pub(super) fn latest(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         if !self.superseded.contains(key)
-            && let Some(moving) = layers::read(&self.shared.layers).forward.get(key)
+            && let Some(value) = layers::read(&self.shared.layers).forward.get(key)
         {
-            return Ok(moving.value.clone());
+            return Ok(value.clone());
         }
         self.shared.engine.get(key)
     }
 
     /// Syncs, shows and answers what this round applied.
     fn make_durable(&mut self) -> Result<(), EngineError> {
-        if self.round.is_empty() && !self.large.has_applied() {
+        if self.round.is_empty() && !self.large.wants_sync() {
             return Ok(());
         }
         self.shared.engine.sync(self.commits)?;

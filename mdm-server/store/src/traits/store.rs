@@ -74,10 +74,9 @@ pub trait Store:
 
     /// The same for a change of any size.
     ///
-    /// The bulk is staged in chunks of at most [`crate::MAX_PUTS`] puts that no reader sees; one last write then makes
-    /// all of it true at once, journal entries included. Answers when that write is durable; moving the staged records
-    /// into place goes on behind the answer and, after a crash, before the store opens again. Other commits go between
-    /// the chunks: to a record that is still staged they win (this change ends with a conflict), to one that is already
+    /// The bulk is staged in short writes that no reader sees; one last write then makes all of it true at once, journal
+    /// entries included. Answers when that write is durable; moving the staged records into place goes on behind the answer
+    /// and, after a crash, before the store opens again. Other commits go between those writes: to a record that is still staged they win (this change ends with a conflict), to one that is already
     /// true they are ordinary changes of it. Large changes run one after the other.
     fn commit_large(&self, change: LargeChange) -> BoxFuture<'_, Result<Committed, CommitError>>;
 }
