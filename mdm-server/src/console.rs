@@ -107,6 +107,8 @@ fn routes(console: Console) -> Router {
         .route("/operators/{id}/reinvite", post(operators::reinvite))
         .route("/operators/{id}/disable", post(operators::disable))
         .route("/operators/{id}/enable", post(operators::enable))
+        .route("/operators/{id}/deputy", post(operators::deputy::name))
+        .route("/operators/{id}/end-deputy", post(operators::deputy::end))
         .route("/operators/{id}/token", post(operators::make_token))
         .route("/operators/{id}/revoke-token", post(operators::revoke_token))
         .route("/batches", get(batches::list))

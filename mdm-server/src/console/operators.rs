@@ -1,6 +1,8 @@
 //! Operators: who may use the console, and how they come and go. Everything here asks for a fresh second factor but the
 //! list. What is made once (a link, a token) is shown on the answer and nowhere else.
 
+pub(super) mod deputy;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -21,6 +23,7 @@ use super::{Console, refusals};
 use crate::rights::Operators;
 use crate::use_cases::UseCaseError;
 use crate::use_cases::operators::{self, Invitation, invitation_link};
+use deputy::{DeputyForm, ShownDeputy, approves_by_role};
 
 /// An operator as the pages show them.
 struct Shown {
@@ -30,6 +33,7 @@ struct Shown {
     standing: Standing,
     has_token: bool,
     created_at: Timestamp,
+    deputy: Option<ShownDeputy>,
 }
 
 /// How far an operator has come.
@@ -61,6 +65,7 @@ impl Shown {
             standing,
             has_token: operator.token.is_some(),
             created_at: operator.created_at,
+            deputy: ShownDeputy::of(operator, now),
         }
     }
 
@@ -74,6 +79,13 @@ impl Shown {
 struct ListPage {
     page: Page,
     operators: Vec<Shown>,
+}
+
+impl ListPage {
+    /// Those whose time as a deputy is now or to come, and that time.
+    fn deputies(&self) -> Vec<(&Shown, &ShownDeputy)> {
+        self.operators.iter().filter_map(|one| Some((one, one.deputy.as_ref()?))).collect()
+    }
 }
 
 /// All of them.
@@ -154,6 +166,15 @@ struct ShowPage {
     page: Page,
     operator: Shown,
     is_viewer: bool,
+    deputy_form: DeputyForm,
+    /// Why the form was not taken.
+    deputy_problem: Option<String>,
+}
+
+impl ShowPage {
+    fn approves_by_role(&self) -> bool {
+        approves_by_role(&self.operator)
+    }
 }
 
 /// One of them.
@@ -166,7 +187,9 @@ pub(super) async fn show(
     let operator = operator.map_err(|error| Failure::of(&viewer.visit, error))?.value;
     let page = viewer.page(Nav::Operators, &console);
     let is_viewer = operator.id == viewer.operator.id;
-    Ok(render(&ShowPage { operator: Shown::new(&operator, page.now), page, is_viewer }))
+    let operator = Shown::new(&operator, page.now);
+    let deputy_form = DeputyForm::of(&operator, &page);
+    Ok(render(&ShowPage { operator, page, is_viewer, deputy_form, deputy_problem: None }))
 }
 
 /// What the form sends.
