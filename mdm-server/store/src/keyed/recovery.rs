@@ -123,9 +123,11 @@ fn finish<E: Engine>(engine: &E, commits: u64) -> Result<(), EngineError> {
 
 /// A key and its value.
 type Row = (Vec<u8>, Vec<u8>);
+/// A pack as it is stored, and its items.
+type Pack = (Row, Vec<Vec<u8>>);
 
 /// The first pack of staged values of a kind, and what is in it.
-fn first_pack<E: Engine>(engine: &E, kind: u8) -> Result<Option<(Row, Vec<Vec<u8>>)>, EngineError> {
+fn first_pack<E: Engine>(engine: &E, kind: u8) -> Result<Option<Pack>, EngineError> {
     let mut first = None;
     engine.scan(&layout::within(vec![kind]), &mut |key, load| {
         first = Some((key.to_vec(), load()?.unwrap_or_default()));
