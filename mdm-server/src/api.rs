@@ -88,6 +88,8 @@ fn v1() -> Router<Api> {
         .route("/licenses/pool", axum::routing::put(licenses::set_pool))
         .route("/licenses/reclaim", post(licenses::reclaim))
         .route("/licenses/noticed", get(licenses::noticed))
+        .route("/licenses/ending", get(licenses::ending))
+        .route("/licenses/needs", get(licenses::needs))
         .route("/licenses/restore", post(licenses::restore))
         .route("/waitlist", get(waitlist::list).post(waitlist::add))
         .route("/devices", get(devices::list))

@@ -148,6 +148,7 @@ fn routes(console: Console) -> Router {
         .route("/licenses", get(licenses::show))
         .route("/licenses/pool", get(licenses::pool::form).post(licenses::pool::set))
         .route("/licenses/unused", get(licenses::unused::list))
+        .route("/licenses/ending", get(licenses::ending::list))
         .route("/licenses/waiting", get(licenses::waiting::list).post(licenses::waiting::add))
         .route("/licenses/noticed", get(licenses::noticed::list).post(licenses::noticed::restore))
         .route("/licenses/reclaim", get(licenses::reclaim::preview).post(licenses::reclaim::reclaim))

@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use mdm_core::account::{AccountState, SourceName};
+use mdm_core::account::{Account, AccountState, SourceName};
 use mdm_core::batch::{Batch, BatchState, Mode, Origin, PlanSummary, Release};
 use mdm_core::document::Document;
 use mdm_core::license::{Notice, Pool, WaitingEntry};
@@ -230,6 +230,11 @@ impl Snapshot {
     /// The pool.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// All accounts, in the order of lists.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.listed.iter().map(|person| &person.account)
     }
 
     /// How many there are of everything.

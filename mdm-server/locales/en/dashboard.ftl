@@ -30,3 +30,7 @@ dashboard-overdue = Rosters whose time passed without an approval: { $count }
 dashboard-overdue-cure = Nothing changed for accounts and devices. Once approved they are applied at once. You can also change the time or cancel.
 dashboard-emergency = Emergency approvals that wait for an owner to take note: { $count }
 dashboard-emergency-cure = Who uploaded the file approved it with a reason. Look at it.
+dashboard-ending = People whose term ends this month: { $count }
+dashboard-ending-cure = Check whether the new staff file says that they stay or leave.
+dashboard-missing = Seats that planned batches will be short of: { $count }
+dashboard-missing-cure = Make the pool larger or reclaim unused seats before they take effect. Whoever finds no seat goes on the waiting list.

@@ -30,3 +30,7 @@ dashboard-overdue = 承認されないまま適用日時を過ぎた名簿が{ $
 dashboard-overdue-cure = アカウントと端末は何も変わっていません。承認するとすぐに適用します。日時を変更するか、取り消すこともできます。
 dashboard-emergency = 所有者の確認を待つ緊急承認が{ $count }件あります
 dashboard-emergency-cure = 取り込んだ本人が、理由を入力して承認しました。内容を確かめてください。
+dashboard-ending = 今月で任期が満了する人: { $count }人
+dashboard-ending-cure = 新しい名簿で継続か退職かを確認してください。
+dashboard-missing = 予定されている異動で不足する割当: { $count }
+dashboard-missing-cure = 反映されるまでに、プールの総数を増やすか、使われていない割当を回収してください。割り当てられない人は割当待ちになります。

@@ -3,18 +3,22 @@
 use axum::Json;
 use axum::extract::State;
 use mdm_core::license::{NoticeReason, PoolSize};
+use mdm_core::operator::Act;
 use mdm_core::seats::Rule;
 
 use super::accounts::source;
 use super::auth::May;
-use super::extract;
+use super::extract::{self, Asked};
 use super::types::{
-    LicenseStatus, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest,
+    EndingQuery, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed,
+    ReclaimedSeat, RestoreRequest,
 };
 use super::{Api, ApiError};
 use crate::directory;
-use crate::rights::{Manage, Read};
+use crate::rights::{Approve, Manage, Read};
 use crate::use_cases::accounts::Who;
+use crate::use_cases::licenses::ending::{self, fiscal_year_end};
+use crate::use_cases::licenses::series::day_of;
 use crate::use_cases::{UseCaseError, licenses};
 
 async fn current(api: &Api) -> Result<Json<LicenseStatus>, ApiError> {
@@ -68,4 +72,21 @@ pub(super) async fn restore(
     let who = Who::parse(&request.account, source(request.source.as_deref())?)?;
     let account = licenses::restore(&api.service, &who, may.actor()).await?;
     Ok(Json(ReclaimedSeat::from(&account)))
+}
+
+pub(super) async fn ending(
+    may: May<Read>,
+    State(api): State<Api>,
+    Asked(query): Asked<EndingQuery>,
+) -> Result<Json<Vec<EndingView>>, ApiError> {
+    let now = api.service.clock.now();
+    let until = query.until.unwrap_or(fiscal_year_end(day_of(&api.service, now)));
+    let sees_plans = may.operator().may(Act::Approve, now);
+    let found = ending::ending(&api.service, until, sees_plans).await?;
+    Ok(Json(found.iter().map(EndingView::from).collect()))
+}
+
+pub(super) async fn needs(_: May<Approve>, State(api): State<Api>) -> Result<Json<Vec<NeedView>>, ApiError> {
+    let directory = directory::current(&api.service).await.map_err(UseCaseError::from)?;
+    Ok(Json(ending::needs(&directory).into_iter().map(NeedView::from).collect()))
 }

@@ -13,12 +13,13 @@ use mdm_core::code::{CodeRecord, CodeState};
 use mdm_core::license::{Notice, WaitingEntry};
 
 use super::types::{
-    AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DeviceView, EntryView,
-    LicenseStatus, NoticedSeat, PersonalView, Reclaimed, ReclaimedSeat, WaitingView,
+    AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DeviceView, EndingView,
+    EntryView, LicenseStatus, NeedView, NoticedSeat, PersonalView, Reclaimed, ReclaimedSeat, WaitingView,
 };
 use crate::use_cases::accounts::Detail;
 use crate::use_cases::codes::OpenedCode;
 use crate::use_cases::journal::SignedCheckpoint;
+use crate::use_cases::licenses::ending::{Ending, Need};
 use crate::use_cases::licenses::{Moved, Status};
 
 fn main_post(departments: &[Department]) -> String {
@@ -115,6 +116,28 @@ impl From<&Status> for LicenseStatus {
             noticed: count(status.noticed),
             held: count(status.held),
         }
+    }
+}
+
+impl From<&Ending> for EndingView {
+    fn from(ending: &Ending) -> Self {
+        let current = ending.account.current();
+        Self {
+            account: ending.account.id,
+            source: ending.account.source.to_string(),
+            staff_number: current.staff_number.to_string(),
+            name: current.name.clone(),
+            term_ends: ending.last,
+            has_seat: ending.account.seat.is_some(),
+            new_file: ending.new_file.map(|said| said.name().to_owned()),
+        }
+    }
+}
+
+impl From<Need> for NeedView {
+    fn from(need: Need) -> Self {
+        let Need { batch, source, at: effective_at, asked, freed, free, missing } = need;
+        Self { batch, source: source.to_string(), effective_at, asked, freed, free, missing }
     }
 }
 

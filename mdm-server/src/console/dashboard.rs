@@ -7,8 +7,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use mdm_core::account::Account;
 use mdm_core::batch::BatchState;
+use mdm_core::operator::Act;
 use shared::ids::EnrolmentId;
 
 use super::Console;
@@ -22,6 +24,8 @@ use crate::directory::{
     self, BatchHead, CodeInTrouble, CodeProblem, Counts, DeviceFilter, Snapshot, Standing,
 };
 use crate::rights::Read;
+use crate::use_cases::licenses::ending::{fiscal_year_end, needs, whose_term_ends};
+use crate::use_cases::licenses::series::day_of;
 
 /// How many of a kind are named; the rest is behind the link.
 const NAMED: usize = 5;
@@ -59,7 +63,12 @@ pub(super) async fn show(viewer: Viewer<Read>, State(console): State<Console>) -
     let directory = directory::current(&console.service).await.map_err(|error| failed(error.into()))?;
     let exhausted = directory::exhausted(&console.service).await.map_err(failed)?;
     let page = viewer.page(Nav::Home, &console);
-    let attention = attention(&directory, exhausted, &page);
+    let mut attention = attention(&directory, exhausted, &page);
+    let today = day_of(&console.service, page.now);
+    attention.extend(ending(&directory, today, &page));
+    if viewer.operator.may(Act::Approve, page.now) {
+        attention.extend(missing(&directory, &page));
+    }
     Ok(render(&Dashboard { page, counts: directory.counts(), attention }))
 }
 
@@ -235,6 +244,30 @@ fn emergencies(directory: &Snapshot, page: &Page) -> Option<Attention> {
     let open = |batch: &&BatchHead| batch.release.unacknowledged_emergency().is_some();
     let words = ["dashboard-emergency", "dashboard-emergency-cure"];
     of_batches(page, "notice-warning", words, directory.all_batches().filter(open))
+}
+
+/// In March: whose term ends with it.
+fn ending(directory: &Snapshot, today: Date, page: &Page) -> Option<Attention> {
+    let ending = whose_term_ends(directory, fiscal_year_end(today));
+    (today.month() == 3 && !ending.is_empty()).then(|| Attention {
+        class: "notice-plain",
+        title: page.say1("dashboard-ending", "count", page.count(ending.len())),
+        cure: page.say("dashboard-ending-cure"),
+        named: ending.iter().take(NAMED).map(|(account, _)| person(account)).collect(),
+        all: Some("/licenses/ending?only=absent"),
+    })
+}
+
+/// Seats that plans will ask for and nobody has.
+fn missing(directory: &Snapshot, page: &Page) -> Option<Attention> {
+    let missing = needs(directory).into_iter().map(|need| need.missing).max().filter(|most| *most > 0)?;
+    Some(Attention {
+        class: "notice-warning",
+        title: page.say1("dashboard-missing", "count", page.count(missing)),
+        cure: page.say("dashboard-missing-cure"),
+        named: Vec::new(),
+        all: Some("/licenses"),
+    })
 }
 
 fn planned(directory: &Snapshot, page: &Page) -> Option<Attention> {

@@ -1,6 +1,7 @@
 //! Licenses: the pool, who has its seats, and how they were used over time. Each verb is a module.
 
 mod chart;
+pub(super) mod ending;
 pub(super) mod noticed;
 pub(super) mod pool;
 pub(super) mod reclaim;
@@ -15,6 +16,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use mdm_core::account::Account;
 use mdm_core::license::{NoticeReason, Pool};
+use mdm_core::operator::Act;
 use shared::ids::AccountId;
 
 use super::Console;
@@ -25,6 +27,8 @@ use super::viewer::{Viewer, Visit};
 use crate::directory;
 use crate::rights::Read;
 use crate::use_cases::UseCaseError;
+use crate::use_cases::licenses::ending::{Need, fiscal_year_end, needs, whose_term_ends};
+use crate::use_cases::licenses::series::day_of;
 
 /// Days after which a seat that nobody used is looked at, unless somebody says otherwise.
 const DAYS: u16 = 30;
@@ -95,6 +99,10 @@ struct LicensesPage {
     noticed: usize,
     /// Whose seat serves nobody before it is taken.
     held: usize,
+    /// Whose term ends with the fiscal year.
+    ending: usize,
+    /// What plans will need that are not in force, for those who may see them.
+    needs: Vec<Need>,
 }
 
 /// Where the pool stands, and the ways to change it.
@@ -106,6 +114,8 @@ pub(super) async fn show(
     let directory = directory::current(&console.service).await.map_err(failed(&viewer.visit))?;
     let counts = directory.counts();
     let page = viewer.page(Nav::Licenses, &console);
+    let until = fiscal_year_end(day_of(&console.service, page.now));
+    let sees_plans = viewer.operator.may(Act::Approve, page.now);
     let series = series::Series::load(&console.service, &page, &query, &counts).await;
     Ok(render(&LicensesPage {
         series: series.map_err(failed(&viewer.visit))?,
@@ -116,6 +126,8 @@ pub(super) async fn show(
         long_unused: directory.never_signed_in(DAYS, page.now).len(),
         noticed: counts.noticed,
         held: counts.held,
+        ending: whose_term_ends(&directory, until).len(),
+        needs: if sees_plans { needs(&directory) } else { Vec::new() },
         page,
     }))
 }

@@ -1,5 +1,6 @@
 //! Pool, seats, reclamation and the waiting list. What the seats were day by day is a module.
 
+pub mod ending;
 pub mod series;
 
 pub(crate) mod steps;

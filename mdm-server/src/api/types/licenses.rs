@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use mdm_core::license::NoticeReason;
 use serde::{Deserialize, Serialize};
-use shared::ids::AccountId;
+use shared::ids::{AccountId, BatchId};
 
 /// Where the pool stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,4 +156,53 @@ pub struct WaitingView {
     pub name: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Until when terms end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndingQuery {
+    /// The last day that is looked at, like `2027-03-31`: the end of the fiscal year if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Date>,
+}
+
+/// Somebody whose term ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndingView {
+    /// The account.
+    pub account: AccountId,
+    /// 名簿区分.
+    pub source: String,
+    /// 職員番号.
+    pub staff_number: String,
+    /// 氏名.
+    pub name: String,
+    /// 任期満了日.
+    pub term_ends: Date,
+    /// Holds a seat.
+    pub has_seat: bool,
+    /// What the newest plan of their source that is not in force says: `awaited` (there is none), `leaves`, `stays`, `rejected`,
+    /// `not-named`. Only for those who may see such plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_file: Option<String>,
+}
+
+/// What a plan that is not in force will need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeedView {
+    /// The plan.
+    pub batch: BatchId,
+    /// 名簿区分.
+    pub source: String,
+    /// When it is to take effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_at: Option<Timestamp>,
+    /// Seats that it newly asks for.
+    pub asked: u32,
+    /// Seats that it gives back.
+    pub freed: u32,
+    /// Seats free behind it and all that take effect before.
+    pub free: u32,
+    /// Seats missing by then.
+    pub missing: u32,
 }

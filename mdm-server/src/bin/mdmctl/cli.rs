@@ -299,6 +299,14 @@ pub(crate) enum Licenses {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Show whose term (任期満了日) ends, and what a new file says of them.
+    Ending {
+        /// The last day that is looked at; the end of the fiscal year if absent.
+        #[arg(long, value_name = "DAY")]
+        until: Option<String>,
+    },
+    /// Show what plans that are not in force will need.
+    Needs,
     /// Show the seats of which notice was given.
     Noticed,
     /// Do not take back a seat of which notice was given, and unblock its devices.

@@ -1,13 +1,14 @@
 //! `mdmctl licenses`.
 
 use mdm_server::api::types::{
-    LicenseStatus, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest,
+    EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat,
+    RestoreRequest,
 };
 
 use crate::cli::{Licenses, Pool};
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::output::{answer, fields, table};
+use crate::output::{answer, fields, maybe_time, table};
 
 pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(), Failure> {
     let current: LicenseStatus = match command {
@@ -26,6 +27,15 @@ pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(),
             };
             let done: Reclaimed = client.post(&["licenses", "reclaim"], &[], &request)?;
             return answer(json, &done, reclaimed);
+        }
+        Licenses::Ending { until } => {
+            let query: Vec<_> = until.iter().map(|day| ("until", day.as_str())).collect();
+            let people: Vec<EndingView> = client.get(&["licenses", "ending"], &query)?;
+            return answer(json, &people, |people| ending(people));
+        }
+        Licenses::Needs => {
+            let plans: Vec<NeedView> = client.get(&["licenses", "needs"], &[])?;
+            return answer(json, &plans, |plans| needs(plans));
         }
         Licenses::Noticed => {
             let seats: Vec<NoticedSeat> = client.get(&["licenses", "noticed"], &[])?;
@@ -52,6 +62,28 @@ fn status(status: &LicenseStatus) -> String {
         ("notice given", status.noticed.to_string()),
         ("held before they are taken", status.held.to_string()),
     ])
+}
+
+fn ending(people: &[EndingView]) -> String {
+    let row = |one: &EndingView| {
+        let seat = if one.has_seat { "yes" } else { "no" };
+        let said = one.new_file.clone().unwrap_or_default();
+        let last = one.term_ends.to_string();
+        vec![one.source.clone(), one.staff_number.clone(), one.name.clone(), last, seat.to_owned(), said]
+    };
+    let rows: Vec<Vec<String>> = people.iter().map(row).collect();
+    table(&["source", "number", "name", "term ends", "seat", "new file"], &rows)
+}
+
+fn needs(plans: &[NeedView]) -> String {
+    let row = |need: &NeedView| {
+        let counts = [need.asked, need.freed, need.free, need.missing].map(|count| count.to_string());
+        let mut cells = vec![need.source.clone(), maybe_time(need.effective_at)];
+        cells.extend(counts);
+        cells
+    };
+    let rows: Vec<Vec<String>> = plans.iter().map(row).collect();
+    table(&["plan of", "takes effect", "asked", "freed", "free", "missing"], &rows)
 }
 
 fn noticed(seats: &[NoticedSeat]) -> String {
