@@ -165,7 +165,7 @@ pub fn needs(directory: &Snapshot) -> Vec<Need> {
     let waiting = i64::try_from(directory.waiting().count()).unwrap_or(i64::MAX);
     let mut balance = i64::from(directory.pool().free()).saturating_sub(waiting);
     let seats = |many: i64| u32::try_from(many.max(0)).unwrap_or(u32::MAX);
-    let mut need = |plan: &BatchHead| {
+    let need = |plan: &BatchHead| {
         let (asked, freed) = (plan.summary.seats_wished, plan.summary.seats_freed);
         balance = balance.saturating_add(i64::from(freed)).saturating_sub(i64::from(asked));
         let BatchHead { id: batch, source, release, .. } = plan;
@@ -179,7 +179,7 @@ pub fn needs(directory: &Snapshot) -> Vec<Need> {
             missing: seats(-balance),
         }
     };
-    plans.into_iter().map(|plan| need(plan)).collect()
+    plans.into_iter().map(need).collect()
 }
 
 #[cfg(test)]
