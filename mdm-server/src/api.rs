@@ -83,6 +83,8 @@ fn v1() -> Router<Api> {
         .route("/codes/letters", post(codes::letters))
         .route("/accounts", get(accounts::list))
         .route("/accounts/{account}", get(accounts::show))
+        .route("/accounts/{account}/absences", post(accounts::note_absence))
+        .route("/accounts/{account}/absences/removed", post(accounts::remove_absence))
         .route("/accounts/{account}/code", post(codes::reissue))
         .route("/licenses", get(licenses::status))
         .route("/licenses/pool", axum::routing::put(licenses::set_pool))

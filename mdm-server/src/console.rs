@@ -87,6 +87,7 @@ fn routes(console: Console) -> Router {
         .route("/accounts", get(accounts::list::show))
         .route("/accounts/{account}", get(accounts::show::show))
         .route("/accounts/{account}/seat", post(accounts::seat::ask))
+        .route("/accounts/{account}/absence", post(accounts::absence::change))
         .route("/accounts/{account}/code", get(accounts::code::form).post(accounts::code::reissue))
         .route("/devices", get(devices::list::show))
         .route("/devices/{device}", get(devices::show::show))

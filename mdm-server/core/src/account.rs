@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use shared::ids::AccountId;
 
+use crate::absence::Absence;
 use crate::license::Notice;
 
 /// A text of bounded length without control characters, as a type of its own.
@@ -182,6 +183,9 @@ pub struct Account {
     pub signed_in_at: Option<Timestamp>,
     /// When a code was last issued.
     pub code_issued_at: Option<Timestamp>,
+    /// 休職・育休, by their first day, no day in two of them, at most [`crate::absence::MAX_ABSENCES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absences: Vec<Absence>,
 }
 
 /// How many dated attributes an account keeps, so that it stays below 64 KiB. The audit journal knows of the others.
@@ -220,6 +224,11 @@ impl Account {
     /// Whether it is temporary, still works, and its last day is over.
     pub fn has_run_out(&self, today: Date) -> bool {
         self.may_work() && self.current().temporary_until.is_some_and(|last| last < today)
+    }
+
+    /// Whether somebody has noted that they are away on a day.
+    pub fn is_absent_on(&self, day: Date) -> bool {
+        self.absences.iter().any(|absence| absence.covers(day))
     }
 
     /// What is to become of its seat, if notice was given.

@@ -67,6 +67,8 @@ pub enum Happening {
     SeatHeld,
     SeatNoticeEnded,
     SeatRestored,
+    AbsenceNoted,
+    AbsenceRemoved,
     WaitingAdded,
     CodeIssued,
     CodesExported,

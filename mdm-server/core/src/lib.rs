@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness of its own. The shell (`mdm-server`) loads what a rule needs, the rule answers
 //! with a [`change::Changeset`], and `mdm-store` commits it, whole or not at all.
 
+pub mod absence;
 pub mod account;
 pub mod apply;
 pub mod approval;

@@ -60,6 +60,7 @@ pub(crate) fn account() -> Account {
         returned_at: None,
         signed_in_at: None,
         code_issued_at: None,
+        absences: Vec::new(),
     }
 }
 

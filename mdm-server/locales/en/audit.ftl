@@ -224,3 +224,6 @@ audit-value-term-ended = Term ended
 audit-value-term-extended = Term extended
 audit-fact-reserved = Reserve
 audit-fact-reserved-before = Reserve before
+audit-what-absence-noted = Leave noted
+audit-what-absence-removed = Leave removed
+audit-fact-from = From

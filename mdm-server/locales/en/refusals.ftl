@@ -116,3 +116,7 @@ refusals-mend-twice = The staff number { $number } is in row { $row } of the lis
 refusals-list-is-temporary = This source is a list of temporary accounts. Nothing was taken in. Choose their last day, or give these people a source of their own.
 refusals-list-is-of-staff = This source is a list of staff. Nothing was taken in. Give temporary accounts a source of their own.
 refusals-temporary-is-over = This day is over. Nothing was taken in. Choose today or a later day.
+refusals-absence-backwards = The last day is before the first day.
+refusals-absence-overlaps = The leave from { $day } has some of these days. End or remove it first.
+refusals-absence-too-many = There are 8 leaves that are not over. Remove one first.
+refusals-absence-not-there = No leave begins on { $day }.

@@ -224,3 +224,6 @@ audit-value-term-ended = 任期満了
 audit-value-term-extended = 任期の延長
 audit-fact-reserved = 確保分
 audit-fact-reserved-before = 変更前の確保分
+audit-what-absence-noted = 休職・育休の記録
+audit-what-absence-removed = 休職・育休の記録の削除
+audit-fact-from = 開始日

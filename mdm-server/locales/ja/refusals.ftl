@@ -113,3 +113,7 @@ refusals-mend-twice = 職員番号{ $number }は、名簿の{ $row }行目にも
 refusals-list-is-temporary = この名簿区分は臨時利用者の名簿です。取り込んでいません。最終日を指定するか、別の名簿区分にしてください。
 refusals-list-is-of-staff = この名簿区分は職員の名簿です。取り込んでいません。臨時利用者は別の名簿区分にしてください。
 refusals-temporary-is-over = 過ぎた日付です。取り込んでいません。今日以降の日付を選んでください。
+refusals-absence-backwards = 最終日が開始日より前です。
+refusals-absence-overlaps = { $day }からの休職・育休と重なります。先にその最終日を変更するか、削除してください。
+refusals-absence-too-many = 終わっていない休職・育休が8件あります。先に1件を削除してください。
+refusals-absence-not-there = { $day }に始まる休職・育休はありません。

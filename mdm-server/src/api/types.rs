@@ -14,7 +14,9 @@ mod licenses;
 mod operators;
 mod server;
 
-pub use accounts::{AccountDetail, AccountQuery, AccountView, CodeStanding, CodeWord};
+pub use accounts::{
+    AbsenceView, AccountDetail, AccountQuery, AccountView, CodeStanding, CodeWord, RemoveAbsenceRequest,
+};
 pub use audit::{CheckpointView, EntryView, PersonalView};
 pub use batches::{
     AppliedView, ApplyRequest, ApprovalView, ApproveRequest, BatchView, BatchWord, CancelRequest,

@@ -7,14 +7,16 @@ mod operators;
 
 use data_encoding::{BASE64, HEXLOWER};
 use jiff::Timestamp;
+use mdm_core::absence::Absence;
 use mdm_core::account::{Account, Department};
 use mdm_core::audit::Entry;
 use mdm_core::code::{CodeRecord, CodeState};
 use mdm_core::license::{Notice, WaitingEntry};
 
 use super::types::{
-    AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DeviceView, EndingView,
-    EntryView, LicenseStatus, NeedView, NoticedSeat, PersonalView, Reclaimed, ReclaimedSeat, WaitingView,
+    AbsenceView, AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DeviceView,
+    EndingView, EntryView, LicenseStatus, NeedView, NoticedSeat, PersonalView, Reclaimed, ReclaimedSeat,
+    WaitingView,
 };
 use crate::use_cases::accounts::Detail;
 use crate::use_cases::codes::OpenedCode;
@@ -59,6 +61,7 @@ impl AccountDetail {
             employment: current.employment.clone(),
             term_ends: current.term_ends,
             temporary_until: current.temporary_until,
+            absences: detail.account.absences.iter().map(AbsenceView::from).collect(),
             state_since: detail.account.state_since,
             created_at: detail.account.created_at,
             waiting_since: detail.waiting.as_ref().map(|entry| entry.since),
@@ -116,6 +119,12 @@ impl From<&Status> for LicenseStatus {
             noticed: count(status.noticed),
             held: count(status.held),
         }
+    }
+}
+
+impl From<&Absence> for AbsenceView {
+    fn from(absence: &Absence) -> Self {
+        Self { from: absence.from, until: absence.until }
     }
 }
 

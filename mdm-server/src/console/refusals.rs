@@ -1,6 +1,7 @@
 //! Why something was not done, in the viewer's language: what happened, what is safe, what to do. Each reason of
 //! [`crate::use_cases::UseCaseError`] has words of its own; a new one does not compile before it has them.
 
+use mdm_core::absence::AbsenceError;
 use mdm_core::account::{InvalidStaffNumber, SourceName};
 use mdm_core::apply::ApplyError;
 use mdm_core::approval::ApprovalError;
@@ -101,6 +102,14 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::LinesDeleted => "refusals-lines-deleted".into(),
         Refusal::Reissue(ReissueError::NoSeat) => "refusals-code-without-seat".into(),
         Refusal::Reissue(ReissueError::Held) => "refusals-code-of-held-seat".into(),
+        Refusal::Absence(AbsenceError::Backwards) => "refusals-absence-backwards".into(),
+        Refusal::Absence(AbsenceError::Overlaps(other)) => {
+            Said::from("refusals-absence-overlaps").with("day", other.from.to_string())
+        }
+        Refusal::Absence(AbsenceError::TooMany) => "refusals-absence-too-many".into(),
+        Refusal::Absence(AbsenceError::NotThere(day)) => {
+            Said::from("refusals-absence-not-there").with("day", day.to_string())
+        }
         Refusal::WrongList(WrongList::IsTemporary) => "refusals-list-is-temporary".into(),
         Refusal::WrongList(WrongList::IsOfStaff) => "refusals-list-is-of-staff".into(),
         Refusal::WrongList(WrongList::HasEnded) => "refusals-temporary-is-over".into(),

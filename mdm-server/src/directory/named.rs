@@ -80,6 +80,8 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::SeatHeld
         | Happening::SeatNoticeEnded
         | Happening::SeatRestored
+        | Happening::AbsenceNoted
+        | Happening::AbsenceRemoved
         | Happening::WaitingAdded
         | Happening::CodeIssued => true,
         Happening::ServerInitialised

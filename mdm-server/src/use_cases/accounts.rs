@@ -12,6 +12,8 @@ use super::{Missing, Refusal, UseCaseError};
 use crate::directory::{self, Search};
 use crate::service::Service;
 
+pub mod absence;
+
 /// Whom somebody means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {

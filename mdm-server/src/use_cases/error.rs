@@ -1,6 +1,7 @@
 //! Why a use case was not carried out: the reason as a type, so that each door can say it in its own words, and a class
 //! for the API's status. The texts here are the API's, in English.
 
+use mdm_core::absence::AbsenceError;
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
 use mdm_core::apply::ApplyError;
 use mdm_core::approval::ApprovalError;
@@ -136,6 +137,9 @@ pub enum Refusal {
     /// The batch comes no nearer to taking effect.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
+    /// An absence is not noted.
+    #[error(transparent)]
+    Absence(#[from] AbsenceError),
     /// The list is not of the kind that its source is.
     #[error(transparent)]
     WrongList(#[from] WrongList),

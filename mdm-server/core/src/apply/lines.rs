@@ -61,6 +61,7 @@ fn joined(
         returned_at: None,
         signed_in_at: None,
         code_issued_at: None,
+        absences: Vec::new(),
     }
 }
 

@@ -7,8 +7,9 @@ use shared::ids::AccountId;
 
 use super::steps::{ends, give_notice};
 use super::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
+use crate::absence::days_absent;
 use crate::account::Account;
-use crate::license::NoticeReason;
+use crate::license::{NoticeReason, day_of};
 
 /// A seat that would be reclaimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Unused {
     /// Since when the reason holds. A seat is unused since the latest of code issue, effective time, assignment and the end of a
     /// notice; a term has ended with its last day in Japan. It counts anew from when a notice was taken back.
     pub since: Timestamp,
-    /// Whole days from then.
+    /// Whole days from then, without those of an absence.
     pub days: u32,
 }
 
@@ -80,7 +81,12 @@ fn since(account: &Account, why: NoticeReason, now: Timestamp) -> Option<Unused>
     };
     let since = since.max(seat.restored_at.unwrap_or(since));
     let passed = now.duration_since(since).as_secs() / SignedDuration::from_hours(24).as_secs();
-    Some(Unused { account: account.id, since, days: u32::try_from(passed).ok()? })
+    let absent = match why {
+        NoticeReason::NeverSignedIn => days_absent(&account.absences, day_of(since), day_of(now)),
+        NoticeReason::TermEnded => 0,
+    };
+    let days = u32::try_from(passed).ok()?.saturating_sub(absent);
+    Some(Unused { account: account.id, since, days })
 }
 
 /// Gives notice of the seats that [`unused`] lists, or takes them back at once if the rule says so: then they go to the waiting list,

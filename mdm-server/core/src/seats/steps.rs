@@ -19,6 +19,7 @@ pub(super) fn ends(account: &Account, why: NoticeReason, now: Timestamp) -> Opti
     match why {
         NoticeReason::NeverSignedIn if account.signed_in_at.is_some() => Some("signed-in"),
         NoticeReason::NeverSignedIn if !account.wishes_seat => Some("wish-withdrawn"),
+        NoticeReason::NeverSignedIn if account.is_absent_on(day_of(now)) => Some("absent"),
         NoticeReason::NeverSignedIn => None,
         NoticeReason::TermEnded => {
             let has_ended = account.current().term_ends.is_some_and(|last| last < day_of(now));

@@ -70,6 +70,9 @@ pub struct AccountDetail {
     /// The last day of a temporary account, which ends by itself after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporary_until: Option<Date>,
+    /// 休職・育休, by their first day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absences: Vec<AbsenceView>,
     /// Since when the account is in its state.
     pub state_since: Timestamp,
     /// When the account was made.
@@ -80,6 +83,25 @@ pub struct AccountDetail {
     pub codes: Vec<CodeStanding>,
     /// Its devices, the oldest first.
     pub devices: Vec<DeviceView>,
+}
+
+/// 休職・育休: days that do not count as unused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbsenceView {
+    /// The first day.
+    pub from: Date,
+    /// The last one; absent while it is not known. Noting the same first day again sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Date>,
+}
+
+/// An absence that was noted by mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveAbsenceRequest {
+    /// Its first day.
+    pub from: Date,
 }
 
 /// Where an activation code stands.

@@ -269,6 +269,20 @@ pub(crate) enum Accounts {
     },
     /// Show one account with codes and devices.
     Show(Who),
+    /// Note leave (休職・育休), whose days do not count as unused; the same first day again sets another end.
+    Absence {
+        #[command(flatten)]
+        who: Who,
+        /// The first day, like 2027-05-01.
+        #[arg(long, value_name = "DAY")]
+        from: jiff::civil::Date,
+        /// The last day, once it is known.
+        #[arg(long, value_name = "DAY")]
+        until: Option<jiff::civil::Date>,
+        /// Remove the one that begins on that day instead: it was noted by mistake.
+        #[arg(long, conflicts_with = "until")]
+        remove: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use mdm_core::absence::Absence;
 use mdm_core::account::Account;
 use mdm_core::license::Notice;
 use mdm_core::note::Shelf;
@@ -50,6 +51,7 @@ struct AccountPage {
     notes: Option<(u32, String)>,
     /// The last entries of the journal, for those who may see it.
     noted: Option<Vec<Noted>>,
+    absences: Vec<Absence>,
     may_ask: bool,
     may_reissue: bool,
     waits: bool,
@@ -98,6 +100,7 @@ fn account_page(detail: Detail, place: Option<usize>, page: Page) -> AccountPage
         notes: None,
         noted: None,
         told: history::told(&account, &page),
+        absences: account.absences.clone(),
         may_ask: page.may_manage() && may_ask(&account, place),
         may_reissue,
         waits: devices.iter().any(|device| device.statement.is_some()),

@@ -176,3 +176,28 @@ async fn the_first_page_names_who_needs_a_code() {
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn leave_is_noted_ended_and_removed_on_the_persons_page() {
+    let (world, console) = office(1).await;
+    let account = world.account("001").await.id;
+    let (page, change) = (format!("/accounts/{account}"), format!("/accounts/{account}/absence"));
+    let auditor = Browser::signed_in(&world, &console, Role::Auditor).await;
+    assert_eq!(auditor.post(&change, &[("from", "2027-05-01")]).await.status, StatusCode::FORBIDDEN);
+    let operator = Browser::signed_in(&world, &console, Role::Operator).await;
+    let noted = async || world.account("001").await.absences;
+    let said = async |fields: &[(&str, &str)]| {
+        assert_eq!(operator.post(&change, fields).await.status, StatusCode::SEE_OTHER);
+        operator.get(&page).await.text()
+    };
+    assert!(said(&[("from", "2027-05-01"), ("until", "")]).await.contains("未定"));
+    assert!(said(&[("from", "2027-05-01"), ("until", "2027-04-30")]).await.contains("開始日より前"));
+    assert!(said(&[("from", "tomorrow")]).await.contains("開始日を選んで"));
+    assert!(said(&[("from", "2027-06-01")]).await.contains("2027-05-01からの休職・育休と重なります"));
+    assert_eq!(noted().await.len(), 1);
+    said(&[("from", "2027-05-01"), ("until", "2027-05-31")]).await;
+    said(&[("from", "2027-06-01")]).await;
+    assert_eq!(noted().await.len(), 2);
+    said(&[("remove", "2027-05-01")]).await;
+    assert_eq!(noted().await.iter().map(|one| one.from.to_string()).collect::<Vec<_>>(), ["2027-06-01"]);
+}

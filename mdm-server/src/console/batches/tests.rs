@@ -520,6 +520,7 @@ fn known(number: &str) -> Stored<Account> {
         returned_at: None,
         signed_in_at: None,
         code_issued_at: None,
+        absences: Vec::new(),
     };
     Stored { version: Version(1), value: account }
 }

@@ -114,8 +114,9 @@ impl NewPlan {
         directory: &Snapshot,
         source: &SourceName,
     ) -> Result<Option<Self>, UseCaseError> {
-        let newest =
-            waiting_plans(directory).filter(|plan| plan.source == *source).max_by_key(|plan| plan.id);
+        let newest = waiting_plans(directory)
+            .filter(|plan| plan.source == *source)
+            .max_by_key(|plan| (plan.uploaded_at, plan.id));
         let Some(newest) = newest else { return Ok(None) };
         let index = Index::read(service, &batches::show(service, newest.id).await?).await?;
         let words = index.lines().filter_map(|(_, line)| Some((line.account?, line.word))).collect();

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use mdm_core::absence::Absence;
 use mdm_core::account::{Account, AccountState, Attributes, Dated, Roster, SourceName, StaffNumber};
 use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use mdm_core::batch::{
@@ -74,6 +75,7 @@ pub(crate) fn account(number: u32) -> Account {
         returned_at: None,
         signed_in_at: None,
         code_issued_at: None,
+        absences: vec![Absence { from: Date::constant(2027, 5, 1), until: None }],
     }
 }
 

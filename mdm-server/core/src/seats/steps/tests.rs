@@ -315,3 +315,35 @@ fn a_seat_whose_term_has_ended_is_taken_unless_the_term_is_extended() {
     pass(&mut book, &[13, 14], 14);
     assert_eq!(pass(&mut book, &[13, 14, 15], 15).freed, [holder]);
 }
+
+#[test]
+fn days_of_leave_do_not_count_and_leave_ends_a_notice() {
+    use crate::absence::{Absence, note};
+    use crate::approval;
+    use crate::audit::Actor;
+    let mut book = book(2, TWO);
+    let away = |book: &mut Book, number: &str, from: i64, until: Option<i64>, day: i64| {
+        let account = book.account(book.by_number(number).id);
+        let absence = Absence { from: date(from), until: until.map(date) };
+        let acting = approval::Acting { actor: Actor::Server, now: on_day(day) };
+        let changes = note(account, absence, date(day), acting).unwrap();
+        book.commit(changes);
+    };
+    away(&mut book, "1", 10, Some(19), 10);
+    let days = |book: &Book, day: i64| -> Vec<u32> {
+        let accounts: Vec<Account> = book.accounts().into_iter().map(|stored| stored.value).collect();
+        unused(&accounts, Rule::unused_for(0), on_day(day)).into_iter().map(|unused| unused.days).collect()
+    };
+    let mut counted = days(&book, 30);
+    counted.sort_unstable();
+    assert_eq!(counted, [20, 30], "ten days of leave");
+    assert_eq!(days(&book, 15).len(), 1, "who is away is not listed at all");
+    let noticed = give(&mut book, steps(0, 5), 30);
+    assert_eq!(noticed.noticed, [book.by_number("2").id]);
+    assert!(!book.by_number("2").is_served());
+    away(&mut book, "2", 31, None, 31);
+    pass(&mut book, &[30, 31], 31);
+    assert!(book.by_number("2").is_served() && book.by_number("2").notice().is_none());
+    assert_eq!(happened(&book, Happening::SeatNoticeEnded, "2"), 1);
+    assert_eq!(pass(&mut book, &(30..90).collect::<Vec<i64>>(), 90).freed, []);
+}

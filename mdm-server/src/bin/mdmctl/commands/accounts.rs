@@ -1,6 +1,6 @@
 //! `mdmctl accounts`.
 
-use mdm_server::api::types::{AccountDetail, AccountView, CodeStanding};
+use mdm_server::api::types::{AbsenceView, AccountDetail, AccountView, CodeStanding, RemoveAbsenceRequest};
 
 use super::{all, devices, source};
 use crate::cli::{Accounts, Who};
@@ -15,6 +15,20 @@ pub(super) fn run(client: &Client, command: &Accounts, json: bool) -> Result<(),
             query.extend(search.as_deref().map(|search| ("search", search)));
             let accounts: Vec<AccountView> = all(client, &["accounts"], &query)?;
             answer(json, &accounts, |accounts| list(accounts))
+        }
+        Accounts::Absence { who: Who { account, source: name }, from, until, remove } => {
+            let query = source(name.as_deref());
+            let noted: Vec<AbsenceView> = match remove {
+                true => {
+                    let request = RemoveAbsenceRequest { from: *from };
+                    client.post(&["accounts", account, "absences", "removed"], &query, &request)?
+                }
+                false => {
+                    let request = AbsenceView { from: *from, until: *until };
+                    client.post(&["accounts", account, "absences"], &query, &request)?
+                }
+            };
+            answer(json, &noted, |noted| absences(noted))
         }
         Accounts::Show(Who { account, source: name }) => {
             let detail: AccountDetail = client.get(&["accounts", account], &source(name.as_deref()))?;
@@ -60,6 +74,10 @@ fn show(detail: &AccountDetail) -> String {
         ("waiting since", maybe_time(detail.waiting_since)),
         ("first sign-in", maybe_time(account.signed_in_at)),
     ]);
+    if !detail.absences.is_empty() {
+        text.push('\n');
+        text.push_str(&absences(&detail.absences));
+    }
     if !detail.codes.is_empty() {
         let rows: Vec<Vec<String>> = detail.codes.iter().map(code).collect();
         text.push('\n');
@@ -70,6 +88,17 @@ fn show(detail: &AccountDetail) -> String {
         text.push_str(&devices::show(device));
     }
     text
+}
+
+fn absences(noted: &[AbsenceView]) -> String {
+    let row = |one: &AbsenceView| {
+        vec![
+            one.from.to_string(),
+            one.until.map_or_else(|| "not known yet".to_owned(), |day| day.to_string()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = noted.iter().map(row).collect();
+    table(&["on leave from", "until"], &rows)
 }
 
 fn code(code: &CodeStanding) -> Vec<String> {

@@ -62,6 +62,7 @@ async fn whose_term_ends_is_held_against_the_newest_plan_that_waits() {
     assert_eq!(said(&world, true).await, all([("5", "leaves"), ("1", "stays"), ("2", "rejected")]));
     let hidden = said(&world, false).await;
     assert!(hidden.iter().all(|(_, said)| said.is_none()) && hidden.len() == 3, "内示: {hidden:?}");
+    world.clock.advance(jiff::SignedDuration::from_secs(1));
     let some = upload(&world, "1,a,x,2028-03-31,○\n", Mode::Upsert).await;
     assert_ne!(some.id, batch.id);
     assert_eq!(said(&world, true).await, all([("5", "not-named"), ("1", "stays"), ("2", "not-named")]));
