@@ -15,6 +15,7 @@ mod health;
 mod licenses;
 mod operators;
 mod server;
+mod substitutes;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -117,6 +118,7 @@ fn v1() -> Router<Api> {
         .route("/operators/{operator}/disable", post(operators::disable))
         .route("/operators/{operator}/enable", post(operators::enable))
         .route("/operators/{operator}/token", post(operators::make_token).delete(operators::revoke_token))
+        .route("/substitutes", get(substitutes::list).put(substitutes::change))
         .route("/server", get(server::show))
         .route("/audit/entries", get(audit::entries))
         .route("/audit/checkpoint", get(audit::checkpoint))

@@ -28,11 +28,13 @@ mod operators;
 pub(crate) mod page;
 mod pager;
 mod posted;
+mod printed;
 mod quarantine;
 mod refusals;
 mod render;
 mod session;
 mod sign_in;
+mod substitutes;
 #[cfg(test)]
 mod tests;
 mod typed;
@@ -101,6 +103,7 @@ fn routes(console: Console) -> Router {
         .route("/confirm", get(sign_in::confirm_form).post(sign_in::confirm))
         .route("/invitation/{code}", get(invitation::form).post(invitation::accept))
         .route("/language/{tag}", get(sign_in::choose_language))
+        .route("/substitutes", get(substitutes::show).post(substitutes::change))
         .route("/operators", get(operators::list))
         .route("/operators/invite", get(operators::invite_form).post(operators::invite))
         .route("/operators/{id}", get(operators::show))

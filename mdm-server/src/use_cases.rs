@@ -15,6 +15,7 @@ pub mod notes;
 pub mod operators;
 pub mod sign_in;
 pub mod statement;
+pub mod substitutes;
 
 pub use error::{Missing, Refusal, UseCaseError};
 

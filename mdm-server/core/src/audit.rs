@@ -54,6 +54,8 @@ pub enum Happening {
     BatchReplaced,
     BatchLinesDeleted,
     UploadForgotten,
+    SubstituteSet,
+    SubstituteRemoved,
     AccountJoined,
     AccountChanged,
     AccountReturned,

@@ -16,6 +16,7 @@ use crate::loss::LossRecord;
 use crate::note::{Note, Shelf};
 use crate::operator::Operator;
 use crate::quarantine::ServerState;
+use crate::substitute::Substitutes;
 use crate::undo::BeforeChunk;
 
 /// Rises with each write of a record, also over its deletion, by any step; 0 = not there.
@@ -38,6 +39,8 @@ pub enum Key {
     Account(AccountId),
     /// [`Roster`].
     Roster(SourceName),
+    /// [`Substitutes`] of a source.
+    Substitutes(SourceName),
     /// [`Pool`]; there is one.
     Pool,
     /// [`WaitingEntry`].
@@ -78,6 +81,7 @@ pub enum Key {
 pub enum Record {
     Account(Account),
     Roster(Roster),
+    Substitutes(Substitutes),
     Pool(Pool),
     Waiting(WaitingEntry),
     DayOfUse(DayOfUse),
@@ -102,6 +106,7 @@ impl Record {
         match self {
             Self::Account(account) => Key::Account(account.id),
             Self::Roster(roster) => Key::Roster(roster.source.clone()),
+            Self::Substitutes(table) => Key::Substitutes(table.source.clone()),
             Self::Pool(_) => Key::Pool,
             Self::Waiting(entry) => Key::Waiting(entry.account),
             Self::DayOfUse(sample) => Key::DayOfUse(sample.day),

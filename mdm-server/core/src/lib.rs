@@ -10,6 +10,7 @@ pub mod approval;
 pub mod audit;
 pub mod batch;
 pub mod change;
+pub mod characters;
 pub mod code;
 pub mod command;
 pub mod device;
@@ -27,6 +28,7 @@ pub mod run;
 pub mod seats;
 pub mod second_device;
 pub mod sheet;
+pub mod substitute;
 pub mod undo;
 pub mod unlock;
 

@@ -227,3 +227,7 @@ audit-fact-reserved-before = Reserve before
 audit-what-absence-noted = Leave noted
 audit-what-absence-removed = Leave removed
 audit-fact-from = From
+audit-what-substitute-set = Substitute for a private-use character set
+audit-what-substitute-removed = Substitute for a private-use character removed
+audit-fact-code-point = Private-use character
+audit-fact-stands-for-it = Its substitute

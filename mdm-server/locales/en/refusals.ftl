@@ -120,3 +120,7 @@ refusals-absence-backwards = The last day is before the first day.
 refusals-absence-overlaps = The leave from { $day } has some of these days. End or remove it first.
 refusals-absence-too-many = There are 8 leaves that are not over. Remove one first.
 refusals-absence-not-there = No leave begins on { $day }.
+refusals-substitute-code-point = Write the code point of a private-use character, like U+E000. Nothing was changed.
+refusals-substitute-text = A substitute has 1 to { $most } characters, none of them private-use or blank. Nothing was changed.
+refusals-substitute-changes = At most { $most } substitutes are changed at once. Nothing was changed. Save them in parts.
+refusals-substitutes = A source has at most { $most } substitutes. Nothing was changed. Remove some that are not used.

@@ -227,3 +227,7 @@ audit-fact-reserved-before = 変更前の確保分
 audit-what-absence-noted = 休職・育休の記録
 audit-what-absence-removed = 休職・育休の記録の削除
 audit-fact-from = 開始日
+audit-what-substitute-set = 外字の代替文字の設定
+audit-what-substitute-removed = 外字の代替文字の削除
+audit-fact-code-point = 外字の番号
+audit-fact-stands-for-it = 代替文字の番号

@@ -117,3 +117,7 @@ refusals-absence-backwards = 最終日が開始日より前です。
 refusals-absence-overlaps = { $day }からの休職・育休と重なります。先にその最終日を変更するか、削除してください。
 refusals-absence-too-many = 終わっていない休職・育休が8件あります。先に1件を削除してください。
 refusals-absence-not-there = { $day }に始まる休職・育休はありません。
+refusals-substitute-code-point = 外字の番号は、U+E000のように入力してください。何も変更していません。
+refusals-substitute-text = 代替文字は、外字や空白でない1文字から{ $most }文字で入力してください。何も変更していません。
+refusals-substitute-changes = 一度に変更できる代替文字は{ $most }件までです。何も変更していません。分けて保存してください。
+refusals-substitutes = 1つの名簿区分の代替文字は{ $most }件までです。何も変更していません。使わないものを消してください。

@@ -19,6 +19,7 @@ use crate::rights::Codes;
 use crate::use_cases::accounts::Who;
 use crate::use_cases::codes;
 use crate::use_cases::letters::{self, Order};
+use crate::use_cases::substitutes;
 
 pub(super) async fn export(
     may: May<Codes>,
@@ -26,7 +27,8 @@ pub(super) async fn export(
     Asked(query): Asked<ExportQuery>,
 ) -> Result<Response, ApiError> {
     let opened = codes::export(&api.service, may.actor()).await?;
-    let rows: Vec<CodeRow> = opened.iter().map(CodeRow::from).collect();
+    let tables = substitutes::tables(&api.service).await?;
+    let rows: Vec<CodeRow> = opened.iter().map(|code| CodeRow::new(code, &tables)).collect();
     Ok(match query.format {
         ExportFormat::Json => Json(rows).into_response(),
         ExportFormat::Csv => {
@@ -72,6 +74,7 @@ pub(super) async fn reissue(
 ) -> Result<Response, ApiError> {
     let who = Who::parse(&account, source(query.source.as_deref())?)?;
     let code = codes::reissue(&api.service, &who, may.actor()).await?;
-    let body = Json(Reissued { code: CodeRow::from(&code) });
+    let tables = substitutes::tables(&api.service).await?;
+    let body = Json(Reissued { code: CodeRow::new(&code, &tables) });
     Ok((StatusCode::CREATED, body).into_response())
 }

@@ -6,7 +6,7 @@ use super::types::CodeRow;
 use crate::use_cases::statement::office_zone;
 
 /// The header of the columns.
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 14] = [
     "名簿区分",
     "職員番号",
     "氏名",
@@ -18,6 +18,9 @@ const HEADER: [&str; 11] = [
     "フリガナ",
     "QRコード",
     "紛失連絡コード",
+    "氏名(印字用)",
+    "フリガナ(印字用)",
+    "所属(印字用)",
 ];
 
 /// All rows below a header.
@@ -38,6 +41,9 @@ pub(super) fn codes(rows: &[CodeRow]) -> Result<Vec<u8>, csv::Error> {
             row.kana.as_deref().unwrap_or_default(),
             &row.link,
             row.loss_code.as_deref().unwrap_or_default(),
+            &row.printed_name,
+            row.printed_kana.as_deref().unwrap_or_default(),
+            &row.printed_department,
         ])?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))

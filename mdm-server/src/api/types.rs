@@ -13,6 +13,7 @@ mod documents;
 mod licenses;
 mod operators;
 mod server;
+mod substitutes;
 
 pub use accounts::{
     AbsenceView, AccountDetail, AccountQuery, AccountView, CodeStanding, CodeWord, RemoveAbsenceRequest,
@@ -35,6 +36,7 @@ pub use operators::{
     TokenMade,
 };
 pub use server::{QuarantineView, ServerView};
+pub use substitutes::{SubstituteView, SubstitutesRequest};
 
 use serde::{Deserialize, Serialize};
 

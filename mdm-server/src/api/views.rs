@@ -12,6 +12,7 @@ use mdm_core::account::{Account, Department};
 use mdm_core::audit::Entry;
 use mdm_core::code::{CodeRecord, CodeState};
 use mdm_core::license::{Notice, WaitingEntry};
+use mdm_core::substitute::Tables;
 
 use super::types::{
     AbsenceView, AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DeviceView,
@@ -86,16 +87,21 @@ fn code_standing(code: &CodeRecord, now: Timestamp) -> CodeStanding {
     CodeStanding { state, issued_at, valid_from, expires_at, tries }
 }
 
-impl From<&OpenedCode> for CodeRow {
-    fn from(code: &OpenedCode) -> Self {
+impl CodeRow {
+    pub(super) fn new(code: &OpenedCode, tables: &Tables) -> Self {
         let current = code.account.current();
+        let printed = |text: &str| tables.printed(&code.account.source, text).into_owned();
+        let department = main_post(&current.departments);
         Self {
             account: code.account.id,
             source: code.account.source.to_string(),
             staff_number: current.staff_number.to_string(),
             name: current.name.clone(),
             kana: current.kana.clone(),
-            department: main_post(&current.departments),
+            printed_name: printed(&current.name),
+            printed_kana: current.kana.as_deref().map(printed),
+            printed_department: printed(&department),
+            department,
             code: code.text.to_string(),
             link: code.link.to_string(),
             loss_code: code.loss.as_ref().map(|loss| loss.to_string()),

@@ -121,7 +121,7 @@ pub(super) async fn export(
     };
     let opened = codes::export(&console.service, viewer.actor()).await;
     let opened = opened.map_err(|error| Failure::of(&viewer.visit, error))?;
-    let page = viewer.visit.page(&console);
+    let page = viewer.page(Nav::Licenses, &console);
     let header = [
         "licenses-source",
         "licenses-number",
@@ -133,21 +133,31 @@ pub(super) async fn export(
         "licenses-kana",
         "licenses-code-link",
         "letters-lost-code",
+        "substitutes-printed-name",
+        "substitutes-printed-kana",
+        "substitutes-printed-department",
     ];
     let mut table = Table::new(&header.map(|key| page.say(key)));
     for code in &opened {
         let current = code.account.current();
+        let department = current.departments.first().map_or("", |post| post.name.as_str());
+        let kana = current.kana.as_deref().unwrap_or_default();
+        let printed = [&current.name, kana, department]
+            .map(|text| page.substitutes.printed(&code.account.source, text));
         table.row(&[
             code.account.source.as_str(),
             current.staff_number.as_str(),
             &current.name,
-            current.departments.first().map_or("", |post| post.name.as_str()),
+            department,
             &code.text,
             &page.time(&code.record.valid_from),
             &page.time(&code.record.expires_at),
-            current.kana.as_deref().unwrap_or_default(),
+            kana,
             &code.link,
             code.loss.as_ref().map_or("", |loss| loss.as_str()),
+            &printed[0],
+            &printed[1],
+            &printed[2],
         ]);
     }
     Ok(table.download(&format!("codes-{}.csv", page.day(&page.now)), encoding))

@@ -93,6 +93,7 @@ impl IntoResponse for Failure {
             zone: office_zone(),
             language: said.language,
             quarantined: false,
+            substitutes: std::sync::Arc::default(),
             now: jiff::Timestamp::UNIX_EPOCH,
         };
         render_with(said.status, &FailurePage { page, title: said.title, text: said.text })

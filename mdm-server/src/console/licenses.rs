@@ -22,6 +22,7 @@ use shared::ids::AccountId;
 use super::Console;
 use super::failure::Failure;
 use super::page::{Nav, Page};
+use super::printed::Printed;
 use super::render::render;
 use super::viewer::{Viewer, Visit};
 use crate::directory;
@@ -49,19 +50,19 @@ fn reason_key(why: &NoticeReason) -> &'static str {
 struct PersonRow {
     id: AccountId,
     number: String,
-    name: String,
-    department: String,
+    name: Printed,
+    department: Printed,
 }
 
-impl From<&Account> for PersonRow {
-    fn from(account: &Account) -> Self {
+impl PersonRow {
+    fn new(account: &Account, page: &Page) -> Self {
         let current = account.current();
         let posts = current.departments.iter().map(|post| post.name.as_str());
         Self {
             id: account.id,
             number: current.staff_number.to_string(),
-            name: current.name.clone(),
-            department: posts.collect::<Vec<_>>().join(", "),
+            name: page.printed(&account.source, &current.name),
+            department: page.printed(&account.source, &posts.collect::<Vec<_>>().join(", ")),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::devices::reason::{self, ReasonField};
 use super::devices::view::{self, Badge, DeviceView};
 use super::failure::Failure;
 use super::page::{Nav, Page};
+use super::printed::Printed;
 use super::render::render;
 use super::viewer::Viewer;
 use crate::directory::{self, PersonRow, Search, Standing};
@@ -45,10 +46,10 @@ struct SearchPage {
 
 struct FoundPerson {
     id: AccountId,
-    name: String,
-    kana: Option<String>,
+    name: Printed,
+    kana: Option<Printed>,
     number: String,
-    department: String,
+    department: Printed,
     devices: Vec<(String, Badge)>,
 }
 
@@ -56,12 +57,13 @@ impl FoundPerson {
     fn new(row: &PersonRow<'_>, page: &Page) -> Self {
         let current = row.person.account.current();
         let devices = row.devices.iter().rev();
+        let printed = |text: &str| page.printed(&row.person.account.source, text);
         Self {
             id: row.person.account.id,
-            name: current.name.clone(),
-            kana: current.kana.clone(),
+            name: printed(&current.name),
+            kana: current.kana.as_deref().map(printed),
             number: current.staff_number.to_string(),
-            department: current.departments.first().map(|post| post.name.clone()).unwrap_or_default(),
+            department: current.departments.first().map(|post| printed(&post.name)).unwrap_or_default(),
             devices: devices
                 .map(|device| (view::model(page, &device.model), view::badge(device.standing())))
                 .collect(),

@@ -1,13 +1,17 @@
 //! What every template is given: language, viewer, place, and how words, numbers and times are said.
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
+use mdm_core::account::SourceName;
 use mdm_core::operator::{Act, Role};
+use mdm_core::substitute::Tables;
 
 use super::notice::Notice;
+use super::printed::Printed;
 use super::words::{FluentValue, Language};
 
 /// An entry of the navigation.
@@ -89,6 +93,8 @@ pub(super) struct Page {
     pub(super) language: Language,
     /// Whether the server is in quarantine: every page says so.
     pub(super) quarantined: bool,
+    /// What stands for private-use characters; nothing where nobody is signed in.
+    pub(super) substitutes: Arc<Tables>,
     /// Now.
     pub(super) now: Timestamp,
 }
@@ -165,6 +171,11 @@ impl Page {
     pub(super) fn other_languages(&self) -> impl Iterator<Item = Language> {
         let current = self.language;
         Language::ALL.into_iter().filter(move |language| *language != current)
+    }
+
+    /// A text of a source with what stands for its private-use characters.
+    pub(super) fn printed(&self, source: &SourceName, text: &str) -> Printed {
+        Printed::new(&self.substitutes, source, text, self.language)
     }
 
     /// [`Page::place`] as a value of a query, as if a person had asked for it.

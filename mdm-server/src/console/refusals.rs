@@ -14,6 +14,7 @@ use mdm_core::plan::WrongList;
 use mdm_core::plan::mend::MendError;
 use mdm_core::quarantine::LeaveError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
+use mdm_core::substitute::{MAX_CHANGES, MAX_CHARACTERS, MAX_ENTRIES, SubstituteError};
 use mdm_core::undo::UndoError;
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use shared::cose::SignError;
@@ -119,6 +120,7 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::CodeGoneAtOnce => "refusals-code-gone".into(),
         Refusal::OperatorName(error) => operator_name(*error),
         Refusal::Operator(error) => operator(error),
+        Refusal::Substitute(error) => substitute(*error),
         Refusal::AuthenticatorDoesNotOpen(name) => {
             Said::from("refusals-authenticator-does-not-open").with("name", name.to_string())
         }
@@ -305,6 +307,17 @@ fn operator_name(error: InvalidOperatorName) -> Said {
         InvalidOperatorName::Character(character) => {
             Said::from("refusals-operator-name-character").with("character", character.to_string())
         }
+    }
+}
+
+fn substitute(error: SubstituteError) -> Said {
+    match error {
+        SubstituteError::CodePoint(_) => "refusals-substitute-code-point".into(),
+        SubstituteError::Text(_) => Said::from("refusals-substitute-text").with("most", MAX_CHARACTERS),
+        SubstituteError::TooManyChanges => {
+            Said::from("refusals-substitute-changes").with("most", MAX_CHANGES)
+        }
+        SubstituteError::TooMany => Said::from("refusals-substitutes").with("most", MAX_ENTRIES),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, Method};
 use axum_extra::extract::cookie::CookieJar;
 use mdm_core::audit::Actor;
 use mdm_core::operator::{Act, Operator};
+use mdm_core::substitute::Tables;
 
 use super::Console;
 use super::failure::Failure;
@@ -17,7 +19,7 @@ use super::page::{Nav, Page, Who};
 use super::session::{Session, SessionKey};
 use super::words::Language;
 use crate::rights::Right;
-use crate::use_cases::{UseCaseError, operators};
+use crate::use_cases::{UseCaseError, operators, substitutes};
 
 /// Name of the session's cookie. The prefix makes browsers insist on HTTPS, this host alone, and the whole path.
 pub(super) const SESSION_COOKIE: &str = "__Host-session";
@@ -73,6 +75,7 @@ impl Visit {
             zone: console.service.config.zone(),
             language: self.language,
             quarantined: console.service.quarantine().is_some(),
+            substitutes: Arc::default(),
             now: console.service.clock.now(),
         }
     }
@@ -110,6 +113,7 @@ pub(super) struct Viewer<R> {
     pub(super) session: Session,
     /// What finds it.
     pub(super) key: SessionKey,
+    substitutes: Arc<Tables>,
     right: PhantomData<R>,
 }
 
@@ -129,7 +133,13 @@ impl<R: Right> Viewer<R> {
             approves: self.operator.may(Act::Approve, console.service.clock.now()),
             csrf: self.session.csrf.clone(),
         };
-        Page { nav, who: Some(who), notice, ..self.visit.page(console) }
+        Page {
+            nav,
+            who: Some(who),
+            notice,
+            substitutes: Arc::clone(&self.substitutes),
+            ..self.visit.page(console)
+        }
     }
 
     /// Leaves a notice for the page that follows.
@@ -162,7 +172,9 @@ impl<R: Right> FromRequestParts<Console> for Viewer<R> {
             }
             return Err(Failure::Forbidden { visit: Box::new(visit), role: operator.role });
         }
-        Ok(Self { operator, visit, session, key, right: PhantomData })
+        let substitutes = substitutes::tables(&console.service).await;
+        let substitutes = Arc::new(substitutes.map_err(|error| Failure::of(&visit, error))?);
+        Ok(Self { operator, visit, session, key, substitutes, right: PhantomData })
     }
 }
 

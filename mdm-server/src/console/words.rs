@@ -26,12 +26,12 @@ macro_rules! files {
 }
 
 /// Each file of Japanese words.
-pub(super) const JAPANESE: [(&str, &str); 14] = files!(
-    "ja": "common", "sign-in", "dashboard", "batches", "approval", "accounts", "devices", "documents", "licenses", "letters", "audit", "operators", "quarantine", "refusals"
+pub(super) const JAPANESE: [(&str, &str); 15] = files!(
+    "ja": "common", "sign-in", "dashboard", "batches", "approval", "accounts", "devices", "documents", "licenses", "letters", "audit", "operators", "quarantine", "refusals", "substitutes"
 );
 /// Each file of English words: the same files.
-pub(super) const ENGLISH: [(&str, &str); 14] = files!(
-    "en": "common", "sign-in", "dashboard", "batches", "approval", "accounts", "devices", "documents", "licenses", "letters", "audit", "operators", "quarantine", "refusals"
+pub(super) const ENGLISH: [(&str, &str); 15] = files!(
+    "en": "common", "sign-in", "dashboard", "batches", "approval", "accounts", "devices", "documents", "licenses", "letters", "audit", "operators", "quarantine", "refusals", "substitutes"
 );
 
 static WORDS: LazyLock<[Words; 2]> =

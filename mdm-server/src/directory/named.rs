@@ -47,6 +47,7 @@ impl Named {
             Key::Document(document) => self.documents.contains(document),
             Key::Pool | Key::Waiting(_) => self.seats,
             Key::Roster(_)
+            | Key::Substitutes(_)
             | Key::Code(_)
             | Key::Loss(_)
             | Key::Command(_)
@@ -99,6 +100,8 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::BatchReplaced
         | Happening::BatchLinesDeleted
         | Happening::UploadForgotten
+        | Happening::SubstituteSet
+        | Happening::SubstituteRemoved
         | Happening::CodesExported
         | Happening::CodeHandedOut
         | Happening::CodeTried

@@ -11,6 +11,7 @@ use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
 use mdm_core::plan::WrongList;
 use mdm_core::plan::mend::MendError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
+use mdm_core::substitute::SubstituteError;
 use mdm_core::undo::UndoError;
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId};
@@ -164,6 +165,9 @@ pub enum Refusal {
     /// Operators stay as they are. Never [`OperatorError::Unknown`].
     #[error(transparent)]
     Operator(OperatorError),
+    /// The table of substitutes stays as it is.
+    #[error(transparent)]
+    Substitute(#[from] SubstituteError),
     /// An operator's secret was sealed under another master key.
     #[error(
         "the authenticator's secret of {0} does not open under this server's master key: invite them anew"
@@ -269,6 +273,7 @@ refused!(
     mdm_core::quarantine::LeaveError,
     InvalidStaffNumber,
     InvalidOperatorName,
+    SubstituteError,
     SeatError,
     ApplyError,
     UndoError,

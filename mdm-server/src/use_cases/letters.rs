@@ -5,13 +5,14 @@ use std::sync::{Arc, LazyLock};
 
 use mdm_core::account::{Account, StaffNumber};
 use mdm_core::audit::{Actor, Subject};
+use mdm_core::substitute::Tables;
 use mdm_letters::{Fonts, Group, Layout, Letter, Lost};
 use shared::ids::{AccountId, BatchId};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::batches::{self, Index};
 use super::codes::{self, OpenedCode};
-use super::{Refusal, UseCaseError};
+use super::{Refusal, UseCaseError, substitutes};
 use crate::console::words::Language;
 use crate::letters;
 use crate::service::Service;
@@ -90,11 +91,12 @@ pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Resu
     if opened.is_empty() {
         return Err(Refusal::NoLetters.into());
     }
-    let lost = lost_of(&fonts, opened.iter().map(|code| &code.account));
+    let tables = substitutes::tables(service).await?;
+    let lost = lost_of(&fonts, &tables, opened.iter().map(|code| &code.account));
     if !lost.is_empty() && !order.substitutes {
         return Err(Refusal::LettersWouldLose(lost).into());
     }
-    let groups = groups(&opened, order.language);
+    let groups = groups(&opened, &tables, order.language);
     let words = letters::words(order.language, &service.config, service.clock.now());
     let (_press, pdf) = press.run(move || mdm_letters::print(&groups, order.layout, &words, &fonts)).await?;
     let pdf = pdf.map_err(|error| Refusal::Letters(error.to_string()))?;
@@ -107,15 +109,16 @@ pub(crate) async fn print(service: &Service, actor: Actor, order: Order) -> Resu
 pub(crate) async fn lost(service: &Service) -> Result<Vec<LostText>, UseCaseError> {
     let people = codes::people_with_codes(service).await?;
     let (_press, fonts) = Press::wait().await.load(service).await?;
-    Ok(lost_of(&fonts, people.iter()))
+    Ok(lost_of(&fonts, &substitutes::tables(service).await?, people.iter()))
 }
 
-fn lost_of<'a>(fonts: &Fonts, people: impl Iterator<Item = &'a Account>) -> Vec<LostText> {
+fn lost_of<'a>(fonts: &Fonts, tables: &Tables, people: impl Iterator<Item = &'a Account>) -> Vec<LostText> {
     let lost = people.map(|account| {
         let current = account.current();
-        let mut lost = fonts.lost(&current.name);
+        let lost_of = |text: &str| fonts.lost(&tables.printed(&account.source, text));
+        let mut lost = lost_of(&current.name);
         lost.extend(fonts.lost(current.staff_number.as_str()));
-        lost.extend(current.departments.first().map(|post| fonts.lost(&post.name)).unwrap_or_default());
+        lost.extend(current.departments.first().map(|post| lost_of(&post.name)).unwrap_or_default());
         LostText { staff_number: current.staff_number.clone(), name: current.name.clone(), lost }
     });
     lost.filter(|person| !person.lost.is_empty()).collect()
@@ -128,28 +131,32 @@ async fn accounts_of(service: &Service, batch: BatchId) -> Result<BTreeSet<Accou
 }
 
 /// By source and department, in the order of the codes.
-fn groups(opened: &[OpenedCode], language: Language) -> Vec<Group> {
+fn groups(opened: &[OpenedCode], tables: &Tables, language: Language) -> Vec<Group> {
     let place = |code: &OpenedCode| {
         let post = code.account.current().departments.first();
         (code.account.source.clone(), post.map(|post| (post.code.clone(), post.name.clone())))
     };
     let groups = opened.chunk_by(|one, next| place(one) == place(next)).map(|codes| {
-        let post = codes.first().and_then(|code| code.account.current().departments.first());
+        let department = codes.first().and_then(|code| {
+            let post = code.account.current().departments.first()?;
+            Some(tables.printed(&code.account.source, &post.name).into_owned())
+        });
         Group {
-            department: post.map_or_else(|| letters::no_department(language), |post| post.name.clone()),
-            letters: codes.iter().map(|code| letter(code, language)).collect(),
+            department: department.unwrap_or_else(|| letters::no_department(language)),
+            letters: codes.iter().map(|code| letter(code, tables, language)).collect(),
             count: letters::count(language, codes.len()),
         }
     });
     groups.collect()
 }
 
-fn letter(code: &OpenedCode, language: Language) -> Letter {
+fn letter(code: &OpenedCode, tables: &Tables, language: Language) -> Letter {
     let current = code.account.current();
+    let name = tables.printed(&code.account.source, &current.name);
     Letter {
         staff_number: current.staff_number.to_string(),
-        name: current.name.clone(),
-        addressee: letters::addressee(language, &current.name),
+        addressee: letters::addressee(language, &name),
+        name: name.into_owned(),
         code: code.text.clone(),
         payload: code.link.clone(),
         valid_until: letters::valid_until(language, code.record.expires_at),
@@ -163,7 +170,37 @@ mod tests {
 
     use tokio::time::{Duration, timeout};
 
+    use mdm_core::account::SourceName;
+    use mdm_core::batch::Mode;
+    use mdm_core::substitute::Substitute;
+
     use super::*;
+    use crate::testing::World;
+    use crate::use_cases::licenses;
+
+    #[tokio::test]
+    async fn letters_and_their_list_have_what_stands_for_private_use_characters() {
+        let world = World::new();
+        licenses::set_pool(&world.service, 5, Actor::Server).await.unwrap();
+        let staff =
+            "職員番号,氏名,所属,利用\n001,\u{E000}橋太郎,\u{E001}務課,○\n002,佐藤\u{E002}子,\u{E001}務課,○\n";
+        world.apply(staff, Mode::Roster).await;
+        let entry = |code: &str, text| (code.parse().unwrap(), Some(Substitute::new(text).unwrap()));
+        let wanted = [entry("U+E000", "髙"), entry("U+E001", "総")].into();
+        let source = SourceName::new("知事部局").unwrap();
+        substitutes::change(&world.service, &source, &wanted, Actor::Server).await.unwrap();
+
+        let opened = codes::export(&world.service, Actor::Server).await.unwrap();
+        let tables = substitutes::tables(&world.service).await.unwrap();
+        let groups = groups(&opened, &tables, Language::Japanese);
+        assert_eq!(groups.len(), 1);
+        assert_eq!(groups[0].department, "総務課");
+        let mut names: Vec<_> = groups[0].letters.iter().map(|letter| letter.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["佐藤\u{E002}子", "髙橋太郎"], "what nothing stands for stays, and is listed");
+        assert!(groups[0].letters.iter().any(|letter| letter.addressee.contains("髙橋太郎")));
+        assert_eq!(world.account("001").await.current().name, "\u{E000}橋太郎", "stored as written");
+    }
 
     #[tokio::test]
     async fn who_drops_an_order_leaves_the_press_to_its_work() {

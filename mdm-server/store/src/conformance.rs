@@ -92,6 +92,7 @@ macro_rules! store_suite {
                 days_of_use_are_in_the_order_of_the_calendar,
                 usable_codes_are_in_order_of_expiry,
                 commands_are_in_their_order,
+                substitutes_are_those_of_their_source,
                 batches_come_newest_first,
                 documents_are_in_the_order_they_were_published,
                 notes_are_in_the_order_of_their_changes,

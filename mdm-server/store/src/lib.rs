@@ -22,7 +22,7 @@ pub use error::{CommitError, Conflict, ExportError, IoProblem, OpenError, ReadEr
 pub use traits::{
     Accounts, Attempts, Audit, Batches, BoxFuture, Charge, Charged, Codes, Commands, Committed, Devices,
     Documents, Export, LargeChange, Licenses, Losses, Notes, Operators, Read, Rosters, Server, Sink, Store,
-    UnlockRecords, UnlockRecordsError, UsableAfter, WaitingAfter,
+    SubstituteTables, UnlockRecords, UnlockRecordsError, UsableAfter, WaitingAfter,
 };
 
 /// The most rows that a page of a scan holds, whatever was asked for.

@@ -19,6 +19,7 @@ mod operators;
 mod rosters;
 mod server;
 mod store;
+mod substitutes;
 mod unlock_records;
 
 pub use accounts::Accounts;
@@ -36,6 +37,7 @@ pub use operators::Operators;
 pub use rosters::Rosters;
 pub use server::Server;
 pub use store::{Committed, LargeChange, Store};
+pub use substitutes::SubstituteTables;
 pub use unlock_records::{Attempts, Charge, Charged, UnlockRecords, UnlockRecordsError};
 
 use std::pin::Pin;

@@ -10,6 +10,7 @@ use super::rows::{Notes, Record};
 use super::{Post, SHOWN_OTHERWISE, date};
 use crate::account::StaffNumber;
 use crate::batch::{Rejection, RowProblem};
+use crate::characters::{is_invisible, is_private_use};
 
 /// Problems kept of one row: more do not help, and a plan's rows must fit their chunk.
 const MAX_PROBLEMS: usize = 4;
@@ -332,18 +333,4 @@ fn is_mail(mail: &str) -> bool {
     };
     mail.bytes().all(|byte| byte.is_ascii_graphic())
         && mail.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain_like(domain))
-}
-
-/// The three private-use areas (Unicode 17, section 23.5).
-fn is_private_use(c: char) -> bool {
-    matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{FFFFD}' | '\u{100000}'..='\u{10FFFD}')
-}
-
-/// Characters that only change how others are read: zero width, direction, byte order mark. Variation selectors are
-/// part of a name and not among them.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
-    )
 }

@@ -39,6 +39,15 @@ pub struct CodeRow {
     pub kana: Option<String>,
     /// 所属 of the main post.
     pub department: String,
+    /// 氏名 with what stands for private-use characters: to be printed.
+    #[serde(default)]
+    pub printed_name: String,
+    /// フリガナ likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printed_kana: Option<String>,
+    /// 所属 likewise.
+    #[serde(default)]
+    pub printed_department: String,
     /// The code as printed.
     pub code: String,
     /// From when it can be used.

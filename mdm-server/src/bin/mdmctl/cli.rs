@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Who waits for a seat.
     #[command(subcommand)]
     Waitlist(Waitlist),
+    /// What stands for private-use characters (gaiji) of names where they are shown and printed.
+    #[command(subcommand)]
+    Substitutes(Substitutes),
     /// Devices: block, unblock, wipe.
     #[command(subcommand)]
     Devices(Devices),
@@ -351,6 +354,30 @@ pub(crate) enum Waitlist {
     Add(Who),
     /// Show who waits, in order.
     List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Substitutes {
+    /// List them.
+    List,
+    /// Say what stands for a character.
+    Set {
+        /// The character's code point, like U+E000.
+        code_point: String,
+        /// 1 to 4 characters.
+        text: String,
+        /// The personnel authority or list whose character it is.
+        #[arg(long, value_name = "NAME")]
+        source: String,
+    },
+    /// Let nothing stand for a character any more.
+    Remove {
+        /// The character's code point, like U+E000.
+        code_point: String,
+        /// The personnel authority or list whose character it is.
+        #[arg(long, value_name = "NAME")]
+        source: String,
+    },
 }
 
 /// An order to a device.

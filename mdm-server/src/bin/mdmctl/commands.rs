@@ -8,6 +8,7 @@ mod documents;
 mod licenses;
 mod operators;
 mod server;
+mod substitutes;
 mod waitlist;
 
 use mdm_server::api::types::Page;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Accounts(command) => accounts::run(&client, command, cli.json),
         Command::Licenses(command) => licenses::run(&client, command, cli.json),
         Command::Waitlist(command) => waitlist::run(&client, command, cli.json),
+        Command::Substitutes(command) => substitutes::run(&client, command, cli.json),
         Command::Devices(command) => devices::run(&client, command, cli.json),
         Command::Documents(command) => documents::run(&client, command, cli.json),
         Command::Operators(command) => operators::run(&client, command, cli.json),

@@ -8,6 +8,7 @@ use super::view::post;
 use crate::console::actors::Actors;
 use crate::console::audit::words::what;
 use crate::console::page::Page;
+use crate::console::printed::Printed;
 use crate::console::words::Language;
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
@@ -20,9 +21,9 @@ const ENTRIES: usize = 20;
 pub(super) struct Told {
     pub(super) from: Timestamp,
     pub(super) number: String,
-    pub(super) name: String,
+    pub(super) name: Printed,
     pub(super) title: Option<String>,
-    pub(super) posts: Vec<String>,
+    pub(super) posts: Vec<Printed>,
 }
 
 /// All that is kept of it, the newest first.
@@ -30,9 +31,14 @@ pub(super) fn told(account: &Account, page: &Page) -> Vec<Told> {
     let told = account.history.iter().rev().map(|dated| Told {
         from: dated.from,
         number: dated.value.staff_number.to_string(),
-        name: dated.value.name.clone(),
+        name: page.printed(&account.source, &dated.value.name),
         title: dated.value.title.clone(),
-        posts: dated.value.departments.iter().map(|department| post(page, department)).collect(),
+        posts: dated
+            .value
+            .departments
+            .iter()
+            .map(|department| post(page, &account.source, department))
+            .collect(),
     });
     told.collect()
 }

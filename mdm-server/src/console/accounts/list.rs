@@ -14,6 +14,7 @@ use crate::console::devices::view::{self as device_view, Badge};
 use crate::console::failure::Failure;
 use crate::console::page::{Nav, Page};
 use crate::console::pager::{Pager, ROWS, offset};
+use crate::console::printed::Printed;
 use crate::console::render::render;
 use crate::console::viewer::Viewer;
 use crate::directory::{self, PersonRow, Search, SeatFilter, Standing};
@@ -94,9 +95,9 @@ struct ListPage {
 struct Row {
     id: AccountId,
     number: String,
-    name: String,
-    kana: Option<String>,
-    department: String,
+    name: Printed,
+    kana: Option<Printed>,
+    department: Printed,
     title: Option<String>,
     badge: Badge,
     seat: Badge,
@@ -104,15 +105,16 @@ struct Row {
 }
 
 impl Row {
-    fn new(row: &PersonRow<'_>) -> Self {
+    fn new(row: &PersonRow<'_>, page: &Page) -> Self {
         let account = &row.person.account;
         let current = account.current();
+        let printed = |text: &str| page.printed(&account.source, text);
         Self {
             id: account.id,
             number: current.staff_number.to_string(),
-            name: current.name.clone(),
-            kana: current.kana.clone(),
-            department: current.departments.first().map(|post| post.name.clone()).unwrap_or_default(),
+            name: printed(&current.name),
+            kana: current.kana.as_deref().map(printed),
+            department: current.departments.first().map(|post| printed(&post.name)).unwrap_or_default(),
             title: current.title.clone(),
             badge: badge(account.state),
             seat: seat_badge(account, row.waiting),
@@ -152,7 +154,7 @@ pub(in crate::console) async fn show(
         seats: choice::of_keys(&page, SEATS.map(|(value, key, _)| (value, key)), &asked.seat),
         departments: choice::of_names(departments, &asked.department),
         sources: choice::of_names(sources, &asked.source),
-        rows: found.rows.iter().map(Row::new).collect(),
+        rows: found.rows.iter().map(|row| Row::new(row, &page)).collect(),
         pager: Pager::new("/accounts", &asked.query(), number, found.total),
         page,
         asked,

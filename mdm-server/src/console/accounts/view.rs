@@ -1,12 +1,13 @@
 //! A person in words, as pages about people and about devices show them.
 
 use jiff::Timestamp;
-use mdm_core::account::{Account, AccountState, Attributes, Department};
+use mdm_core::account::{Account, AccountState, Attributes, Department, SourceName};
 use mdm_core::code::{CodeRecord, CodeState, MAX_TRIES};
 use shared::ids::AccountId;
 
 use crate::console::devices::view::Badge;
 use crate::console::page::Page;
+use crate::console::printed::Printed;
 
 /// Where an account stands.
 pub(in crate::console) fn badge(state: AccountState) -> Badge {
@@ -33,12 +34,9 @@ pub(super) fn seat_badge(account: &Account, place: Option<usize>) -> Badge {
 }
 
 /// A department with whether it is the main post.
-pub(super) fn post(page: &Page, post: &Department) -> String {
-    page.say1(
-        if post.main { "accounts-post-main" } else { "accounts-post-other" },
-        "name",
-        post.name.as_str(),
-    )
+pub(super) fn post(page: &Page, source: &SourceName, post: &Department) -> Printed {
+    let key = if post.main { "accounts-post-main" } else { "accounts-post-other" };
+    page.printed(source, &page.say1(key, "name", post.name.as_str()))
 }
 
 /// Who somebody is. In templates as `person`, for `accounts/whom.html`.
@@ -46,15 +44,15 @@ pub(in crate::console) struct PersonView {
     /// The key.
     pub(in crate::console) id: AccountId,
     /// 氏名.
-    pub(in crate::console) name: String,
+    pub(in crate::console) name: Printed,
     /// フリガナ.
-    pub(in crate::console) kana: Option<String>,
+    pub(in crate::console) kana: Option<Printed>,
     /// 職員番号.
     pub(in crate::console) number: String,
     /// 名簿区分.
     pub(in crate::console) source: String,
     /// All 所属, the main post first.
-    pub(in crate::console) posts: Vec<String>,
+    pub(in crate::console) posts: Vec<Printed>,
     /// 職名.
     pub(in crate::console) title: Option<String>,
     /// Where the account stands.
@@ -66,11 +64,11 @@ impl PersonView {
         let Attributes { staff_number, name, kana, title, departments, .. } = account.current().clone();
         Self {
             id: account.id,
-            name,
-            kana,
+            name: page.printed(&account.source, &name),
+            kana: kana.map(|kana| page.printed(&account.source, &kana)),
             number: staff_number.to_string(),
             source: account.source.to_string(),
-            posts: departments.iter().map(|department| post(page, department)).collect(),
+            posts: departments.iter().map(|department| post(page, &account.source, department)).collect(),
             title,
             badge: badge(account.state),
         }

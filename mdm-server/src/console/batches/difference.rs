@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
+use mdm_core::account::SourceName;
 use mdm_core::batch::{Batch, PlanKind};
 use mdm_core::plan::difference::DifferenceWord;
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use crate::console::Console;
 use crate::console::failure::Failure;
 use crate::console::page::{Nav, Page};
 use crate::console::pager::{Pager, ROWS, offset};
+use crate::console::printed::Printed;
 use crate::console::render::render;
 use crate::console::viewer::Viewer;
 use crate::rights::Read;
@@ -42,7 +44,7 @@ struct Side {
     /// In words; empty if it has no line about them.
     kind: String,
     /// 所属, as they are by it.
-    posts: String,
+    posts: Printed,
     /// Why the row is rejected.
     rejected: Vec<String>,
 }
@@ -52,7 +54,7 @@ struct Row {
     word: String,
     account: Option<AccountId>,
     number: String,
-    name: String,
+    name: Printed,
     older: Side,
     newer: Side,
     changes: Vec<Changed>,
@@ -144,7 +146,7 @@ fn tabs(page: &Page, found: &Comparison, only: Option<DifferenceWord>) -> Vec<Ta
 fn row(page: &Page, older: &Batch, newer: &Batch, one: &Compared) -> Row {
     let before = one.older.as_ref().map(|line| (line, line_of(page, older, line)));
     let now = one.newer.as_ref().map(|line| (line, line_of(page, newer, line)));
-    let changes = changes(page, before.as_ref(), now.as_ref());
+    let changes = changes(page, &newer.source, before.as_ref(), now.as_ref());
     let person = now.as_ref().or(before.as_ref()).map(|(_, row)| row);
     Row {
         word: page.say(match one.word() {
@@ -162,7 +164,7 @@ fn row(page: &Page, older: &Batch, newer: &Batch, one: &Compared) -> Row {
 }
 
 fn line_of(page: &Page, batch: &Batch, line: &Line) -> LineRow {
-    line_row(page, line, batch.in_force_since(), false, batch.undoes().is_some())
+    line_row(page, &batch.source, line, batch.in_force_since(), false, batch.undoes().is_some())
 }
 
 fn side(page: &Page, line: &Line, row: LineRow) -> Side {
@@ -176,16 +178,21 @@ fn side(page: &Page, line: &Line, row: LineRow) -> Side {
 }
 
 /// What else than the departments becomes different between the plans. One that says nothing of it leaves what is known.
-fn changes(page: &Page, before: Option<&(&Line, LineRow)>, now: Option<&(&Line, LineRow)>) -> Vec<Changed> {
+fn changes(
+    page: &Page,
+    source: &SourceName,
+    before: Option<&(&Line, LineRow)>,
+    now: Option<&(&Line, LineRow)>,
+) -> Vec<Changed> {
     let attributes =
         |side: Option<&(&Line, LineRow)>| side.and_then(|(line, _)| said(&line.item.kind).cloned());
     match (attributes(before), attributes(now)) {
         (Some(was), Some(is)) => {
-            let mut changes = changed(page, &was, &is);
+            let mut changes = changed(page, source, &was, &is);
             let wishes = [before, now].map(|side| side.is_some_and(|(line, _)| line.item.kind.wishes_seat()));
             if wishes[0] != wishes[1] {
                 let said = |wish| page.say(if wish { "batches-wished" } else { "batches-not-wished" });
-                let [before, after] = wishes.map(said);
+                let [before, after] = wishes.map(|wish| page.printed(source, &said(wish)));
                 changes.push(Changed { what: page.say("batches-wish"), before, after });
             }
             changes

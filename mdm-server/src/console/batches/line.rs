@@ -1,7 +1,7 @@
 //! Lines of a plan as tables show them.
 
 use jiff::Timestamp;
-use mdm_core::account::{Attributes, Department};
+use mdm_core::account::{Attributes, Department, SourceName};
 use mdm_core::batch::{PlanKind, PlanWord};
 use mdm_core::undo::NotUndone;
 use shared::ids::AccountId;
@@ -9,6 +9,7 @@ use shared::ids::AccountId;
 use super::kind::Kind;
 use super::reasons;
 use crate::console::page::Page;
+use crate::console::printed::Printed;
 use crate::use_cases::batches::Line;
 
 /// One person of a plan.
@@ -22,11 +23,11 @@ pub(super) struct LineRow {
     /// 職員番号.
     pub(super) number: String,
     /// 氏名.
-    pub(super) name: String,
+    pub(super) name: Printed,
     /// 所属 before.
-    pub(super) before: String,
+    pub(super) before: Printed,
     /// 所属 after.
-    pub(super) after: String,
+    pub(super) after: Printed,
     /// What else is different afterwards.
     pub(super) changes: Vec<Changed>,
     /// Whether they would have to wait for the seat that they wish.
@@ -41,9 +42,9 @@ pub(super) struct Changed {
     /// What it is, in words.
     pub(super) what: String,
     /// Before.
-    pub(super) before: String,
+    pub(super) before: Printed,
     /// After.
-    pub(super) after: String,
+    pub(super) after: Printed,
 }
 
 /// One reason why a row is not accepted.
@@ -63,6 +64,7 @@ pub(super) struct RejectedRow {
 /// A line before the batch took effect, at `applied_at`, or as it is planned.
 pub(super) fn line_row(
     page: &Page,
+    source: &SourceName,
     line: &Line,
     applied_at: Option<Timestamp>,
     waits: bool,
@@ -84,11 +86,11 @@ pub(super) fn line_row(
         kind: if undo { kind.said_of_undo(page) } else { kind.said(page) },
         account: line.account.as_ref().map(|account| account.id),
         number: person.map(|person| person.staff_number.to_string()).unwrap_or_default(),
-        name: person.map(|person| person.name.clone()).unwrap_or_default(),
-        before: known.map(|known| posts(&known.departments)).unwrap_or_default(),
-        after: said.map(|said| posts(&said.departments)).unwrap_or_default(),
+        name: person.map(|person| page.printed(source, &person.name)).unwrap_or_default(),
+        before: known.map(|known| page.printed(source, &posts(&known.departments))).unwrap_or_default(),
+        after: said.map(|said| page.printed(source, &posts(&said.departments))).unwrap_or_default(),
         changes: match (known, said) {
-            (Some(known), Some(said)) => changed(page, known, said),
+            (Some(known), Some(said)) => changed(page, source, known, said),
             _ => Vec::new(),
         },
         waits,
@@ -120,7 +122,12 @@ fn posts(departments: &[Department]) -> String {
 }
 
 /// What differs but the departments.
-pub(super) fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec<Changed> {
+pub(super) fn changed(
+    page: &Page,
+    source: &SourceName,
+    known: &Attributes,
+    said: &Attributes,
+) -> Vec<Changed> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let last = |person: &Attributes| person.temporary_until.map(|day| day.to_string()).unwrap_or_default();
     let day = |person: &Attributes| person.term_ends.map(|day| day.to_string()).unwrap_or_default();
@@ -134,7 +141,13 @@ pub(super) fn changed(page: &Page, known: &Attributes, said: &Attributes) -> Vec
         ("batches-mail", text(&known.mail), text(&said.mail)),
     ];
     let different = pairs.into_iter().filter(|(_, before, after)| before != after);
-    different.map(|(key, before, after)| Changed { what: page.say(key), before, after }).collect()
+    different
+        .map(|(key, before, after)| Changed {
+            what: page.say(key),
+            before: page.printed(source, &before),
+            after: page.printed(source, &after),
+        })
+        .collect()
 }
 
 /// All reasons of a rejected line.

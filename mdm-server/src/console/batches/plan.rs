@@ -1,5 +1,6 @@
 //! `/batches/{id}`: what a file would do, before anybody decides; then what became of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -10,6 +11,7 @@ use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::audit::{Body, Happening};
 use mdm_core::batch::{Batch, BatchState, Capacity, PlanSummary};
 use mdm_core::plan::mend::takes_mended_rows;
+use mdm_core::substitute::CodePoint;
 use serde::Deserialize;
 use shared::ids::BatchId;
 
@@ -23,6 +25,7 @@ use crate::console::failure::Failure;
 use crate::console::page::{Nav, Page};
 use crate::console::pager::{Pager, ROWS, offset};
 use crate::console::render::render;
+use crate::console::substitutes::SubstituteField;
 use crate::console::viewer::Viewer;
 use crate::console::{Console, refusals};
 use crate::directory::{self, Snapshot};
@@ -76,6 +79,10 @@ struct PlanPage {
     unused_sheets: String,
     unused_columns: String,
     private_use: Vec<PrivateUse>,
+    /// The listed characters, each once, and what stands for it.
+    substitutes: Vec<SubstituteField>,
+    /// How many people's letters have a character that nothing stands for.
+    lacking: usize,
     normalised_rows: String,
     like_leave: String,
     outlook: Option<Outlook>,
@@ -241,7 +248,7 @@ async fn plan(
         outlook.as_ref().is_some_and(|outlook| outlook.would_wait.binary_search(&position).is_ok())
     };
     let is_undo = batch.undoes().is_some();
-    let row = |line| line_row(&page, line, in_force, waits(line.position), is_undo);
+    let row = |line| line_row(&page, &batch.source, line, in_force, waits(line.position), is_undo);
     let is_rejected = kind == Kind::Word(mdm_core::batch::PlanWord::Rejected);
     Ok(PlanPage {
         lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
@@ -265,6 +272,8 @@ async fn plan(
         unused_sheets: reasons::listed(page.language, &batch.unused_sheets),
         unused_columns: reasons::listed(page.language, &batch.unused_columns),
         private_use: private_use(&batch),
+        substitutes: substitute_fields(&page, &batch),
+        lacking: index.lacking(&batch.source, &page.substitutes),
         normalised_rows: normalised(&page, &batch),
         like_leave: like_leave(&page, &batch),
         wiped_at: in_force.unwrap_or(page.now).checked_add(UNDO_WINDOW).unwrap_or(page.now),
@@ -368,6 +377,13 @@ fn fact(page: &Page, body: &Body, wanted: &str) -> String {
     value.map_or_else(String::new, |value| {
         value.parse::<u64>().map_or_else(|_| value.to_owned(), |n| page.count(n))
     })
+}
+
+fn substitute_fields(page: &Page, batch: &Batch) -> Vec<SubstituteField> {
+    let codes: BTreeSet<CodePoint> =
+        batch.private_use.iter().filter_map(|found| CodePoint::try_from(found.code).ok()).collect();
+    let field = |code| SubstituteField::of(page, &batch.source, code);
+    codes.into_iter().map(field).collect()
 }
 
 fn private_use(batch: &Batch) -> Vec<PrivateUse> {

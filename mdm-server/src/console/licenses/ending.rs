@@ -80,7 +80,7 @@ pub(in crate::console) async fn list(
     let parameters = [("until", &*until.to_string()), ("only", if only_absent { "absent" } else { "" })];
     let pager = Pager::new("/licenses/ending", &parameters, query.page, found.len());
     let row = |one: &Ending| Row {
-        person: PersonRow::from(&one.account),
+        person: PersonRow::new(&one.account, &page),
         last: one.last,
         has_seat: one.account.seat.is_some(),
         said: one.new_file.map(|said| (page.say(key(said)), said.plan())),

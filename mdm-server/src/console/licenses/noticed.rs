@@ -56,14 +56,14 @@ pub(in crate::console) async fn list(
     let noticed = directory.noticed();
     let pager = Pager::new("/licenses/noticed", &[], query.page, noticed.len());
     let shown = noticed.into_iter().skip(offset(query.page)).take(ROWS);
+    let page = viewer.page(Nav::Licenses, &console);
     let rows = shown.map(|(person, notice)| Row {
-        person: PersonRow::from(&person.account),
+        person: PersonRow::new(&person.account, &page),
         why: notice.why,
         given_on: notice.given_on,
         held_on: notice.held_on,
         not_before: notice.not_before(),
     });
-    let page = viewer.page(Nav::Licenses, &console);
     Ok(render(&NoticedPage { rows: rows.collect(), page, pager }))
 }
 

@@ -112,21 +112,28 @@ fn show(
         Some(Problem::Differs) => StatusCode::CONFLICT,
     };
     let longer = losing.len().max(moved.given.len());
+    let page = viewer.page(Nav::Licenses, console);
     let shown = ReclaimPage {
-        page: viewer.page(Nav::Licenses, console),
         rule,
         seen: moved.fingerprint(rule),
         losing: losing
             .iter()
             .skip(offset(part))
             .take(ROWS)
-            .map(|account| PersonRow::from(*account))
+            .map(|account| PersonRow::new(account, &page))
             .collect(),
         losing_total: losing.len(),
-        getting: moved.given.iter().skip(offset(part)).take(ROWS).map(PersonRow::from).collect(),
+        getting: moved
+            .given
+            .iter()
+            .skip(offset(part))
+            .take(ROWS)
+            .map(|account| PersonRow::new(account, &page))
+            .collect(),
         getting_total: moved.given.len(),
         pager: Pager::new("/licenses/reclaim", &query, part, longer),
         problem,
+        page,
     };
     render_with(status, &shown)
 }

@@ -59,7 +59,7 @@ pub(in crate::console) async fn list(
     let pager = Pager::new("/licenses/unused", &[("days", &days.to_string())], query.page, unused.len());
     let shown = unused.into_iter().skip(offset(query.page)).take(ROWS);
     let rows = shown.map(|unused| Row {
-        person: PersonRow::from(&unused.person.account),
+        person: PersonRow::new(&unused.person.account, &page),
         since: unused.since,
         days: unused.days,
     });

@@ -57,16 +57,17 @@ async fn show<R: Right>(
 ) -> Result<Response, Failure> {
     let directory = directory::current(&console.service).await.map_err(failed(&viewer.visit))?;
     let total = directory.counts().waiting;
+    let page = viewer.page(Nav::Licenses, console);
     let rows = directory.waiting().skip(offset(number)).take(ROWS).map(|row| Row {
         position: row.position,
         since: row.since,
-        person: PersonRow::from(&row.person.account),
+        person: PersonRow::new(&row.person.account, &page),
     });
     let sources = directory.sources().into_iter().map(ToString::to_string);
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let shown = WaitingPage {
-        page: viewer.page(Nav::Licenses, console),
         rows: rows.collect(),
+        page,
         pager: Pager::new("/licenses/waiting", &[], number, total),
         free: directory.pool().free(),
         sources: choice::of_names(sources, &form.source),

@@ -1,9 +1,10 @@
 //! Lines of a plan: which there are of each kind, and some of them without reading the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mdm_core::account::Account;
-use mdm_core::batch::{Batch, ITEMS_PER_CHUNK, PlanItem, PlanWord};
+use mdm_core::account::{Account, SourceName};
+use mdm_core::batch::{Batch, ITEMS_PER_CHUNK, PlanItem, PlanKind, PlanWord};
+use mdm_core::substitute::{CodePoint, Tables};
 use shared::ids::{AccountId, BatchId};
 
 use super::{chunk, show};
@@ -93,6 +94,8 @@ pub struct Indexed {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     lines: Vec<Indexed>,
+    /// Private-use characters of whoever has some in name or main department, by what the plan says of them.
+    private_use: Vec<BTreeSet<CodePoint>>,
     undo: Option<UndoSeats>,
 }
 
@@ -105,12 +108,26 @@ pub(super) struct UndoSeats {
     pub(super) freed: usize,
 }
 
+/// Of what is printed on a letter.
+fn private_use_of(item: &PlanItem) -> BTreeSet<CodePoint> {
+    let (PlanKind::Join { attributes, .. }
+    | PlanKind::Move { attributes, .. }
+    | PlanKind::Change { attributes, .. }
+    | PlanKind::Return { attributes, .. }) = &item.kind
+    else {
+        return BTreeSet::new();
+    };
+    let department = attributes.departments.first().map_or("", |post| post.name.as_str());
+    attributes.name.chars().chain(department.chars()).filter_map(|c| CodePoint::of(c).ok()).collect()
+}
+
 impl Index {
     /// Reads the whole plan.
     pub async fn read(service: &Service, batch: &Batch) -> Result<Self, UseCaseError> {
-        let mut lines = Vec::new();
+        let (mut lines, mut private_use) = (Vec::new(), Vec::new());
         for number in 0..batch.chunks {
             let items = chunk(service, batch.id, number).await?.items;
+            private_use.extend(items.iter().map(private_use_of).filter(|found| !found.is_empty()));
             lines.extend(items.iter().map(|item| Indexed {
                 word: item.kind.word(),
                 account: item.account,
@@ -121,12 +138,19 @@ impl Index {
             claims: batch.summary.seats_wished as usize,
             freed: batch.summary.seats_freed as usize,
         };
-        Ok(Self { lines, undo: batch.undoes().map(|_| seats) })
+        Ok(Self { lines, private_use, undo: batch.undoes().map(|_| seats) })
     }
 
     /// Of an undo: its seats.
     pub(super) fn undo(&self) -> Option<UndoSeats> {
         self.undo
+    }
+
+    /// How many people have a private-use character in name or main department that nothing stands for.
+    pub fn lacking(&self, source: &SourceName, tables: &Tables) -> usize {
+        let lacks =
+            |found: &&BTreeSet<CodePoint>| found.iter().any(|code| tables.find(source, *code).is_none());
+        self.private_use.iter().filter(lacks).count()
     }
 
     /// Positions, from 1, of the lines whose kind is `wanted`.

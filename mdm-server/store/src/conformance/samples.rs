@@ -24,6 +24,7 @@ use mdm_core::operator::{
     Credentials, Deputy, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role,
     SealedTotpSecret, SignIn, TokenHash,
 };
+use mdm_core::substitute::{CodePoint, MAX_ENTRIES, Substitute, Substitutes};
 use mdm_core::undo::{Before, BeforeChunk, Mark};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -304,6 +305,13 @@ pub(crate) fn shelf(account: u32, change: u64) -> Shelf {
 
 pub(crate) fn roster(name: &str, version: u64) -> Roster {
     Roster { source: source(name), version }
+}
+
+/// With as many entries as there may be.
+pub(crate) fn substitutes(name: &str) -> Substitutes {
+    let codes = (0xE000_u32..).take(MAX_ENTRIES).map(|code| CodePoint::try_from(code).unwrap());
+    let text = Substitute::new("はしご髙").unwrap();
+    Substitutes { source: source(name), entries: codes.map(|code| (code, text.clone())).collect() }
 }
 
 pub(crate) fn event(number: u32) -> AuditEvent {

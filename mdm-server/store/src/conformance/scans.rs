@@ -187,6 +187,20 @@ pub(crate) async fn commands_are_in_their_order(place: &impl Place) {
     assert_eq!(found.value, records[3]);
 }
 
+pub(crate) async fn substitutes_are_those_of_their_source(place: &impl Place) {
+    let store = place.open();
+    let tables = ["教育委員会", "市長部局"].map(samples::substitutes);
+    assert_eq!(store.substitutes_of(&tables[0].source).await.unwrap(), None);
+    store.commit(samples::inserts(tables.clone().map(Record::Substitutes))).await.unwrap();
+    let found = store.substitutes_of(&tables[1].source).await.unwrap().unwrap();
+    assert_eq!(found.value, tables[1]);
+    let mut changes = Changeset::default();
+    changes.delete(found.version, Key::Substitutes(tables[1].source.clone()));
+    store.commit(changes).await.unwrap();
+    let left = store.substitutes().await.unwrap();
+    assert_eq!(left.into_iter().map(|stored| stored.value).collect::<Vec<_>>(), tables[..1]);
+}
+
 pub(crate) async fn batches_come_newest_first(place: &impl Place) {
     let store = place.open();
     let records = [3, 1, 2].map(|number| Record::Batch(samples::batch(number, BatchState::Planned)));

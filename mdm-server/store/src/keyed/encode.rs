@@ -34,6 +34,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
     match record {
         Record::Account(value) => into_writer(value, &mut bytes),
         Record::Roster(value) => into_writer(value, &mut bytes),
+        Record::Substitutes(value) => into_writer(value, &mut bytes),
         Record::Pool(value) => into_writer(value, &mut bytes),
         Record::Waiting(value) => into_writer(value, &mut bytes),
         Record::DayOfUse(value) => into_writer(value, &mut bytes),
@@ -73,6 +74,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
     match name {
         Key::Account(_) => from_reader(cbor).map(Record::Account),
         Key::Roster(_) => from_reader(cbor).map(Record::Roster),
+        Key::Substitutes(_) => from_reader(cbor).map(Record::Substitutes),
         Key::Pool => from_reader(cbor).map(Record::Pool),
         Key::Waiting(_) => from_reader(cbor).map(Record::Waiting),
         Key::DayOfUse(_) => from_reader(cbor).map(Record::DayOfUse),
@@ -142,6 +144,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
         Record::Document(_)
         | Record::Shelf(_)
         | Record::Roster(_)
+        | Record::Substitutes(_)
         | Record::Pool(_)
         | Record::DayOfUse(_)
         | Record::Batch(_)

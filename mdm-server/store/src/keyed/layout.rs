@@ -38,6 +38,7 @@ pub(super) const DOCUMENT: u8 = b'f';
 pub(super) const NOTE: u8 = b'n';
 pub(super) const OPERATOR: u8 = b'o';
 pub(super) const ROSTER: u8 = b'r';
+pub(super) const SUBSTITUTES: u8 = b'g';
 const CODE: u8 = b'c';
 const COMMAND: u8 = b'm';
 const LOSS: u8 = b'l';
@@ -83,6 +84,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
     match name {
         Key::Account(id) => key(ACCOUNT, &[id.as_bytes()]),
         Key::Roster(source) => key(ROSTER, &[source.as_str().as_bytes()]),
+        Key::Substitutes(source) => key(SUBSTITUTES, &[source.as_str().as_bytes()]),
         Key::Pool => key(POOL, &[]),
         Key::Waiting(account) => key(WAITING, &[account.as_bytes()]),
         Key::DayOfUse(at) => key(DAY_OF_USE, &[&day(*at)]),

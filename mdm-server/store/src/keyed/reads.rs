@@ -17,6 +17,7 @@ use mdm_core::loss::{LossIndex, LossRecord};
 use mdm_core::note::{Note, Shelf};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
 use mdm_core::quarantine::ServerState;
+use mdm_core::substitute::Substitutes;
 use mdm_core::undo::BeforeChunk;
 use serde::de::DeserializeOwned;
 use shared::cose::PublicKey;
@@ -29,7 +30,7 @@ use crate::MAX_PAGE;
 use crate::error::{IoProblem, ReadError};
 use crate::traits::{
     Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Losses, Notes, Operators, Read,
-    Rosters, Server, UsableAfter, WaitingAfter,
+    Rosters, Server, SubstituteTables, UsableAfter, WaitingAfter,
 };
 
 /// Where the rows of a page come from.
@@ -330,6 +331,16 @@ impl<E: Engine> Rosters for KeyedStore<E> {
 
     fn rosters(&self) -> Read<'_, Vec<Stored<Roster>>> {
         self.page("roster", Rows::Records(layout::within(vec![layout::ROSTER])), usize::MAX)
+    }
+}
+
+impl<E: Engine> SubstituteTables for KeyedStore<E> {
+    fn substitutes_of(&self, source: &SourceName) -> Read<'_, Option<Stored<Substitutes>>> {
+        self.one("substitutes", Key::Substitutes(source.clone()))
+    }
+
+    fn substitutes(&self) -> Read<'_, Vec<Stored<Substitutes>>> {
+        self.page("substitutes", Rows::Records(layout::within(vec![layout::SUBSTITUTES])), usize::MAX)
     }
 }
 

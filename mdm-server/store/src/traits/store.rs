@@ -6,7 +6,7 @@ use shared::signed::JournalHead;
 
 use super::{
     Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Losses,
-    Notes, Operators, Rosters, Server,
+    Notes, Operators, Rosters, Server, SubstituteTables,
 };
 use crate::error::CommitError;
 
@@ -62,6 +62,7 @@ pub trait Store:
     + Operators
     + Rosters
     + Server
+    + SubstituteTables
 {
     /// Stores all of a change or nothing.
     ///
