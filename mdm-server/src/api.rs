@@ -92,6 +92,7 @@ fn v1() -> Router<Api> {
         .route("/licenses/reclaim", post(licenses::reclaim))
         .route("/licenses/noticed", get(licenses::noticed))
         .route("/licenses/ending", get(licenses::ending))
+        .route("/licenses/days", get(licenses::days))
         .route("/licenses/needs", get(licenses::needs))
         .route("/licenses/restore", post(licenses::restore))
         .route("/waitlist", get(waitlist::list).post(waitlist::add))

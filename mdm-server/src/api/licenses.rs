@@ -10,15 +10,15 @@ use super::accounts::source;
 use super::auth::May;
 use super::extract::{self, Asked};
 use super::types::{
-    EndingQuery, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed,
-    ReclaimedSeat, RestoreRequest,
+    DayView, DaysQuery, EndingQuery, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest,
+    ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest,
 };
 use super::{Api, ApiError};
 use crate::directory;
 use crate::rights::{Approve, Manage, Read};
 use crate::use_cases::accounts::Who;
 use crate::use_cases::licenses::ending::{self, fiscal_year_end};
-use crate::use_cases::licenses::series::day_of;
+use crate::use_cases::licenses::series::{self, day_of};
 use crate::use_cases::{UseCaseError, licenses};
 
 async fn current(api: &Api) -> Result<Json<LicenseStatus>, ApiError> {
@@ -89,4 +89,18 @@ pub(super) async fn ending(
 pub(super) async fn needs(_: May<Approve>, State(api): State<Api>) -> Result<Json<Vec<NeedView>>, ApiError> {
     let directory = directory::current(&api.service).await.map_err(UseCaseError::from)?;
     Ok(Json(ending::needs(&directory).into_iter().map(NeedView::from).collect()))
+}
+
+pub(super) async fn days(
+    _: May<Read>,
+    State(api): State<Api>,
+    Asked(query): Asked<DaysQuery>,
+) -> Result<Json<Vec<DayView>>, ApiError> {
+    if let (Some(from), Some(to)) = (query.from, query.to)
+        && from > to
+    {
+        return Err(ApiError::bad_request("`from` is after `to`"));
+    }
+    let days = series::days_between(&api.service, query.from, query.to).await?;
+    Ok(Json(days.iter().map(DayView::from).collect()))
 }

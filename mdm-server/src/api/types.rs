@@ -28,8 +28,8 @@ pub use codes::{CodeRow, ExportFormat, ExportQuery, LanguageWord, LayoutWord, Le
 pub use devices::{CopyView, DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};
 pub use documents::{AudienceWord, DOCUMENT_PART, DepartmentWord, DocumentRequest, DocumentView, FILE_PART};
 pub use licenses::{
-    EndingQuery, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed,
-    ReclaimedSeat, RestoreRequest, WaitingAdded, WaitingRequest, WaitingView,
+    DayView, DaysQuery, EndingQuery, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest,
+    ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest, WaitingAdded, WaitingRequest, WaitingView,
 };
 pub use operators::{
     DeputyRequest, DeputyView, InvitationView, InviteRequest, OperatorView, OperatorWord, RoleRequest,

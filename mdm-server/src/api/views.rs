@@ -11,13 +11,13 @@ use mdm_core::absence::Absence;
 use mdm_core::account::{Account, Department};
 use mdm_core::audit::Entry;
 use mdm_core::code::{CodeRecord, CodeState};
-use mdm_core::license::{Notice, WaitingEntry};
+use mdm_core::license::{DayOfUse, Notice, WaitingEntry};
 use mdm_core::substitute::Tables;
 
 use super::types::{
-    AbsenceView, AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DeviceView,
-    EndingView, EntryView, LicenseStatus, NeedView, NoticedSeat, PersonalView, Reclaimed, ReclaimedSeat,
-    WaitingView,
+    AbsenceView, AccountDetail, AccountView, CheckpointView, CodeRow, CodeStanding, CodeWord, DayView,
+    DeviceView, EndingView, EntryView, LicenseStatus, NeedView, NoticedSeat, PersonalView, Reclaimed,
+    ReclaimedSeat, WaitingView,
 };
 use crate::use_cases::accounts::Detail;
 use crate::use_cases::codes::OpenedCode;
@@ -131,6 +131,13 @@ impl From<&Status> for LicenseStatus {
 impl From<&Absence> for AbsenceView {
     fn from(absence: &Absence) -> Self {
         Self { from: absence.from, until: absence.until }
+    }
+}
+
+impl From<&DayOfUse> for DayView {
+    fn from(sample: &DayOfUse) -> Self {
+        let DayOfUse { day, size, reserved, assigned, waiting, never_signed_in } = *sample;
+        Self { day, pool: size, reserved, assigned, waiting, never_signed_in }
     }
 }
 

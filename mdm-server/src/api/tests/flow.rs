@@ -288,3 +288,27 @@ async fn more_than_one_write_takes_is_done_whole_as_well() {
     });
     assert_eq!(status, expected);
 }
+
+#[tokio::test]
+async fn the_use_of_the_seats_is_listed_day_by_day() {
+    let api = three_people_on_two_seats().await;
+    for _ in 0..3 {
+        crate::scheduler::tick(&api.world.service).await;
+        api.world.clock.advance_days(1);
+    }
+    let days = api.must("GET", "/api/v1/licenses/days", "").await;
+    let days = days.as_array().unwrap();
+    assert_eq!(days.len(), 3);
+    let first = &days[0];
+    assert_eq!((&first["pool"], &first["assigned"], &first["waiting"]), (&2.into(), &2.into(), &1.into()));
+    let second = days[1]["day"].as_str().unwrap();
+    let listed = async |query: &str| {
+        let path = format!("/api/v1/licenses/days?{query}={second}");
+        api.must("GET", &path, "").await.as_array().unwrap().clone()
+    };
+    assert_eq!(listed("from").await, days[1..]);
+    assert_eq!(listed("to").await, days[..2]);
+    let backwards = format!("/api/v1/licenses/days?from={second}&to={}", first["day"].as_str().unwrap());
+    let answer = api.call(&api.owner, "GET", &backwards, "").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}

@@ -206,3 +206,31 @@ pub struct NeedView {
     /// Seats missing by then.
     pub missing: u32,
 }
+
+/// Which days.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaysQuery {
+    /// The first, like `2027-04-01`: the oldest there is if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
+    /// The last: the newest there is if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Date>,
+}
+
+/// How the pool stood on one day, counted by the first pass of that day. A day on which no server ran has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayView {
+    /// The calendar day in the organisation's zone.
+    pub day: Date,
+    /// Seats there were.
+    pub pool: u32,
+    /// Of those, held back.
+    pub reserved: u32,
+    /// Seats that accounts held.
+    pub assigned: u32,
+    /// Accounts that waited for one.
+    pub waiting: u32,
+    /// Accounts that held one and had not signed in.
+    pub never_signed_in: u32,
+}

@@ -324,6 +324,15 @@ pub(crate) enum Licenses {
     },
     /// Show what plans that are not in force will need.
     Needs,
+    /// Show how the seats were used, day by day.
+    Use {
+        /// The first day, like 2027-04-01; the oldest that is kept if absent.
+        #[arg(long, value_name = "DAY")]
+        from: Option<jiff::civil::Date>,
+        /// The last day; the newest there is if absent.
+        #[arg(long, value_name = "DAY")]
+        to: Option<jiff::civil::Date>,
+    },
     /// Show the seats of which notice was given.
     Noticed,
     /// Do not take back a seat of which notice was given, and unblock its devices.

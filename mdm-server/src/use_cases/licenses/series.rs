@@ -29,6 +29,17 @@ pub async fn days_of_use(
     }
 }
 
+/// The samples from a day to a day, both with them, the oldest first; without a bound where none is given.
+pub async fn days_between(
+    service: &Service,
+    from: Option<Date>,
+    to: Option<Date>,
+) -> Result<Vec<DayOfUse>, UseCaseError> {
+    let days = days_of_use(service, from.and_then(|first| first.yesterday().ok())).await?;
+    let wanted = |day: &DayOfUse| to.is_none_or(|last| day.day <= last);
+    Ok(days.into_iter().map(|stored| stored.value).filter(wanted).collect())
+}
+
 /// Counts the seats of today, unless that was done. It is no event: nobody decided anything, and what was decided before has
 /// its own.
 pub(crate) async fn sample_today(service: &Service) -> Result<(), UseCaseError> {

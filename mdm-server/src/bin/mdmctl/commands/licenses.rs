@@ -1,8 +1,8 @@
 //! `mdmctl licenses`.
 
 use mdm_server::api::types::{
-    EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed, ReclaimedSeat,
-    RestoreRequest,
+    DayView, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest, ReclaimRequest, Reclaimed,
+    ReclaimedSeat, RestoreRequest,
 };
 
 use crate::cli::{Licenses, Pool};
@@ -36,6 +36,14 @@ pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(),
         Licenses::Needs => {
             let plans: Vec<NeedView> = client.get(&["licenses", "needs"], &[])?;
             return answer(json, &plans, |plans| needs(plans));
+        }
+        Licenses::Use { from, to } => {
+            let named = [("from", from), ("to", to)];
+            let given = named.iter().filter_map(|(name, day)| day.map(|day| (*name, day.to_string())));
+            let given: Vec<(&str, String)> = given.collect();
+            let query: Vec<_> = given.iter().map(|(name, day)| (*name, day.as_str())).collect();
+            let days: Vec<DayView> = client.get(&["licenses", "days"], &query)?;
+            return answer(json, &days, |days| used(days));
         }
         Licenses::Noticed => {
             let seats: Vec<NoticedSeat> = client.get(&["licenses", "noticed"], &[])?;
@@ -84,6 +92,17 @@ fn needs(plans: &[NeedView]) -> String {
     };
     let rows: Vec<Vec<String>> = plans.iter().map(row).collect();
     table(&["plan of", "takes effect", "asked", "freed", "free", "missing"], &rows)
+}
+
+fn used(days: &[DayView]) -> String {
+    let row = |day: &DayView| {
+        let counts = [day.pool, day.reserved, day.assigned, day.waiting, day.never_signed_in];
+        let mut cells = vec![day.day.to_string()];
+        cells.extend(counts.map(|count| count.to_string()));
+        cells
+    };
+    let rows: Vec<Vec<String>> = days.iter().map(row).collect();
+    table(&["day", "pool", "reserved", "assigned", "waiting", "never signed in"], &rows)
 }
 
 fn noticed(seats: &[NoticedSeat]) -> String {
