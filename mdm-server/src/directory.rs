@@ -269,7 +269,7 @@ impl Snapshot {
     /// Seats that were asked for and not used for at least so many days, longest unused first.
     pub fn never_signed_in(&self, min_days: u16, now: Timestamp) -> Vec<UnusedSeat<'_>> {
         let accounts = self.listed.iter().map(|person| &person.account);
-        let unused = seats::unused(accounts, Rule::unused_for(min_days), now);
+        let unused = seats::unused(accounts, |_| None, Rule::unused_for(min_days), now);
         let row = |unused: seats::Unused| {
             let person = self.people.get(&unused.account)?;
             Some(UnusedSeat { person, since: unused.since, days: unused.days })
@@ -294,7 +294,9 @@ impl Snapshot {
     /// Who would lose a seat by a rule, longest unused first, and who would then get one, whose turn it is first: what
     /// [`seats::reclaim`] does, without making codes.
     pub fn would_reclaim(&self, rule: Rule, now: Timestamp) -> (Vec<&Person>, Vec<&Person>) {
-        let unused = seats::unused(self.listed.iter().map(|person| &person.account), rule, now);
+        let accounts = self.listed.iter().map(|person| &person.account);
+        let unlocked = |id| self.devices_of(id).filter_map(|device| device.last_unlock).max();
+        let unused = seats::unused(accounts, unlocked, rule, now);
         let freed: Vec<&Person> =
             unused.iter().filter_map(|unused| self.people.get(&unused.account)).map(Arc::as_ref).collect();
         let mut pool = self.pool.clone();

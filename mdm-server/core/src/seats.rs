@@ -13,7 +13,7 @@ mod tests;
 
 pub use codes::{ReissueError, expire, reissue};
 pub(crate) use ledger::Ledger;
-pub use reclaim::{Rule, Unused, reclaim, unused};
+pub use reclaim::{Rule, Unused, last_unlock, reclaim, unused};
 pub use steps::{advance, due, restore};
 
 use jiff::Timestamp;

@@ -220,6 +220,7 @@ audit-fact-sign-in-ended = Way of signing in ended
 audit-value-journal-and-word = A newer journal and the word that nothing followed
 audit-value-pin-changed = PIN changed after the key file was copied
 audit-value-device-unknown = Device not known
+audit-value-dormant = No sign-in for long
 audit-value-term-ended = Term ended
 audit-value-term-extended = Term extended
 audit-fact-reserved = Reserve

@@ -52,7 +52,7 @@ licenses-source = Source
 licenses-source-hint = Only if several sources have somebody with this number.
 licenses-source-any = Not specified
 
-licenses-reclaim-about = Takes back the seats of people who never signed in, or whose term has ended, and gives them to the waiting list in order. Look at who it concerns first.
+licenses-reclaim-about = Takes back the seats of people who never signed in, have not for long, or whose term has ended, and gives them to the waiting list in order. Look at who it concerns first.
 licenses-at-most = At most so many
 licenses-reclaim-look = Show who
 licenses-losing = Will lose their seat
@@ -116,6 +116,7 @@ licenses-series-table = The numbers as a table ({ $count } rows: days on which o
 licenses-series-day = Day
 licenses-why = Reason
 licenses-why-never-signed-in = Never signed in
+licenses-why-dormant = No sign-in for long
 licenses-why-term-ended = Term has ended
 licenses-since-days = Days since then (at least)
 licenses-notice-about-term = For { $days } days of notice they work as before. A later end of their term, or another code, ends the notice.

@@ -220,6 +220,7 @@ audit-fact-sign-in-ended = サインイン方法の失効
 audit-value-journal-and-word = 新しい監査記録の読み込みと、その後の指示がないことの申告
 audit-value-pin-changed = 鍵ファイルの写しより後のPIN変更
 audit-value-device-unknown = 登録のない端末
+audit-value-dormant = 長期間サインインなし
 audit-value-term-ended = 任期満了
 audit-value-term-extended = 任期の延長
 audit-fact-reserved = 確保分

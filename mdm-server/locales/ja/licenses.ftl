@@ -52,7 +52,7 @@ licenses-source = 名簿区分
 licenses-source-hint = 同じ職員番号の人が複数の名簿区分にいるときだけ選んでください。
 licenses-source-any = 指定しない
 
-licenses-reclaim-about = 一度もサインインしていない人か、任期満了日を過ぎた人の割当を回収し、割当待ちの人に順に割り当てます。対象の人を確かめてから回収します。
+licenses-reclaim-about = 一度もサインインしていない人、長期間サインインしていない人、任期満了日を過ぎた人のいずれかの割当を回収し、割当待ちの人に順に割り当てます。対象の人を確かめてから回収します。
 licenses-at-most = 回収する人数の上限
 licenses-reclaim-look = 対象を表示する
 licenses-losing = 割当を回収する人
@@ -116,6 +116,7 @@ licenses-series-table = 数値の表({ $count }行、値が変わった日と記
 licenses-series-day = 日付
 licenses-why = 理由
 licenses-why-never-signed-in = 一度もサインインしていない
+licenses-why-dormant = 長期間サインインしていない
 licenses-why-term-ended = 任期満了日を過ぎた
 licenses-since-days = 経過日数(以上)
 licenses-notice-about-term = 予告の{ $days }日間は、今までどおり使えます。名簿で任期満了日が延びるか、コードを再発行すると、予告は終わります。

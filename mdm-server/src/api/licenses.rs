@@ -45,14 +45,24 @@ pub(super) async fn reclaim(
     extract::Json(request): extract::Json<ReclaimRequest>,
 ) -> Result<Json<Reclaimed>, ApiError> {
     let ReclaimRequest { at_most, notice_days, grace_days, dry_run, .. } = request;
-    let (why, days) = match (request.never_signed_in_days, request.term_ended_days) {
-        (Some(days), None) => (NoticeReason::NeverSignedIn, days),
-        (None, Some(days)) => (NoticeReason::TermEnded, days),
-        _ => return Err(ApiError::bad_request("write either `never_signed_in_days` or `term_ended_days`")),
-    };
+    let (why, days) = asked_rule(&request).ok_or_else(|| {
+        ApiError::bad_request("write one of `never_signed_in_days`, `no_sign_in_days` and `term_ended_days`")
+    })?;
     let rule = Rule { why, days, at_most, notice_days, grace_days };
     let moved = licenses::reclaim(&api.service, rule, dry_run, may.actor()).await?;
     Ok(Json(Reclaimed::new(&moved, dry_run)))
+}
+
+/// The one rule that is asked for.
+fn asked_rule(request: &ReclaimRequest) -> Option<(NoticeReason, u16)> {
+    let ReclaimRequest { never_signed_in_days, no_sign_in_days, term_ended_days, .. } = *request;
+    let rules = [
+        (NoticeReason::NeverSignedIn, never_signed_in_days),
+        (NoticeReason::Dormant, no_sign_in_days),
+        (NoticeReason::TermEnded, term_ended_days),
+    ];
+    let mut asked = rules.into_iter().filter_map(|(why, days)| Some((why, days?)));
+    asked.next().filter(|_| asked.next().is_none())
 }
 
 pub(super) async fn noticed(

@@ -42,6 +42,7 @@ fn failed<E: Into<UseCaseError>>(visit: &Visit) -> impl Fn(E) -> Failure {
 fn reason_key(why: &NoticeReason) -> &'static str {
     match why {
         NoticeReason::NeverSignedIn => "licenses-why-never-signed-in",
+        NoticeReason::Dormant => "licenses-why-dormant",
         NoticeReason::TermEnded => "licenses-why-term-ended",
     }
 }

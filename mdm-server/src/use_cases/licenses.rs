@@ -13,7 +13,7 @@ use mdm_core::account::Account;
 use mdm_core::audit::Actor;
 use mdm_core::change::Changeset;
 use mdm_core::device::{BlockedBy, Device};
-use mdm_core::license::{MAX_STEP_DAYS, Pool, PoolSize, WaitingEntry};
+use mdm_core::license::{MAX_STEP_DAYS, NoticeReason, Pool, PoolSize, WaitingEntry};
 use mdm_core::seats::{self, Acting, Rule, SeatChange};
 use rand::rngs::OsRng;
 use shared::crypto::hazmat::sha256;
@@ -21,7 +21,7 @@ use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::accounts::{self, Who};
 use super::devices::{self, Order};
-use super::load::{commit_any_size, holdings, load_accounts, waiting_list};
+use super::load::{commit_any_size, holdings, last_unlocks, load_accounts, waiting_list};
 use super::{Refusal, UseCaseError, retry_on_conflict};
 use crate::directory::{self, Counts, Person};
 use crate::service::Service;
@@ -96,7 +96,7 @@ pub async fn wait(service: &Service, who: &Who, actor: Actor) -> Result<(Account
     Ok((id, told(service, change).await?))
 }
 
-/// 回収: seats of accounts that wished one and never signed in, by `rule`, go to the waiting list: at once, or after the notice and
+/// 回収: seats that are not used or whose term has ended, by `rule`, go to the waiting list: at once, or after the notice and
 /// grace that it asks for. `dry_run` only says
 /// what would happen now, of each account its newest attributes only.
 pub async fn reclaim(
@@ -215,7 +215,11 @@ async fn would_reclaim(service: &Service, rule: Rule, actor: Actor) -> Result<Se
     let (listed, _) = directory.would_reclaim(Rule { at_most: None, ..rule }, acting.now);
     let listed: Vec<AccountId> = listed.iter().map(|person| person.account.id).collect();
     let holders = load_accounts(service, listed).await?;
-    let unused = seats::unused(holders.iter().map(|stored| &stored.value), rule, acting.now);
+    let sleepers = holders.iter().filter(|_| rule.why == NoticeReason::Dormant);
+    let sleepers = sleepers.map(|stored| stored.value.id).collect();
+    let unlocks = last_unlocks(service, sleepers).await?;
+    let unlocked = |id| unlocks.get(&id).copied();
+    let unused = seats::unused(holders.iter().map(|stored| &stored.value), unlocked, rule, acting.now);
     let losing: Vec<AccountId> = unused.iter().map(|unused| unused.account).collect();
     let holdings = holdings(service, holders, &losing).await?;
     Ok(seats::reclaim(holdings, rule, acting, &mut OsRng)?)

@@ -1,9 +1,12 @@
 //! What rules about many accounts are given to look at, and how their changes are committed whatever their size.
 
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
 use mdm_core::account::Account;
 use mdm_core::change::{Changeset, Stored};
 use mdm_core::license::WaitingEntry;
-use mdm_core::seats::Holdings;
+use mdm_core::seats::{Holdings, last_unlock};
 use mdm_store::{CommitError, LargeChange, MAX_PAGE, MAX_PUTS};
 use shared::ids::{AccountId, BatchId};
 
@@ -35,6 +38,19 @@ pub(super) async fn load_accounts(
     Ok(accounts)
 }
 
+/// When a device of these accounts was last unlocked, where it ever was.
+pub(super) async fn last_unlocks(
+    service: &Service,
+    ids: Vec<AccountId>,
+) -> Result<HashMap<AccountId, Timestamp>, UseCaseError> {
+    let mut unlocks = HashMap::new();
+    for id in ids {
+        let devices = service.store.devices_of_account(id).await?;
+        unlocks.extend(last_unlock(devices.iter().map(|stored| &stored.value)).map(|last| (id, last)));
+    }
+    Ok(unlocks)
+}
+
 /// Pool, waiting list, `accounts` and all who wait; codes and devices of those in `may_lose`, who are among `accounts`.
 pub(super) async fn holdings(
     service: &Service,
@@ -43,8 +59,7 @@ pub(super) async fn holdings(
 ) -> Result<Holdings, UseCaseError> {
     let pool = service.store.pool().await?;
     let waiting = waiting_list(service).await?;
-    let loaded: std::collections::HashSet<AccountId> =
-        accounts.iter().map(|stored| stored.value.id).collect();
+    let loaded: HashSet<AccountId> = accounts.iter().map(|stored| stored.value.id).collect();
     for entry in waiting.iter().filter(|entry| !loaded.contains(&entry.value.account)) {
         accounts.extend(service.store.account(entry.value.account).await?);
     }

@@ -17,18 +17,21 @@ pub const MAX_STEP_DAYS: u16 = 365;
 pub enum NoticeReason {
     /// Nobody has signed in with it.
     NeverSignedIn,
+    /// They have signed in, and no device of theirs was unlocked for long.
+    Dormant,
     /// 任期満了日 has passed, and no roster has said that they left or stay.
     TermEnded,
 }
 
 impl NoticeReason {
     /// All of them, the usual one first.
-    pub const ALL: [Self; 2] = [Self::NeverSignedIn, Self::TermEnded];
+    pub const ALL: [Self; 3] = [Self::NeverSignedIn, Self::Dormant, Self::TermEnded];
 
     /// The name in the journal, in forms and in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::NeverSignedIn => "never-signed-in",
+            Self::Dormant => "dormant",
             Self::TermEnded => "term-ended",
         }
     }

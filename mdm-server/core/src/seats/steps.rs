@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use rand::{CryptoRng, RngCore};
 use shared::ids::AccountId;
 
-use super::{Acting, Holdings, Ledger, NotLoaded, Rule, SeatChange, SeatError};
+use super::{Acting, Holdings, Ledger, NotLoaded, Rule, SeatChange, SeatError, last_unlock};
 use crate::account::Account;
 use crate::audit::{AuditEvent, Happening, Subject};
 use crate::license::{Due, Notice, NoticeReason, day_of};
@@ -18,9 +18,11 @@ use crate::license::{Due, Notice, NoticeReason, day_of};
 pub(super) fn ends(account: &Account, why: NoticeReason, now: Timestamp) -> Option<&'static str> {
     match why {
         NoticeReason::NeverSignedIn if account.signed_in_at.is_some() => Some("signed-in"),
-        NoticeReason::NeverSignedIn if !account.wishes_seat => Some("wish-withdrawn"),
-        NoticeReason::NeverSignedIn if account.is_absent_on(day_of(now)) => Some("absent"),
-        NoticeReason::NeverSignedIn => None,
+        NoticeReason::NeverSignedIn | NoticeReason::Dormant if !account.wishes_seat => Some("wish-withdrawn"),
+        NoticeReason::NeverSignedIn | NoticeReason::Dormant if account.is_absent_on(day_of(now)) => {
+            Some("absent")
+        }
+        NoticeReason::NeverSignedIn | NoticeReason::Dormant => None,
         NoticeReason::TermEnded => {
             let has_ended = account.current().term_ends.is_some_and(|last| last < day_of(now));
             (!has_ended).then_some("term-extended")
@@ -64,14 +66,19 @@ enum Step {
 }
 
 /// It is judged anew before anything is taken.
-fn step(account: &Account, lived: &[Date], now: Timestamp) -> Option<Step> {
+fn step(account: &Account, unlocked: Option<Timestamp>, lived: &[Date], now: Timestamp) -> Option<Step> {
     let notice = account.notice()?;
-    ends(account, notice.why, now).map(Step::Ends).or_else(|| notice.due(lived).map(Step::Takes))
+    // On the day of the notice as well: who unlocked before it on that day was not dormant.
+    let is_back = notice.why == NoticeReason::Dormant
+        && unlocked.is_some_and(|unlocked| day_of(unlocked) >= notice.given_on);
+    let ended = if is_back { Some("signed-in") } else { ends(account, notice.why, now) };
+    ended.map(Step::Ends).or_else(|| notice.due(lived).map(Step::Takes))
 }
 
-/// Whether [`advance`] would change something for the account. `lived` are the days of which the server has a sample.
-pub fn due(account: &Account, lived: &[Date], now: Timestamp) -> bool {
-    step(account, lived, now).is_some()
+/// Whether [`advance`] would change something for the account, of which a device was `unlocked` last then. `lived` are the days of
+/// which the server has a sample.
+pub fn due(account: &Account, unlocked: Option<Timestamp>, lived: &[Date], now: Timestamp) -> bool {
+    step(account, unlocked, lived, now).is_some()
 }
 
 /// Takes the seats of which notice was given one step further, each at most one: the notice ends if its reason has, else the seat is
@@ -84,7 +91,10 @@ pub fn advance(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<SeatChange, NotLoaded> {
     let mut ledger = Ledger::open(holdings, acting);
-    let next = |account: &Account| step(account, lived, acting.now).map(|step| (account.id, step));
+    let next = |account: &Account| {
+        let unlocked = last_unlock(ledger.devices_of(account.id));
+        step(account, unlocked, lived, acting.now).map(|step| (account.id, step))
+    };
     let steps: Vec<(AccountId, Step)> = ledger.all_accounts().filter_map(next).collect();
     for (id, step) in steps {
         match step {

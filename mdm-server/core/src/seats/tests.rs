@@ -65,7 +65,7 @@ fn rand_of(day: i64) -> rand::rngs::StdRng {
 
 fn preview(book: &Book, days: u16, day: i64) -> Vec<Unused> {
     let accounts: Vec<Account> = book.accounts().into_iter().map(|stored| stored.value).collect();
-    unused(&accounts, all_of(days), on_day(day))
+    unused(&accounts, |_| None, all_of(days), on_day(day))
 }
 
 fn sign_in(book: &mut Book, number: &str) {
@@ -166,7 +166,8 @@ fn days_unused_count_from_the_latest_of_code_seat_and_effective_time() {
     let found = preview(&book, 30, 30);
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|unused| (unused.since, unused.days) == (noon(), 30)));
-    assert_eq!(unused(&[book.by_number("1")], all_of(30), on_day(30) - SignedDuration::from_secs(1)), []);
+    let just_before = on_day(30) - SignedDuration::from_secs(1);
+    assert_eq!(unused(&[book.by_number("1")], |_| None, all_of(30), just_before), []);
 
     sign_in(&mut book, "1");
     let [second, third] = [id(&book, "2"), id(&book, "3")];

@@ -47,9 +47,12 @@ pub struct PoolRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReclaimRequest {
-    /// From accounts that did not sign in within so many days. Either this or the next.
+    /// From accounts that did not sign in within so many days. This or one of the next two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub never_signed_in_days: Option<u16>,
+    /// From accounts that have signed in, but on no device for so many days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_sign_in_days: Option<u16>,
     /// From accounts whose 任期満了日 passed at least so many days ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term_ended_days: Option<u16>,
@@ -101,7 +104,7 @@ pub struct NoticedSeat {
     pub staff_number: String,
     /// 氏名.
     pub name: String,
-    /// Why: `never-signed-in` or `term-ended`.
+    /// Why: `never-signed-in`, `dormant` or `term-ended`.
     pub why: NoticeReason,
     /// The day of the notice.
     pub given_on: Date,

@@ -298,10 +298,13 @@ pub(crate) enum Licenses {
     /// Take seats back and give them to who waits.
     Reclaim {
         /// From accounts that did not sign in within so many days.
-        #[arg(long, value_name = "DAYS", required_unless_present = "term_ended")]
+        #[arg(long, value_name = "DAYS", required_unless_present_any = ["no_sign_in", "term_ended"])]
         never_signed_in: Option<u16>,
-        /// From accounts whose term (任期満了日) ended at least so many days ago.
+        /// From accounts that have signed in, but on no device for so many days.
         #[arg(long, value_name = "DAYS", conflicts_with = "never_signed_in")]
+        no_sign_in: Option<u16>,
+        /// From accounts whose term (任期満了日) ended at least so many days ago.
+        #[arg(long, value_name = "DAYS", conflicts_with_all = ["never_signed_in", "no_sign_in"])]
         term_ended: Option<u16>,
         /// No more than so many, longest unused first.
         #[arg(long, value_name = "SEATS")]

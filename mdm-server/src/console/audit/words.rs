@@ -234,6 +234,7 @@ pub(super) fn value(language: Language, name: &str, value: &str) -> String {
         ("audience", "persons") => "audit-value-persons",
         ("why", "left") => "audit-value-left",
         ("why", "never-signed-in") => "audit-value-never-signed-in",
+        ("why", "dormant") => "audit-value-dormant",
         ("why", "term-ended") => "audit-value-term-ended",
         ("why", "term-extended") => "audit-value-term-extended",
         ("why", "wish-withdrawn") => "audit-value-wish-withdrawn",

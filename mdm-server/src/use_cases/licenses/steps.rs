@@ -6,13 +6,14 @@ use mdm_core::audit::Actor;
 use mdm_core::change::Stored;
 use mdm_core::command::is_blocked_only_by;
 use mdm_core::device::{BlockedBy, Device, DeviceState};
+use mdm_core::license::NoticeReason;
 use mdm_core::seats;
 use rand::rngs::OsRng;
 use shared::ids::AccountId;
 
 use super::super::accounts::{self, Who};
 use super::super::devices::{self, Order};
-use super::super::load::{holdings, load_accounts};
+use super::super::load::{holdings, last_unlocks, load_accounts};
 use super::super::{UseCaseError, retry_on_conflict};
 use super::series::days_of_use;
 use super::{acting, block_all, commit};
@@ -39,7 +40,13 @@ pub(crate) async fn advance(service: &Service) -> Result<(), UseCaseError> {
         let lived: Vec<Date> = samples.into_iter().map(|sample| sample.value.day).collect();
         // The directory says whom to load; the rule looks at what the store says of them.
         let mut holders = load_accounts(service, noticed).await?;
-        holders.retain(|stored| seats::due(&stored.value, &lived, service.clock.now()));
+        let sleeps =
+            |account: &Account| account.notice().is_some_and(|notice| notice.why == NoticeReason::Dormant);
+        let sleepers = holders.iter().filter(|stored| sleeps(&stored.value)).map(|stored| stored.value.id);
+        let unlocks = last_unlocks(service, sleepers.collect()).await?;
+        holders.retain(|Stored { value, .. }| {
+            seats::due(value, unlocks.get(&value.id).copied(), &lived, service.clock.now())
+        });
         let stepped: Vec<AccountId> = holders.iter().map(|stored| stored.value.id).collect();
         if stepped.is_empty() {
             return Ok((seats::SeatChange::default(), stepped));

@@ -152,7 +152,7 @@ fn a_restored_seat_counts_as_unused_from_that_day_on() {
     restored(&mut book, "1", 33).unwrap();
     assert!(book.by_number("1").is_served());
     assert_eq!(happened(&book, Happening::SeatRestored, "1"), 1);
-    let listed = |day| unused([&book.by_number("1")], steps(0, 0), on_day(day)).len();
+    let listed = |day| unused([&book.by_number("1")], |_| None, steps(0, 0), on_day(day)).len();
     assert_eq!((listed(62), listed(63)), (0, 1));
 }
 
@@ -332,7 +332,10 @@ fn days_of_leave_do_not_count_and_leave_ends_a_notice() {
     away(&mut book, "1", 10, Some(19), 10);
     let days = |book: &Book, day: i64| -> Vec<u32> {
         let accounts: Vec<Account> = book.accounts().into_iter().map(|stored| stored.value).collect();
-        unused(&accounts, Rule::unused_for(0), on_day(day)).into_iter().map(|unused| unused.days).collect()
+        unused(&accounts, |_| None, Rule::unused_for(0), on_day(day))
+            .into_iter()
+            .map(|unused| unused.days)
+            .collect()
     };
     let mut counted = days(&book, 30);
     counted.sort_unstable();
@@ -346,4 +349,67 @@ fn days_of_leave_do_not_count_and_leave_ends_a_notice() {
     assert!(book.by_number("2").is_served() && book.by_number("2").notice().is_none());
     assert_eq!(happened(&book, Happening::SeatNoticeEnded, "2"), 1);
     assert_eq!(pass(&mut book, &(30..90).collect::<Vec<i64>>(), 90).freed, []);
+}
+
+fn unlock(book: &mut Book, enrolment: EnrolmentId, day: i64) {
+    let mut device = book.devices().into_iter().find(|device| device.enrolment == enrolment).unwrap();
+    device.last_unlock = Some(on_day(day));
+    let mut changes = Changeset::default();
+    changes.update(book.version(&Key::Device(enrolment)), Record::Device(device));
+    book.commit(changes);
+}
+
+#[test]
+fn a_seat_is_dormant_since_the_last_unlock_of_any_device() {
+    let mut book = book(2, TWO);
+    let rule = Rule { why: NoticeReason::Dormant, notice_days: 1, grace_days: 1, ..Rule::unused_for(90) };
+    let (one, two) = (book.by_number("1").id, book.by_number("2").id);
+    let old = with_device(&mut book, "1", DeviceState::Live);
+    let new = with_device(&mut book, "1", DeviceState::Live);
+    assert_eq!(give(&mut book, rule, 400).noticed, [], "who never signed in is no sleeper");
+    for id in [one, two] {
+        book.change_account(id, |account| account.signed_in_at = Some(on_day(1)));
+    }
+    unlock(&mut book, old, 5);
+    unlock(&mut book, new, 20);
+    assert_eq!(give(&mut book, rule, 109).noticed, [two], "whose devices were never unlocked since the seat");
+    assert_eq!(give(&mut book, rule, 110).noticed, [one]);
+
+    // The third day of 1 would be the last: an unlock ends it. 2 does nothing and loses the seat.
+    unlock(&mut book, old, 110);
+    pass(&mut book, &[109, 110], 110);
+    assert!(book.by_number("1").notice().is_none());
+    assert_eq!(happened(&book, Happening::SeatNoticeEnded, "1"), 1);
+    assert_eq!(pass(&mut book, &[109, 110, 111], 111).freed, [two]);
+    assert_eq!(give(&mut book, rule, 199).noticed, []);
+    assert_eq!(give(&mut book, rule, 200).noticed, [one], "it counts from that unlock on");
+}
+
+#[test]
+fn a_dormant_seat_counts_anew_from_when_it_was_restored() {
+    let mut book = book(1, TWO);
+    let rule = Rule { why: NoticeReason::Dormant, notice_days: 0, grace_days: 3, ..Rule::unused_for(90) };
+    let one = book.by_number("1").id;
+    book.change_account(one, |account| account.signed_in_at = Some(on_day(1)));
+    assert_eq!(give(&mut book, rule, 90).noticed, [one]);
+    restored(&mut book, "1", 91).unwrap();
+    assert_eq!((give(&mut book, rule, 180).noticed, give(&mut book, rule, 181).noticed), (vec![], vec![one]));
+}
+
+#[test]
+fn a_dormant_seat_counts_anew_from_the_end_of_a_leave() {
+    use crate::absence::Absence;
+    let mut book = book(1, TWO);
+    let rule = Rule { why: NoticeReason::Dormant, notice_days: 5, grace_days: 0, ..Rule::unused_for(90) };
+    let one = book.by_number("1").id;
+    let away = |from: i64, until: i64| Absence { from: date(from), until: Some(date(until)) };
+    book.change_account(one, |account| {
+        account.signed_in_at = Some(on_day(1));
+        account.absences = vec![away(50, 99), away(300, 320)];
+    });
+    assert_eq!(give(&mut book, rule, 95).noticed, [], "who is away is not listed");
+    assert_eq!(give(&mut book, rule, 189).noticed, []);
+    assert_eq!(give(&mut book, rule, 191).noticed, [one]);
+    pass(&mut book, &[191, 300], 300);
+    assert!(book.by_number("1").notice().is_none(), "the next leave ends the notice");
 }

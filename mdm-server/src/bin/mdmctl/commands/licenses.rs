@@ -16,9 +16,10 @@ pub(super) fn run(client: &Client, command: &Licenses, json: bool) -> Result<(),
         Licenses::Pool(Pool::Set { seats, reserve }) => {
             client.put(&["licenses", "pool"], &PoolRequest { size: *seats, reserved: *reserve })?
         }
-        Licenses::Reclaim { never_signed_in, term_ended, at_most, notice, grace, dry_run } => {
+        Licenses::Reclaim { never_signed_in, no_sign_in, term_ended, at_most, notice, grace, dry_run } => {
             let request = ReclaimRequest {
                 never_signed_in_days: *never_signed_in,
+                no_sign_in_days: *no_sign_in,
                 term_ended_days: *term_ended,
                 at_most: *at_most,
                 notice_days: *notice,

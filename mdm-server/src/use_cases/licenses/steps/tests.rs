@@ -1,7 +1,9 @@
-use mdm_core::account::Account;
-use mdm_core::audit::{Actor, Happening};
+use mdm_core::account::{Account, AccountState};
+use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
 use mdm_core::batch::Mode;
+use mdm_core::change::{Changeset, Record};
 use mdm_core::device::{BlockedBy, DeviceState};
+use mdm_core::license::NoticeReason;
 use mdm_core::seats::Rule;
 use shared::ids::EnrolmentId;
 
@@ -119,4 +121,52 @@ async fn days_that_cannot_be_counted_are_refused() {
     let rule = Rule { grace_days: 366, ..Rule::unused_for(30) };
     let refused = licenses::reclaim(&world.service, rule, false, Actor::Server).await;
     assert!(matches!(refused, Err(UseCaseError::Refused(Refusal::StepDays))), "{refused:?}");
+}
+
+/// Commits what a first unlock and a later one leave behind, as far as the rules about seats look at it.
+async fn unlocks(world: &World, phone: EnrolmentId) {
+    let store = &world.service.store;
+    let mut device = store.device(phone).await.unwrap().unwrap();
+    let mut account = store.account(device.value.account).await.unwrap().unwrap();
+    let (now, actor) = (world.now(), Actor::Device(phone));
+    let mut changes = Changeset::default();
+    let subject = Subject::device(&device.value);
+    changes.note(AuditEvent::new(now, actor, Happening::UnlockGranted, subject));
+    device.value.last_unlock = Some(now);
+    changes.update(device.version, Record::Device(device.value));
+    if account.value.signed_in_at.is_none() {
+        let subject = Subject::account(account.value.id);
+        changes.note(AuditEvent::new(now, actor, Happening::AccountSignedIn, subject));
+        (account.value.signed_in_at, account.value.state) = (Some(now), AccountState::Active);
+        changes.update(account.version, Record::Account(account.value));
+    }
+    world.service.commit(changes).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dormant_seat_stays_with_who_unlocks_in_time() {
+    let world = World::new();
+    licenses::set_pool(&world.service, 1, Actor::Server).await.unwrap();
+    world.apply(STAFF, Mode::Roster).await;
+    let phone = world.device(world.account("001").await.id, DeviceState::Live).await;
+    let why = NoticeReason::Dormant;
+    let rule = Rule { why, notice_days: 2, grace_days: 2, ..Rule::unused_for(90) };
+    let reclaimed = async || licenses::reclaim(&world.service, rule, false, Actor::Server).await.unwrap();
+    unlocks(&world, phone).await;
+    live_days(&world, 50).await;
+    unlocks(&world, phone).await;
+    live_days(&world, 89).await;
+    assert_eq!(reclaimed().await.noticed.len(), 0, "89 days since the last unlock");
+    live_days(&world, 1).await;
+    assert_eq!(reclaimed().await.noticed.len(), 1);
+    live_days(&world, 1).await;
+    unlocks(&world, phone).await;
+    live_days(&world, 5).await;
+    let account = world.account("001").await;
+    assert!(account.is_served() && account.notice().is_none());
+
+    live_days(&world, 85).await;
+    assert_eq!(reclaimed().await.noticed.len(), 1);
+    live_days(&world, 4).await;
+    assert!(world.account("001").await.seat.is_none() && world.account("002").await.is_served());
 }
