@@ -153,8 +153,11 @@ impl Plan {
         let Self { batch, items, kept } = self;
         let mut changes = Changeset::default();
         changes.note(planned(&batch));
-        for (number, items) in (0..).zip(items.chunks(ITEMS_PER_CHUNK)) {
-            changes.insert(Record::PlanChunk(PlanChunk { batch: batch.id, number, items: items.to_vec() }));
+        // Taken apart, not copied: there may be 100,000.
+        let mut items = items.into_iter();
+        for number in 0..batch.chunks {
+            let items = items.by_ref().take(ITEMS_PER_CHUNK).collect();
+            changes.insert(Record::PlanChunk(PlanChunk { batch: batch.id, number, items }));
         }
         for (number, bytes) in (0..).zip(kept.chunks(UPLOAD_PART)) {
             changes.insert(Record::UploadPart(UploadPart { batch: batch.id, number, bytes: bytes.to_vec() }));

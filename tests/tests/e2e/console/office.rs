@@ -74,6 +74,11 @@ impl Office {
         erased.phone.sync().unwrap();
         wait::until("the receipt", || is_erased(&world, &erased).then_some(())).unwrap();
         noticed(&world);
+        ending(&world);
+        let who = reached.person.account.to_string();
+        world
+            .mdmctl(&["accounts", "absence", &who, "--from", "2027-05-10", "--until", "2027-06-30"])
+            .unwrap();
         let running = reached.phone.run().unwrap();
         reached.phone.unlock(PIN).unwrap();
         let replaced = upload(&world, FIRST_YEAR + 1, draft);
@@ -111,6 +116,31 @@ fn noticed(world: &World) {
     for days in ["7", "0"] {
         world.mdmctl(&[&reclaim[..], &[days]].concat()).unwrap();
     }
+}
+
+/// People whose term ends, and a list of temporary ones.
+fn ending(world: &World) {
+    let staff = "職員番号,氏名,所属,任期満了日,利用\nK101,青木陽子,出納局 会計課,2027-03-31,○\n\
+        K102,石川恵,県税事務所 収納課,2027-03-31,○\nK103,上田直樹,保健所 生活衛生課,2027-03-31,\n";
+    let file = world.file("kaikei.csv", staff.as_bytes()).unwrap();
+    let batch = world.upload(file.to_str().unwrap(), "会計年度任用職員", "roster").unwrap();
+    world.apply(&batch).unwrap();
+    let next = "職員番号,氏名,所属,任期満了日,利用\nK101,青木陽子,出納局 会計課,2028-03-31,○\n";
+    let next = world.file("kaikei-next.csv", next.as_bytes()).unwrap();
+    world.upload(next.to_str().unwrap(), "会計年度任用職員", "upsert").unwrap();
+    let support = "職員番号,氏名,所属,利用\nZ1,遠藤誠,避難所運営,○\nZ2,大野光,避難所運営,○\n";
+    let file = world.file("ouen.csv", support.as_bytes()).unwrap();
+    let upload = [
+        "batch",
+        "upload",
+        file.to_str().unwrap(),
+        "--source",
+        "応援職員",
+        "--temporary-until",
+        "2099-03-31",
+    ];
+    let batch = world.mdmctl(&upload).unwrap();
+    world.apply(batch["id"].as_str().unwrap()).unwrap();
 }
 
 /// A year's staff with mistakes: some are missing, some stand elsewhere, and somebody is in it by mistake.
