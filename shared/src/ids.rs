@@ -95,6 +95,10 @@ id!(
     NoteId
 );
 id!(
+    /// One mail to one person.
+    MailId
+);
+id!(
     /// One run of the app on a device.
     RunId
 );

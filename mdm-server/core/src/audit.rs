@@ -75,6 +75,8 @@ pub enum Happening {
     CodeIssued,
     CodesExported,
     CodeHandedOut,
+    CodeMailed,
+    CodeNotMailed,
     CodeTried,
     CodeDied,
     CodeExpired,

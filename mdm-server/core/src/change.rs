@@ -13,6 +13,7 @@ use crate::device::Device;
 use crate::document::Document;
 use crate::license::{DayOfUse, Pool, WaitingEntry};
 use crate::loss::LossRecord;
+use crate::mail::MailItem;
 use crate::note::{Note, Shelf};
 use crate::operator::Operator;
 use crate::quarantine::ServerState;
@@ -51,6 +52,8 @@ pub enum Key {
     Code(CodeIndex),
     /// [`LossRecord`].
     Loss(AccountId),
+    /// [`MailItem`], by the code that it brings.
+    Mail(CodeIndex),
     /// [`Device`].
     Device(EnrolmentId),
     /// [`CommandRecord`].
@@ -87,6 +90,7 @@ pub enum Record {
     DayOfUse(DayOfUse),
     Code(CodeRecord),
     Loss(LossRecord),
+    Mail(MailItem),
     Device(Device),
     Command(CommandRecord),
     Batch(Batch),
@@ -112,6 +116,7 @@ impl Record {
             Self::DayOfUse(sample) => Key::DayOfUse(sample.day),
             Self::Code(code) => Key::Code(code.index),
             Self::Loss(loss) => Key::Loss(loss.account),
+            Self::Mail(item) => Key::Mail(item.code),
             Self::Device(device) => Key::Device(device.enrolment),
             Self::Command(command) => Key::Command(command.id),
             Self::Batch(batch) => Key::Batch(batch.id),

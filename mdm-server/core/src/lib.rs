@@ -20,6 +20,7 @@ pub mod grant;
 pub mod hello;
 pub mod license;
 pub mod loss;
+pub mod mail;
 pub mod note;
 pub mod operator;
 pub mod plan;

@@ -50,6 +50,8 @@ impl Named {
             | Key::Substitutes(_)
             | Key::Code(_)
             | Key::Loss(_)
+            // Whether a code is on its way by mail is not in the directory.
+            | Key::Mail(_)
             | Key::Command(_)
             | Key::PlanChunk(..)
             | Key::BeforeChunk(..)
@@ -104,6 +106,8 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::SubstituteRemoved
         | Happening::CodesExported
         | Happening::CodeHandedOut
+        | Happening::CodeMailed
+        | Happening::CodeNotMailed
         | Happening::CodeTried
         | Happening::CodeDied
         | Happening::CodeExpired

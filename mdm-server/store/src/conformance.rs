@@ -91,6 +91,7 @@ macro_rules! store_suite {
                 the_waiting_list_is_in_turn,
                 days_of_use_are_in_the_order_of_the_calendar,
                 usable_codes_are_in_order_of_expiry,
+                queued_mail_is_in_order_of_its_time,
                 commands_are_in_their_order,
                 substitutes_are_those_of_their_source,
                 batches_come_newest_first,

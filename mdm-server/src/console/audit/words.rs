@@ -55,6 +55,8 @@ happenings! {
         CodeIssued "audit-what-code-issued",
         CodesExported "audit-what-codes-exported",
         CodeHandedOut "audit-what-code-handed-out",
+        CodeMailed "audit-what-code-mailed",
+        CodeNotMailed "audit-what-code-not-mailed",
         CodeTried "audit-what-code-tried",
         CodeDied "audit-what-code-died",
         CodeExpired "audit-what-code-expired";

@@ -19,6 +19,7 @@ use mdm_core::document::{
 };
 use mdm_core::license::{DayOfUse, Pool, WaitingEntry};
 use mdm_core::loss::{LossIndex, LossRecord};
+use mdm_core::mail::{MailItem, MailKind, MailState};
 use mdm_core::note::{Held, Note, REMEMBERED, Shelf};
 use mdm_core::operator::{
     Credentials, Deputy, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role,
@@ -29,7 +30,7 @@ use mdm_core::undo::{Before, BeforeChunk, Mark};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::cose::{PublicKey, Signer, SoftwareKey};
-use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
+use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, MailId, NoteId, OperatorId};
 use shared::signed::{Action, Order};
 use shared::wire::{DeviceDescription, KeyLevel};
 
@@ -150,6 +151,18 @@ pub(crate) fn code(number: u32, account: u32, expires: i64) -> CodeRecord {
 
 pub(crate) fn loss(account: u32, number: u32) -> LossRecord {
     LossRecord { account: account_id(account), index: LossIndex(bytes(number)), printed_at: at(0) }
+}
+
+pub(crate) fn mail(number: u32, of_batch: u32, state: MailState) -> MailItem {
+    MailItem {
+        code: CodeIndex(bytes(number)),
+        id: MailId::from_bytes(bytes(number)),
+        kind: MailKind::ActivationCode,
+        account: account_id(number),
+        batch: Some(batch_id(of_batch)),
+        state,
+        due_since: at(0),
+    }
 }
 
 pub(crate) fn command(number: u32, device: u32, counter: u32) -> CommandRecord {

@@ -3,9 +3,10 @@
 use jiff::SignedDuration;
 use jiff::civil::date;
 use mdm_core::batch::BatchState;
-use mdm_core::change::{Changeset, Key, Record};
+use mdm_core::change::{Changeset, Key, Record, Stored};
 use mdm_core::code::CodeState;
 use mdm_core::license::Pool;
+use mdm_core::mail::{MailItem, MailState};
 use mdm_core::operator::{InvitationHash, OperatorName};
 
 use super::{Place, samples};
@@ -147,6 +148,33 @@ pub(crate) async fn days_of_use_are_in_the_order_of_the_calendar(place: &impl Pl
     changes.delete(first[0].version, Key::DayOfUse(days[1]));
     store.commit(changes).await.unwrap();
     assert_eq!(store.days_of_use(None, 10).await.unwrap().len(), 3);
+}
+
+pub(crate) async fn queued_mail_is_in_order_of_its_time(place: &impl Place) {
+    let store = place.open();
+    let queued = |seconds| MailState::Queued { not_before: samples::at(seconds), tries: 0 };
+    let sent = MailState::Sent { at: samples::at(5) };
+    let items = [(1, 1, queued(30)), (2, 1, queued(10)), (3, 2, queued(20)), (4, 1, sent.clone())];
+    let records = items.map(|(number, batch, state)| Record::Mail(samples::mail(number, batch, state)));
+    store.commit(samples::inserts(records)).await.unwrap();
+
+    let waiting = store.queued_mail(10).await.unwrap();
+    let order =
+        |items: &[Stored<MailItem>]| -> Vec<_> { items.iter().map(|item| item.value.account).collect() };
+    assert_eq!(order(&waiting), [2, 3, 1].map(samples::account_id));
+    let of_batch = store.mail_of_batch(samples::batch_id(1), None, 2).await.unwrap();
+    assert_eq!(order(&of_batch), [1, 2].map(samples::account_id));
+    let rest = store.mail_of_batch(samples::batch_id(1), Some(of_batch[1].value.code), 2).await.unwrap();
+    assert_eq!(order(&rest), [samples::account_id(4)]);
+
+    // What was sent waits no longer, and is still its batch's.
+    let mut changes = Changeset::default();
+    changes.update(waiting[0].version, Record::Mail(samples::mail(2, 1, sent.clone())));
+    store.commit(changes).await.unwrap();
+    assert_eq!(order(&store.queued_mail(1).await.unwrap()), [samples::account_id(3)]);
+    let found = store.mail(waiting[0].value.code).await.unwrap().unwrap();
+    assert_eq!(found.value.state, sent);
+    assert_eq!(store.mail_of_batch(samples::batch_id(1), None, 10).await.unwrap().len(), 3);
 }
 
 pub(crate) async fn usable_codes_are_in_order_of_expiry(place: &impl Place) {

@@ -40,6 +40,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
         Record::DayOfUse(value) => into_writer(value, &mut bytes),
         Record::Code(value) => into_writer(value, &mut bytes),
         Record::Loss(value) => into_writer(value, &mut bytes),
+        Record::Mail(value) => into_writer(value, &mut bytes),
         Record::Device(value) => into_writer(value, &mut bytes),
         Record::Command(value) => into_writer(value, &mut bytes),
         Record::Batch(value) => into_writer(value, &mut bytes),
@@ -80,6 +81,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
         Key::DayOfUse(_) => from_reader(cbor).map(Record::DayOfUse),
         Key::Code(_) => from_reader(cbor).map(Record::Code),
         Key::Loss(_) => from_reader(cbor).map(Record::Loss),
+        Key::Mail(_) => from_reader(cbor).map(Record::Mail),
         Key::Device(_) => from_reader(cbor).map(Record::Device),
         Key::Command(_) => from_reader(cbor).map(Record::Command),
         Key::Batch(_) => from_reader(cbor).map(Record::Batch),
@@ -123,6 +125,11 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
             entries
         }
         Record::Loss(loss) => vec![plain(layout::loss_by_index(loss.index))],
+        Record::Mail(item) => {
+            let due = item.due().map(|due| plain(layout::queued_mail_at(due, item.code)));
+            let batch = item.batch.map(|batch| plain(layout::mail_of_batch_with(batch, item.code)));
+            due.into_iter().chain(batch).collect()
+        }
         Record::Device(device) => vec![
             plain(layout::device_of_account(device.account, device.enrolment)),
             unique(layout::device_by_key(&device.key), Unique::DeviceKey),

@@ -42,6 +42,7 @@ pub(super) const SUBSTITUTES: u8 = b'g';
 const CODE: u8 = b'c';
 const COMMAND: u8 = b'm';
 const LOSS: u8 = b'l';
+const MAIL: u8 = b'k';
 const PLAN_CHUNK: u8 = b'q';
 const BEFORE_CHUNK: u8 = b'u';
 const UPLOAD_PART: u8 = b'y';
@@ -59,6 +60,8 @@ const COMMAND_BY_DEVICE: u8 = b'M';
 const DEVICE_BY_ACCOUNT: u8 = b'D';
 const DEVICE_BY_KEY: u8 = b'K';
 const LOSS_BY_INDEX: u8 = b'L';
+const MAIL_BY_BATCH: u8 = b'B';
+const MAIL_BY_TIME: u8 = b'Q';
 const NOTE_BY_CHANGE: u8 = b'H';
 const OPERATOR_BY_INVITATION: u8 = b'I';
 const OPERATOR_BY_NAME: u8 = b'O';
@@ -90,6 +93,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
         Key::DayOfUse(at) => key(DAY_OF_USE, &[&day(*at)]),
         Key::Code(index) => key(CODE, &[&index.0]),
         Key::Loss(account) => key(LOSS, &[account.as_bytes()]),
+        Key::Mail(code) => key(MAIL, &[&code.0]),
         Key::Device(enrolment) => key(DEVICE, &[enrolment.as_bytes()]),
         Key::Command(id) => key(COMMAND, &[id.as_bytes()]),
         Key::Batch(id) => key(BATCH, &[id.as_bytes()]),
@@ -131,6 +135,22 @@ pub(super) fn code_by_account(account: AccountId, issued_at: Timestamp, index: C
 
 pub(super) fn loss_by_index(index: LossIndex) -> Vec<u8> {
     key(LOSS_BY_INDEX, &[&index.0])
+}
+
+pub(super) fn queued_mail() -> Vec<u8> {
+    key(MAIL_BY_TIME, &[])
+}
+
+pub(super) fn queued_mail_at(not_before: Timestamp, code: CodeIndex) -> Vec<u8> {
+    key(MAIL_BY_TIME, &[&time(not_before), &code.0])
+}
+
+pub(super) fn mail_of_batch(batch: BatchId) -> Vec<u8> {
+    key(MAIL_BY_BATCH, &[batch.as_bytes()])
+}
+
+pub(super) fn mail_of_batch_with(batch: BatchId, code: CodeIndex) -> Vec<u8> {
+    key(MAIL_BY_BATCH, &[batch.as_bytes(), &code.0])
 }
 
 pub(super) fn usable_codes() -> Vec<u8> {

@@ -14,6 +14,7 @@ use mdm_core::device::Device;
 use mdm_core::document::Document;
 use mdm_core::license::{DayOfUse, Pool, WaitingEntry};
 use mdm_core::loss::{LossIndex, LossRecord};
+use mdm_core::mail::MailItem;
 use mdm_core::note::{Note, Shelf};
 use mdm_core::operator::{InvitationHash, Operator, OperatorName, TokenHash};
 use mdm_core::quarantine::ServerState;
@@ -29,8 +30,8 @@ use super::{KeyedStore, Shared, encode, layers, layout};
 use crate::MAX_PAGE;
 use crate::error::{IoProblem, ReadError};
 use crate::traits::{
-    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Losses, Notes, Operators, Read,
-    Rosters, Server, SubstituteTables, UsableAfter, WaitingAfter,
+    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Losses, Mails, Notes, Operators,
+    Read, Rosters, Server, SubstituteTables, UsableAfter, WaitingAfter,
 };
 
 /// Where the rows of a page come from.
@@ -272,6 +273,28 @@ impl<E: Engine> Losses for KeyedStore<E> {
 
     fn loss(&self, index: LossIndex) -> Read<'_, Option<Stored<LossRecord>>> {
         self.one_by("loss code", layout::loss_by_index(index))
+    }
+}
+
+impl<E: Engine> Mails for KeyedStore<E> {
+    fn mail(&self, code: CodeIndex) -> Read<'_, Option<Stored<MailItem>>> {
+        self.one("mail", Key::Mail(code))
+    }
+
+    fn queued_mail(&self, limit: usize) -> Read<'_, Vec<Stored<MailItem>>> {
+        let range = layout::within(layout::queued_mail());
+        self.page("mail", Rows::Index(range), limit.min(MAX_PAGE))
+    }
+
+    fn mail_of_batch(
+        &self,
+        batch: BatchId,
+        after: Option<CodeIndex>,
+        limit: usize,
+    ) -> Read<'_, Vec<Stored<MailItem>>> {
+        let after = after.map(|code| layout::mail_of_batch_with(batch, code));
+        let range = layout::within_after(layout::mail_of_batch(batch), after);
+        self.page("mail", Rows::Index(range), limit.min(MAX_PAGE))
     }
 }
 

@@ -6,7 +6,7 @@ use shared::signed::JournalHead;
 
 use super::{
     Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Losses,
-    Notes, Operators, Rosters, Server, SubstituteTables,
+    Mails, Notes, Operators, Rosters, Server, SubstituteTables,
 };
 use crate::error::CommitError;
 
@@ -59,6 +59,7 @@ pub trait Store:
     + Export
     + Licenses
     + Losses
+    + Mails
     + Operators
     + Rosters
     + Server
