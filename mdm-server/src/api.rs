@@ -13,6 +13,7 @@ mod error;
 mod extract;
 mod health;
 mod licenses;
+mod mail;
 mod operators;
 mod server;
 mod substitutes;
@@ -79,6 +80,7 @@ fn v1() -> Router<Api> {
         .route("/batches/{id}/apply", post(batches::apply))
         .route("/batches/{id}/undo", post(batches::undo))
         .route("/batches/{id}/cancel", post(batches::cancel))
+        .route("/batches/{id}/mail", get(mail::results).post(mail::queue))
         .route("/batches/{id}/acknowledge", post(batches::acknowledge))
         .route("/codes/export", post(codes::export))
         .route("/codes/letters", post(codes::letters))

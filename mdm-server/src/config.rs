@@ -14,6 +14,10 @@ use shared::policy::{ClipboardMode, LeaseMode, Policy};
 use crate::documents::Limits;
 use crate::use_cases::statement::office_zone;
 
+mod mail;
+
+pub use mail::{Mail, MailLanguage, MailTls};
+
 /// The whole file, as TOML. Unknown keys are errors: a mistyped limit must not be silently absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +50,9 @@ pub struct Config {
     /// What personnel batches ask for before they take effect.
     #[serde(default)]
     pub batches: Batches,
+    /// The mail server, if activation codes may be sent by mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
 }
 
 /// The zone of who names none.
@@ -358,6 +365,9 @@ impl Config {
         if letters.bold_font.is_some() && letters.font.is_none() {
             return Some("letters.bold_font goes with letters.font");
         }
+        if let Some(problem) = self.mail.as_ref().and_then(Mail::problem) {
+            return Some(problem);
+        }
         if self.batches.leavers_percent > 100 {
             return Some("batches.leavers_percent is 0 to 100");
         }
@@ -448,5 +458,28 @@ mod tests {
         let said = |devices| config(devices).unwrap().policy(KeyLevel::Software).clipboard;
         assert_eq!(said(""), ClipboardMode::Inside);
         assert_eq!(said("[devices]\nclipboard = 'inside_in'"), ClipboardMode::InsideIn);
+    }
+
+    #[test]
+    fn mail_is_offered_only_with_a_way_that_nobody_reads_along() {
+        let said = |more: &str| {
+            config(&format!("[mail]\nport = 25\nfrom = '情報政策課 <a@example.lg.jp>'\n{more}"))
+                .map(|found| found.mail)
+        };
+        assert_eq!(config("").unwrap().mail, None);
+        let mail = said("host = 'mail.example.lg.jp'\ntls = 'starttls'").unwrap().unwrap();
+        assert_eq!((mail.per_minute, mail.language), (60, MailLanguage::Ja));
+        for here in ["localhost", "127.0.0.1", "::1"] {
+            said(&format!("host = '{here}'\ntls = 'none'")).unwrap();
+        }
+        let readable = said("host = 'mail.example.lg.jp'\ntls = 'none'").unwrap_err().to_string();
+        assert!(readable.contains("mail.tls is none only for"), "{readable}");
+        let with = |more: &str| said(&format!("host = 'localhost'\ntls = 'wrapped'\n{more}"));
+        assert!(matches!(with("user = 'mdm'"), Err(ConfigError::Value { .. })), "no password");
+        assert!(matches!(with("per_minute = 0"), Err(ConfigError::Value { .. })));
+        assert!(
+            matches!(with("password = 'secret'"), Err(ConfigError::Parse { .. })),
+            "never in the file itself"
+        );
     }
 }

@@ -16,6 +16,7 @@ pub mod init;
 pub mod journal_file;
 pub mod keyring;
 pub mod letters;
+pub mod mail;
 pub mod pins;
 pub mod quarantine;
 pub mod quic;

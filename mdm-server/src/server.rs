@@ -15,11 +15,12 @@ use crate::backup::{UNFINISHED_FILE, control};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keyring::{Keyring, KeyringError, read_master_key};
+use crate::mail::{MailError, Mailer};
 use crate::pins::{self, FinishError};
 use crate::quic::{self, QuicError};
 use crate::service::Service;
 use crate::tls::{self, CertificateAuthority, TlsError};
-use crate::use_cases::{UseCaseError, devices, documents, notes};
+use crate::use_cases::{UseCaseError, devices, documents, mail, notes};
 use crate::{api, console, https, quarantine};
 
 /// Folder of the database in the data folder.
@@ -58,6 +59,9 @@ pub enum StartError {
     /// A replacement of keys that was interrupted cannot be finished.
     #[error(transparent)]
     Pins(#[from] FinishError),
+    /// Mail cannot be sent as configured.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// A restore was cut off.
     #[error(
         "a restore into {0} was cut off before its end, so that what is there is incomplete: remove what is in that folder \
@@ -123,6 +127,7 @@ pub(crate) async fn open_unfinished(config: Config, clock: Arc<dyn Clock>) -> Re
 /// Starts a server with the embedded store. When this answers, both doors are open.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServer, StartError> {
     let listen = config.listen.clone();
+    let mailer = config.mail.as_ref().map(Mailer::open).transpose()?;
     let service = Arc::new(open(config, clock).await?);
     let now = service.clock.now();
     let names = listen.https_names.clone();
@@ -142,6 +147,9 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<RunningServe
     let mut tasks = JoinSet::new();
     tasks.spawn(quic::serve(service.clone(), endpoint, watcher.clone()));
     tasks.spawn(crate::scheduler::run(service.clone(), watcher.clone()));
+    if let Some(mailer) = mailer {
+        tasks.spawn(mail::run(service.clone(), mailer, watcher.clone()));
+    }
     if let Some(listener) = control::listen(&service.config.data) {
         tasks.spawn(control::serve(service.clone(), listener, watcher));
     }

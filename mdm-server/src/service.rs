@@ -74,6 +74,8 @@ pub struct Service {
     pub(crate) undos: Undos,
     /// Tells the scheduler that a batch has got its time, or another one.
     pub(crate) rescheduled: Notify,
+    /// Tells who sends mail that there is more to send.
+    pub(crate) mail_queued: Notify,
     changes: Changes,
     locks: EnrolmentLocks,
 }
@@ -115,6 +117,7 @@ impl Service {
             standing: Standing::default(),
             undos: Undos::default(),
             rescheduled: Notify::new(),
+            mail_queued: Notify::new(),
             changes,
             locks: EnrolmentLocks::default(),
         }

@@ -92,6 +92,7 @@ pub(crate) fn config() -> Config {
         notes: Notes::default(),
         letters: Letters::default(),
         batches: Batches::default(),
+        mail: None,
     }
 }
 

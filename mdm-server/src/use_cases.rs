@@ -11,6 +11,7 @@ pub mod letters;
 pub mod licenses;
 mod load;
 pub(crate) mod losses;
+pub mod mail;
 pub mod notes;
 pub mod operators;
 pub mod sign_in;

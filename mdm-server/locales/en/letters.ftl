@@ -25,6 +25,10 @@ letters-promise-seen = What your organisation sees: the model of the device, the
 letters-promise-kept = Documents and notes inside the app are work data. They are kept on your organisation’s server as well.
 letters-short-promise = Only the data inside this app can be erased. Photos, contacts and other personal data are not touched; location, calls and other apps are not seen.
 letters-secret = Whoever knows the code can set up a device as you. Show it to nobody, and shred this letter once you are done.
+letters-mail-subject = Tamatebako: how to set up your device ({ $organisation })
+letters-mail-lead = This mail sets up the work app Tamatebako on your device. The code below is yours alone.
+letters-mail-step-pin = Choose a PIN and type it twice. Tell it to nobody, and do not write it in a mail.
+letters-mail-secret = Whoever knows the code can set up a device as you. Do not forward this mail, and delete it once you are done.
 letters-helpdesk = Questions, or a lost device: { $place }
 
 letters-cover = Receipt list

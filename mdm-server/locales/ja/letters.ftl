@@ -25,6 +25,10 @@ letters-promise-seen = 所属組織から見えるもの: 端末の機種とア�
 letters-promise-kept = アプリの中の文書やノートは業務のデータで、所属組織のサーバーにも保管されます。
 letters-short-promise = 消去されるのはこのアプリの中のデータだけです。写真や連絡先など、個人のデータには触れません。位置情報、通話、ほかのアプリの内容は見えません。
 letters-secret = コードを知っている人は、ご本人になりすまして端末を登録できます。ほかの人に見せず、登録が終わったらこの通知書は裁断してください。
+letters-mail-subject = 業務アプリ「玉手箱」端末登録のご案内({ $organisation })
+letters-mail-lead = お使いの端末を業務アプリ「玉手箱」に登録するためのメールです。下のコードはご本人だけのものです。
+letters-mail-step-pin = PINを決めて2回入力します。PINは誰にも教えず、メールにも書かないでください。
+letters-mail-secret = コードを知っている人は、ご本人になりすまして端末を登録できます。このメールは転送せず、登録が終わったら削除してください。
 letters-helpdesk = お問い合わせ・紛失の連絡: { $place }
 
 letters-cover = 受領簿

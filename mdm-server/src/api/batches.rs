@@ -97,7 +97,7 @@ fn view<R>(may: &May<R>, api: &Api, batch: &Batch) -> BatchView {
 }
 
 /// Refuses who may not see a plan that is not in force. The journal hears of it.
-async fn must_see_lines<R>(may: &May<R>, api: &Api, batch: &Batch) -> Result<(), ApiError> {
+pub(super) async fn must_see_lines<R>(may: &May<R>, api: &Api, batch: &Batch) -> Result<(), ApiError> {
     if may_see_lines(batch, may.operator(), api.service.clock.now()) {
         return Ok(());
     }

@@ -11,6 +11,7 @@ mod codes;
 mod devices;
 mod documents;
 mod licenses;
+mod mail;
 mod operators;
 mod server;
 mod substitutes;
@@ -31,6 +32,7 @@ pub use licenses::{
     DayView, DaysQuery, EndingQuery, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest,
     ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest, WaitingAdded, WaitingRequest, WaitingView,
 };
+pub use mail::{MailQueued, MailRequest, MailResults, MailView, MailWord};
 pub use operators::{
     DeputyRequest, DeputyView, InvitationView, InviteRequest, OperatorView, OperatorWord, RoleRequest,
     TokenMade,

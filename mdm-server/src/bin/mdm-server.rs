@@ -237,6 +237,7 @@ async fn run_init(arguments: Init) -> anyhow::Result<()> {
         notes: mdm_server::config::Notes::default(),
         letters: mdm_server::config::Letters::default(),
         batches: mdm_server::config::Batches::default(),
+        mail: None,
     };
     let recovery_key_out = arguments.recovery_key_out.map(absolute).transpose()?;
     let made = init::init_with(

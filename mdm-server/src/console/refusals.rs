@@ -133,6 +133,7 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::LettersWouldLose(people) => Said::from("refusals-letters-lose")
             .with("count", people.len())
             .with("names", names_of(language, people)),
+        Refusal::NoMail => "refusals-no-mail".into(),
         Refusal::NoLetters => "refusals-no-letters".into(),
         Refusal::Letters(_) => "refusals-letters".into(),
         Refusal::OtherSource => "refusals-other-source".into(),

@@ -116,7 +116,8 @@ pub async fn people_with_codes(service: &Service) -> Result<Vec<Account>, UseCas
     Ok(people.map(|person| person.account.clone()).collect())
 }
 
-async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> {
+/// Those that a device could be enrolled with, whoever they are of.
+pub(super) async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> {
     let mut all: Vec<CodeRecord> = Vec::new();
     loop {
         let after = all.last().map(|last| (last.expires_at, last.index));
@@ -126,6 +127,16 @@ async fn all_usable(service: &Service) -> Result<Vec<CodeRecord>, UseCaseError> 
         }
         all.extend(page.into_iter().map(|stored| stored.value));
     }
+}
+
+/// Opens one, for who notes it.
+pub(super) fn open_one(
+    service: &Service,
+    account: Account,
+    record: CodeRecord,
+) -> Result<OpenedCode, UseCaseError> {
+    service.outside_quarantine()?;
+    open(service, &pins(service)?, account, record)
 }
 
 fn open(

@@ -198,6 +198,9 @@ pub enum Refusal {
     /// Nobody has a code for a letter.
     #[error("nobody who was asked for has a code that can be used: apply the batch, or reissue codes")]
     NoLetters,
+    /// No mail server is configured.
+    #[error("this server sends no mail: set [mail] in its configuration, or print letters")]
+    NoMail,
     /// What stands on letters does not fit them. Never a person's.
     #[error("letters cannot be made: {0}")]
     Letters(String),

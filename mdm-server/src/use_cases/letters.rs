@@ -124,7 +124,11 @@ fn lost_of<'a>(fonts: &Fonts, tables: &Tables, people: impl Iterator<Item = &'a 
     lost.filter(|person| !person.lost.is_empty()).collect()
 }
 
-async fn accounts_of(service: &Service, batch: BatchId) -> Result<BTreeSet<AccountId>, UseCaseError> {
+/// Whom a batch is about.
+pub(super) async fn accounts_of(
+    service: &Service,
+    batch: BatchId,
+) -> Result<BTreeSet<AccountId>, UseCaseError> {
     let batch = batches::show(service, batch).await?;
     let index = Index::read(service, &batch).await?;
     Ok(index.lines().filter_map(|(_, line)| line.account).collect())

@@ -129,6 +129,7 @@ impl Site {
             notes: mdm_server::config::Notes::default(),
             letters: mdm_server::config::Letters::default(),
             batches: Self::unguarded(),
+            mail: None,
         }
     }
 

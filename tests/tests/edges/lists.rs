@@ -80,11 +80,15 @@ pub(crate) const XTASK: [&str; 2] = ["anyhow", "clap"];
 pub(crate) const LICENSES: [&str; 6] = ["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];
 
 /// Licenses that were judged for the packages named beside them and for nothing else.
-pub(crate) const LICENSES_FOR: [(&str, &[&str]); 4] = [
+pub(crate) const LICENSES_FOR: [(&str, &[&str]); 6] = [
+    // As MIT, without the notice.
+    ("0BSD", &["quoted_printable"]),
     // Two clauses of BSD-3-Clause, and the same duty: the notice goes along with the program.
     ("BSD-2-Clause", &["arrayref"]),
     // As MIT, without the notice in binaries. Both are of the app on Windows, under the toolkit's clipboard.
     ("BSL-1.0", &["clipboard-win", "error-code"]),
+    // Of data, not of a program: the roots that browsers trust. It asks for its text to go along with them, and for nothing else.
+    ("CDLA-Permissive-2.0", &["webpki-roots"]),
     // Slint is ours to use without fee in an app that names it: the about screen has its `AboutSlint`. Its other
     // choices are the GPL, which would reach the whole app, and a fee. What is built with it stays the app: the
     // license does not cover embedded systems.

@@ -181,6 +181,9 @@ pub(crate) enum Batch {
         #[arg(long)]
         reason: String,
     },
+    /// Activation codes of a batch by mail.
+    #[command(subcommand)]
+    Mail(BatchMail),
     /// Take note of an emergency approval.
     Acknowledge {
         /// The batch.
@@ -207,6 +210,28 @@ pub(crate) struct Who {
     /// The source, where several have that staff number.
     #[arg(long, value_name = "NAME")]
     pub(crate) source: Option<String>,
+}
+
+/// Activation codes by mail.
+#[derive(Debug, Subcommand)]
+pub enum BatchMail {
+    /// Send a mail to everybody of the batch who has a code and an address, or only to some. Who has had one gets no second; who
+    /// could not be reached is tried again. Whoever reads somebody's mailbox reads their code.
+    Send {
+        /// The batch.
+        id: BatchId,
+        /// Only these staff numbers.
+        #[arg(long, value_name = "STAFF_NUMBER", value_delimiter = ',')]
+        only: Vec<String>,
+    },
+    /// What became of it, person by person.
+    List {
+        /// The batch.
+        id: BatchId,
+        /// Only whom a mail did not reach.
+        #[arg(long)]
+        failed: bool,
+    },
 }
 
 /// How many letters a page has.

@@ -63,6 +63,7 @@ fn sources() -> String {
     read(&root.join("src/console"), &mut all);
     read(&root.join("src/letters"), &mut all);
     read(&root.join("templates"), &mut all);
+    all.push_str(&std::fs::read_to_string(root.join("src/mail.rs")).unwrap());
     all
 }
 

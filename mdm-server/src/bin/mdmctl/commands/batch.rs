@@ -7,7 +7,8 @@ use std::path::Path;
 use mdm_core::batch::{LikeLeave, LostZeros, PlanSummary};
 use mdm_server::api::types::{
     AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DifferenceView, DifferentView,
-    ItemView, KindWord, MAX_UPLOAD, PlanView, ScheduleRequest, UndoRequest,
+    ItemView, KindWord, MAX_UPLOAD, MailQueued, MailRequest, MailResults, MailWord, PlanView,
+    ScheduleRequest, UndoRequest,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -15,7 +16,7 @@ use shared::ids::BatchId;
 
 use super::all;
 use super::codes::new_private;
-use crate::cli::{Batch, Mode};
+use crate::cli::{Batch, BatchMail, Mode};
 use crate::client::Client;
 use crate::failure::{self, Failure};
 use crate::output::{answer, fields, maybe_time, table, time, word};
@@ -80,10 +81,45 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
                 client.post(&["batches", &id.to_string(), "acknowledge"], &[], &json!({}))?;
             answer(json, &batch, counts)
         }
+        Batch::Mail(command) => mail(client, command, json),
         Batch::Undo { id, only, department } => {
             let request = UndoRequest { staff_numbers: only.clone(), departments: department.clone() };
             let batch: BatchView = client.post(&["batches", &id.to_string(), "undo"], &[], &request)?;
             answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
+        }
+    }
+}
+
+fn mail(client: &Client, command: &BatchMail, json: bool) -> Result<(), Failure> {
+    match command {
+        BatchMail::Send { id, only } => {
+            let staff_numbers = (!only.is_empty()).then(|| only.clone());
+            let request = MailRequest { staff_numbers };
+            let done: MailQueued = client.post(&["batches", &id.to_string(), "mail"], &[], &request)?;
+            answer(json, &done, |done| {
+                fields(&[
+                    ("queued", done.queued.to_string()),
+                    ("queued or sent before", done.already.to_string()),
+                    ("no address", done.no_address.to_string()),
+                ])
+            })
+        }
+        BatchMail::List { id, failed } => {
+            let mut found: MailResults = client.get(&["batches", &id.to_string(), "mail"], &[])?;
+            found.items.retain(|item| !failed || item.state == MailWord::Failed);
+            answer(json, &found, |found| {
+                let rows = found.items.iter().map(|item| {
+                    let why = item.why.clone().unwrap_or_default();
+                    vec![
+                        item.staff_number.clone(),
+                        item.name.clone(),
+                        word(&item.state),
+                        maybe_time(item.at),
+                        why,
+                    ]
+                });
+                table(&["staff number", "name", "mail", "at", "why"], &rows.collect::<Vec<_>>())
+            })
         }
     }
 }
