@@ -34,7 +34,7 @@ right!(Read, Manage, Approve, Codes, Block, Wipe, Audit, Operators);
 
 /// Lines at once that the journal takes of one operator's refused acts, and then one in so much time: it is durable and
 /// searched by people.
-const LINES: NonZeroU32 = NonZeroU32::new(40).expect("40 is not 0");
+const LINES: NonZeroU32 = NonZeroU32::new(30).expect("30 is not 0");
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Acts that a role did not allow, in the journal: so many lines for each operator, the others as a number.

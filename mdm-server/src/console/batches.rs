@@ -6,6 +6,7 @@ pub(super) mod cancel;
 pub(super) mod difference;
 mod kind;
 mod line;
+pub(super) mod mail;
 pub(super) mod mend;
 pub(super) mod plan;
 mod reasons;

@@ -214,7 +214,7 @@ pub(crate) struct Who {
 
 /// Activation codes by mail.
 #[derive(Debug, Subcommand)]
-pub enum BatchMail {
+pub(crate) enum BatchMail {
     /// Send a mail to everybody of the batch who has a code and an address, or only to some. Who has had one gets no second; who
     /// could not be reached is tried again. Whoever reads somebody's mailbox reads their code.
     Send {

@@ -98,6 +98,8 @@ struct PlanPage {
     /// The newest undo of it.
     undone_by: Option<BatchId>,
     may_undo: bool,
+    /// Whether its codes can be sent by mail from here.
+    sends_mail: bool,
     /// Whether its rejected rows can come back into it.
     may_mend: bool,
     /// The comparison with the plan before, for who may see that as well.
@@ -250,7 +252,9 @@ async fn plan(
     let is_undo = batch.undoes().is_some();
     let row = |line| line_row(&page, &batch.source, line, in_force, waits(line.position), is_undo);
     let is_rejected = kind == Kind::Word(mdm_core::batch::PlanWord::Rejected);
+    let sends_mail = service.config.mail.is_some() && batch.in_force_since().is_some() && !is_undo;
     Ok(PlanPage {
+        sends_mail,
         lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
         rejected: lines.iter().flat_map(|line| rejected_rows(&page, line, is_workbook(&batch))).collect(),
         failure: failure(&page, console, &batch),

@@ -113,7 +113,7 @@ fn mail(client: &Client, command: &BatchMail, json: bool) -> Result<(), Failure>
                     vec![
                         item.staff_number.clone(),
                         item.name.clone(),
-                        word(&item.state),
+                        word(item.state),
                         maybe_time(item.at),
                         why,
                     ]
