@@ -107,6 +107,7 @@ fn inside(office: &Office) -> Vec<Named> {
         ("licenses", "/licenses".to_owned()),
         ("licenses-pool", "/licenses/pool?size=200".to_owned()),
         ("licenses-unused", "/licenses/unused?days=0".to_owned()),
+        ("substitutes", "/substitutes".to_owned()),
         ("licenses-ending", "/licenses/ending".to_owned()),
         ("licenses-noticed", "/licenses/noticed".to_owned()),
         ("licenses-waiting", "/licenses/waiting".to_owned()),
