@@ -22,15 +22,17 @@ pub use error::{Missing, Refusal, UseCaseError};
 
 use mdm_store::CommitError;
 
-/// How often a use case loads again after a conflict before it gives up.
-const CONFLICT_RETRIES: usize = 8;
+/// How often a use case tries before a conflict is its answer. Each conflict is somebody else's success; an activation code
+/// that many try at once changes eleven times until it is dead, and who lost all those races must still be told so.
+const TRIES: usize = 16;
+const _: () = assert!(TRIES > mdm_core::code::MAX_TRIES as usize + 1);
 
 /// Runs `attempt` again while its commit meets a record that has changed since it was loaded.
 pub async fn retry_on_conflict<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, UseCaseError>
 where
     F: Future<Output = Result<T, UseCaseError>>,
 {
-    for _ in 1..CONFLICT_RETRIES {
+    for _ in 1..TRIES {
         match attempt().await {
             Err(UseCaseError::Commit(CommitError::Conflict(conflict))) => {
                 tracing::debug!(?conflict, "loading again after a conflict");
