@@ -86,6 +86,7 @@ refusals-letters-lose = Characters that the font lacks stand in the name or depa
    *[other] { $count } people
 } ({ $names }). No letter was made. Print with replacements, or set another font in the configuration.
 refusals-no-mail = This server sends no mail: no mail server is configured ([mail]). Print letters instead.
+refusals-mail-before-force = This batch is not in force yet, so its codes cannot be sent. Apply it, then send them.
 refusals-no-letters = There is nobody to write to: no one who was asked for has a code that can be used. Apply the batch, or reissue codes.
 refusals-letters = The letters could not be made. All codes stay valid. Tell whoever runs the server.
 refusals-plan-altered = The stored plan is not the one that was approved. Nothing was applied to the roster. Upload the file again and look at the new plan.

@@ -134,6 +134,7 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
             .with("count", people.len())
             .with("names", names_of(language, people)),
         Refusal::NoMail => "refusals-no-mail".into(),
+        Refusal::MailBeforeForce => "refusals-mail-before-force".into(),
         Refusal::NoLetters => "refusals-no-letters".into(),
         Refusal::Letters(_) => "refusals-letters".into(),
         Refusal::OtherSource => "refusals-other-source".into(),

@@ -201,6 +201,9 @@ pub enum Refusal {
     /// No mail server is configured.
     #[error("this server sends no mail: set [mail] in its configuration, or print letters")]
     NoMail,
+    /// Mail was asked for by way of a batch that nobody has put in force.
+    #[error("the batch is not in force: its codes can be sent once it is")]
+    MailBeforeForce,
     /// What stands on letters does not fit them. Never a person's.
     #[error("letters cannot be made: {0}")]
     Letters(String),

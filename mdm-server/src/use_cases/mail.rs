@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mdm_core::account::{Account, StaffNumber};
 use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
+use mdm_core::batch::BatchState;
 use mdm_core::change::{Changeset, Stored};
 use mdm_core::code::CodeRecord;
 use mdm_core::mail::{self, Failure, MailItem, MailState, Tried};
@@ -15,7 +16,7 @@ use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId, MailId};
 use tokio::sync::watch;
 
-use super::{Refusal, UseCaseError, codes, letters, retry_on_conflict};
+use super::{Refusal, UseCaseError, batches, codes, letters, retry_on_conflict};
 use crate::mail::Mailer;
 use crate::service::Service;
 
@@ -60,6 +61,10 @@ pub async fn queue(
     service.outside_quarantine()?;
     if service.config.mail.is_none() {
         return Err(Refusal::NoMail.into());
+    }
+    // Its people may have codes of an earlier batch.
+    if !matches!(batches::show(service, batch).await?.state, BatchState::Applied { .. }) {
+        return Err(Refusal::MailBeforeForce.into());
     }
     let people = with_codes(service, batch).await?;
     let is_chosen =
