@@ -1,6 +1,7 @@
 //! How mail with an activation code looks, and how it reaches the mail server: SMTP by lettre. Which mail is sent and when is
 //! [`crate::use_cases::mail`]'s.
 
+use std::error::Error as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -11,7 +12,7 @@ use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use mdm_core::mail::{Failure, Tried};
+use mdm_core::mail::{Failure, Obstacle, Tried};
 use shared::ids::MailId;
 use zeroize::Zeroizing;
 
@@ -102,8 +103,10 @@ impl Mailer {
             tracing::info!(mail = %id, answer, "the mail server refused a mail");
             return Tried::Failed(Failure::Refused);
         }
-        tracing::warn!(mail = %id, answer, "the mail server did not take a mail: it is tried again");
-        Tried::Later
+        let obstacle = obstacle(&error);
+        let why = obstacle.name();
+        tracing::warn!(mail = %id, answer, why, "the mail server did not take a mail: it is tried again");
+        Tried::Later(obstacle)
     }
 
     /// The whole mail. Of what people wrote only a parsed address is in its headers.
@@ -158,6 +161,27 @@ impl Mailer {
         parts.extend(words.helpdesk);
         parts.join("\n\n") + "\n"
     }
+}
+
+/// Why a mail must wait, of an error after which it makes sense to try again.
+fn obstacle(error: &lettre::transport::smtp::Error) -> Obstacle {
+    if let Some(answer) = error.status().map(u16::from) {
+        return if ABOUT_SIGN_IN.contains(&answer) { Obstacle::SignIn } else { Obstacle::Later };
+    }
+    // lettre says of a refused certificate that the connection failed, and of missing STARTTLS only in words.
+    if error.is_tls() || is_of_tls(error) {
+        return Obstacle::NoTls;
+    }
+    // What else the client itself refuses is a way to sign in.
+    if error.is_client() { Obstacle::SignIn } else { Obstacle::NoConnection }
+}
+
+fn is_of_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let mut sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.any(|source| {
+        let of_io = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        of_io.is_some_and(|inner| inner.is::<rustls::Error>()) || source.to_string().contains("STARTTLS")
+    })
 }
 
 fn tls(mail: &config::Mail) -> Result<Tls, MailError> {

@@ -57,6 +57,32 @@ impl Failure {
     }
 }
 
+/// Why a mail waits for another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// The mail server could not be reached, or fell silent.
+    NoConnection,
+    /// It offers no TLS, or shows a certificate that is not trusted.
+    NoTls,
+    /// It refused the sign-in, or asks for one in a way that is not known.
+    SignIn,
+    /// It said later (4xx).
+    Later,
+}
+
+impl Obstacle {
+    /// The name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoConnection => "no_connection",
+            Self::NoTls => "no_tls",
+            Self::SignIn => "sign_in",
+            Self::Later => "later",
+        }
+    }
+}
+
 /// Where a mail stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +93,9 @@ pub enum MailState {
         not_before: Timestamp,
         /// How often it was tried.
         tries: u32,
+        /// Why the last try was in vain.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        obstacle: Option<Obstacle>,
     },
     /// The mail server has taken it.
     Sent {
@@ -123,8 +152,8 @@ pub enum Tried {
     Sent,
     /// It makes no sense to try again.
     Failed(Failure),
-    /// Perhaps later: no connection, or the mail server says so.
-    Later,
+    /// Perhaps later.
+    Later(Obstacle),
 }
 
 /// Whether a mail may still bring this code.
@@ -142,7 +171,7 @@ pub fn queue(
 ) -> Option<Changeset> {
     // Not before the code works: that is when its batch is in force.
     let due_since = code.valid_from.max(now);
-    let state = MailState::Queued { not_before: due_since, tries: 0 };
+    let state = MailState::Queued { not_before: due_since, tries: 0, obstacle: None };
     let mut changes = Changeset::default();
     match earlier {
         None => changes.insert(Record::Mail(MailItem {
@@ -167,7 +196,7 @@ pub fn tried(item: Stored<MailItem>, how: Tried, now: Timestamp, rng: &mut impl 
     let Stored { version, value: mut item } = item;
     let MailState::Queued { tries, .. } = item.state else { return None };
     let how = match how {
-        Tried::Later if is_given_up(&item, now) => Tried::Failed(Failure::GivenUp),
+        Tried::Later(_) if is_given_up(&item, now) => Tried::Failed(Failure::GivenUp),
         how => how,
     };
     let event = |what| AuditEvent::new(now, Actor::Server, what, item.subject()).fact("mail", item.id);
@@ -182,9 +211,9 @@ pub fn tried(item: Stored<MailItem>, how: Tried, now: Timestamp, rng: &mut impl 
             MailState::Failed { at: now, why }
         }
         // That it is tried once more is for the log: the journal is durable, and a mail server may be down for a day.
-        Tried::Later => {
+        Tried::Later(obstacle) => {
             let next = now.saturating_add(pause(tries, rng)).unwrap_or(Timestamp::MAX);
-            MailState::Queued { not_before: next, tries: tries.saturating_add(1) }
+            MailState::Queued { not_before: next, tries: tries.saturating_add(1), obstacle: Some(obstacle) }
         }
     };
     changes.update(version, Record::Mail(item));

@@ -60,8 +60,9 @@ fn view(account: &Account, standing: &Standing) -> MailView {
     let (state, at, tries, why) = match standing {
         Standing::NotAsked => (MailWord::NotAsked, None, None, None),
         Standing::NoAddress => (MailWord::NoAddress, None, None, None),
-        Standing::Asked(MailState::Queued { not_before, tries }) => {
-            (MailWord::Queued, Some(*not_before), Some(*tries), None)
+        Standing::Asked(MailState::Queued { not_before, tries, obstacle }) => {
+            let why = obstacle.map(|obstacle| obstacle.name().to_owned());
+            (MailWord::Queued, Some(*not_before), Some(*tries), why)
         }
         Standing::Asked(MailState::Sent { at }) => (MailWord::Sent, Some(*at), None, None),
         Standing::Asked(MailState::Failed { at, why }) => {

@@ -44,7 +44,11 @@ fn asking_twice_changes_nothing_and_what_failed_is_tried_again_under_its_own_id(
     let sent = tried(item.clone(), Tried::Sent, now(), &mut rng).unwrap();
     assert_eq!(sent.events[0].what, Happening::CodeMailed);
     assert_eq!(queue(&code, Some(stored(&sent)), None, other, now()), None, "it is there already");
-    assert_eq!(tried(stored(&sent), Tried::Later, now(), &mut rng), None, "it does not wait any more");
+    assert_eq!(
+        tried(stored(&sent), Tried::Later(Obstacle::NoConnection), now(), &mut rng),
+        None,
+        "it does not wait any more"
+    );
 
     let failed = tried(item.clone(), Tried::Failed(Failure::Refused), now(), &mut rng).unwrap();
     assert_eq!(failed.events[0].what, Happening::CodeNotMailed);
@@ -52,6 +56,20 @@ fn asking_twice_changes_nothing_and_what_failed_is_tried_again_under_its_own_id(
     assert_eq!(stored(&failed).value.due(), None);
     let again = stored(&queue(&code, Some(stored(&failed)), None, other, now()).unwrap());
     assert_eq!(again.value, item.value, "one that came twice is recognised by its id");
+}
+
+#[test]
+fn why_a_mail_waits_is_kept_until_it_is_asked_for_anew() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let (code, item) = queued(&mut rng);
+    let waits = stored(&tried(item, Tried::Later(Obstacle::SignIn), now(), &mut rng).unwrap());
+    assert!(matches!(
+        waits.value.state,
+        MailState::Queued { tries: 1, obstacle: Some(Obstacle::SignIn), .. }
+    ));
+    let failed = stored(&tried(waits, Tried::Failed(Failure::Refused), now(), &mut rng).unwrap());
+    let again = stored(&queue(&code, Some(failed), None, MailId::make(now(), &mut rng), now()).unwrap());
+    assert!(matches!(again.value.state, MailState::Queued { tries: 0, obstacle: None, .. }));
 }
 
 #[test]
@@ -69,7 +87,7 @@ fn pauses_double_up_to_an_hour_and_after_a_day_it_is_given_up() {
     let (_, mut item) = queued(&mut rng);
     let (mut at, mut pauses) = (now(), Vec::new());
     loop {
-        let changes = tried(item, Tried::Later, at, &mut rng).unwrap();
+        let changes = tried(item, Tried::Later(Obstacle::NoConnection), at, &mut rng).unwrap();
         item = stored(&changes);
         let Some(due) = item.value.due() else {
             assert_eq!(item.value.state, MailState::Failed { at, why: Failure::GivenUp });

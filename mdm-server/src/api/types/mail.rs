@@ -57,7 +57,8 @@ pub struct MailView {
     /// How often it was tried in vain, while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries: Option<u32>,
-    /// Why it failed: `no_address`, `bad_address`, `code_gone`, `refused` or `given_up`.
+    /// Why it failed: `no_address`, `bad_address`, `code_gone`, `refused` or `given_up`. While it waits, why the last try was in
+    /// vain: `no_connection`, `no_tls`, `sign_in` or `later`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }

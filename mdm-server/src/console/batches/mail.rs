@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
 use mdm_core::account::Account;
 use mdm_core::batch::Batch;
-use mdm_core::mail::{Failure as Why, MailState};
+use mdm_core::mail::{Failure as Why, MailState, Obstacle};
 use serde::Deserialize;
 
 use super::{failed, must_see_lines, named};
@@ -63,7 +63,13 @@ fn key(standing: &Standing) -> &'static str {
         Standing::NoAddress | Standing::Asked(MailState::Failed { why: Why::NoAddress, .. }) => {
             "batches-mail-no-address"
         }
-        Standing::Asked(MailState::Queued { .. }) => "batches-mail-waits",
+        Standing::Asked(MailState::Queued { obstacle, .. }) => match obstacle {
+            None => "batches-mail-waits",
+            Some(Obstacle::NoConnection) => "batches-mail-no-connection",
+            Some(Obstacle::NoTls) => "batches-mail-no-tls",
+            Some(Obstacle::SignIn) => "batches-mail-sign-in",
+            Some(Obstacle::Later) => "batches-mail-later",
+        },
         Standing::Asked(MailState::Sent { .. }) => "batches-mail-sent",
         Standing::Asked(MailState::Failed { why: Why::BadAddress, .. }) => "batches-mail-bad-address",
         Standing::Asked(MailState::Failed { why: Why::CodeGone, .. }) => "batches-mail-code-gone",

@@ -152,7 +152,7 @@ pub(crate) async fn days_of_use_are_in_the_order_of_the_calendar(place: &impl Pl
 
 pub(crate) async fn queued_mail_is_in_order_of_its_time(place: &impl Place) {
     let store = place.open();
-    let queued = |seconds| MailState::Queued { not_before: samples::at(seconds), tries: 0 };
+    let queued = |seconds| MailState::Queued { not_before: samples::at(seconds), tries: 0, obstacle: None };
     let sent = MailState::Sent { at: samples::at(5) };
     let items = [(1, 1, queued(30)), (2, 1, queued(10)), (3, 2, queued(20)), (4, 1, sent.clone())];
     let records = items.map(|(number, batch, state)| Record::Mail(samples::mail(number, batch, state)));
