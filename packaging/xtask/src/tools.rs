@@ -49,7 +49,7 @@ const APP: [Tool; 3] = [
 ];
 
 /// What the tests need besides.
-const TESTS: [Tool; 8] = [
+const TESTS: [Tool; 9] = [
     Tool {
         name: "strace",
         why: "tests watch with it that a commit is on disk before it is acknowledged",
@@ -97,6 +97,12 @@ const TESTS: [Tool; 8] = [
         why: "a second reader of the vault's format is written in Python",
         package: "python3 python3-venv",
         works: probes::python,
+    },
+    Tool {
+        name: "aiosmtpd",
+        why: "a mail server that records what it is sent is written with it",
+        package: "python3-aiosmtpd",
+        works: probes::aiosmtpd,
     },
 ];
 

@@ -9,6 +9,7 @@ pub mod files;
 pub mod kernel;
 pub mod link;
 mod local;
+mod mail_server;
 mod mdmctl;
 mod operators;
 mod phone;
@@ -23,6 +24,7 @@ pub mod wait;
 
 pub use binaries::binary;
 pub use local::{LocalWorld, TestClock};
+pub use mail_server::{MailServer, Offer, Taken};
 pub use operators::Operator;
 pub use phone::{Phone, RunningPhone};
 pub use process::{Finished, Process};

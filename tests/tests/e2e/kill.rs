@@ -2,6 +2,7 @@
 //! operation is there or none, and nothing that was acknowledged before is gone.
 
 mod apply;
+mod mail;
 mod notes;
 mod pin;
 mod plan;

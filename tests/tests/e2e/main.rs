@@ -14,6 +14,7 @@ mod enrol;
 mod interop;
 mod kill;
 mod letters;
+mod mail;
 mod memory;
 mod notes;
 mod pins;

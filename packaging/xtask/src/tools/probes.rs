@@ -22,6 +22,11 @@ pub(super) fn python() -> bool {
     succeeds("python3", &["-c", "import venv, ensurepip"])
 }
 
+/// For Debian's Python: another on the PATH does not have Debian's packages.
+pub(super) fn aiosmtpd() -> bool {
+    succeeds("/usr/bin/python3", &["-c", "import aiosmtpd.controller"])
+}
+
 /// The question that the build asks.
 pub(super) fn fontconfig() -> bool {
     succeeds("pkg-config", &["--exists", "fontconfig"])
