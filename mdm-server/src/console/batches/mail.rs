@@ -23,6 +23,9 @@ use crate::rights::Codes;
 use crate::use_cases::mail::{self, Queued, Standing};
 use crate::use_cases::to_the_end;
 
+#[cfg(test)]
+mod tests;
+
 struct Row {
     number: String,
     name: String,
