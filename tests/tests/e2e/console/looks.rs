@@ -95,6 +95,7 @@ fn inside(office: &Office) -> Vec<Named> {
         ("batch-apply", format!("/batches/{planned}/apply")),
         ("batch-cancel", format!("/batches/{planned}/cancel")),
         ("batch-applied", format!("/batches/{applied}")),
+        ("batch-mail", format!("/batches/{applied}/mail")),
         ("batch-undo", format!("/batches/{applied}/undo")),
         ("batch-undo-plan", format!("/batches/{undo}")),
         ("batch-undo-apply", format!("/batches/{undo}/apply")),

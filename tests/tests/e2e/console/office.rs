@@ -2,7 +2,7 @@
 //! at all pages.
 
 use e2e::roster::{Encoding, FIRST_YEAR, RosterSpec, Row, encode, generate};
-use e2e::world::{Operator, Person, Phone, RunningPhone, World, wait};
+use e2e::world::{MailServer, Offer, Operator, Person, Phone, RunningPhone, World, wait};
 use serde_json::Value;
 
 use crate::prepared::{PIN, SOURCE};
@@ -39,6 +39,7 @@ pub(crate) struct Office {
     /// A document that is published.
     pub(crate) document: String,
     _running: RunningPhone,
+    _mail_server: MailServer,
 }
 
 /// Somebody with a phone.
@@ -50,7 +51,10 @@ pub(crate) struct Holder {
 
 impl Office {
     pub(crate) fn new() -> Self {
-        let world = World::new().unwrap();
+        let mail_server = MailServer::running(Offer::Starttls).unwrap();
+        let mut world = World::prepared().unwrap();
+        world.edit_config(|config| config.mail = Some(mail_server.config())).unwrap();
+        world.start().unwrap();
         let owner = world.owner().unwrap();
         let helpdesk = world.operator("tanaka", "helpdesk").unwrap();
         let auditor = world.operator("sato.kansa", "auditor").unwrap();
@@ -60,6 +64,7 @@ impl Office {
         world.apply(&applied).unwrap();
 
         let mut codes = world.codes().unwrap();
+        mailed(&world, &mail_server, &applied);
         let mut holder = |name: &str| enrolled(&world, name, codes.pop().unwrap());
         let (reached, blocked, lost, erased) =
             (holder("reached"), holder("blocked"), holder("lost"), holder("erased"));
@@ -105,8 +110,48 @@ impl Office {
             undo,
             document,
             _running: running,
+            _mail_server: mail_server,
         }
     }
+}
+
+/// Codes by mail to the first people of a batch: some mails were taken, some refused, some put off.
+fn mailed(world: &World, server: &MailServer, batch: &str) {
+    const ANSWERS: [Option<&str>; 9] = [
+        None,
+        None,
+        Some("550 5.1.1 no such mailbox"),
+        None,
+        Some("451 4.7.1 come back later"),
+        None,
+        None,
+        Some("550 5.1.1 no such mailbox"),
+        Some("451 4.7.1 come back later"),
+    ];
+    let list =
+        || world.mdmctl(&["batch", "mail", "list", batch]).unwrap()["items"].as_array().unwrap().clone();
+    let number = |item: &Value| item["staff_number"].as_str().unwrap().to_owned();
+    let everybody = list();
+    let numbers: Vec<String> = everybody
+        .iter()
+        .filter(|item| item["state"] == "not_asked")
+        .map(number)
+        .take(ANSWERS.len())
+        .collect();
+    for (number, answer) in numbers.iter().zip(ANSWERS) {
+        if answer.is_some() {
+            let shown = world.mdmctl(&["accounts", "show", number]).unwrap();
+            server.answers(shown["mail"].as_str().unwrap(), answer).unwrap();
+        }
+    }
+    world.mdmctl(&["batch", "mail", "send", batch, "--only", &numbers.join(",")]).unwrap();
+    let is_tried = |item: &Value| item["state"] != "queued" || item["tries"] != 0;
+    wait::until("each mail was tried", || {
+        let found = list();
+        let mut asked = found.iter().filter(|item| numbers.contains(&number(item)));
+        asked.all(is_tried).then_some(())
+    })
+    .unwrap();
 }
 
 /// Seats that nobody has used: of one it was said that it will be taken, and one serves nobody any more.
