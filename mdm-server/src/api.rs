@@ -81,6 +81,7 @@ fn v1() -> Router<Api> {
         .route("/batches/{id}/undo", post(batches::undo))
         .route("/batches/{id}/cancel", post(batches::cancel))
         .route("/batches/{id}/mail", get(mail::results).post(mail::queue))
+        .route("/batches/{id}/mail/cancel", post(mail::cancel))
         .route("/batches/{id}/acknowledge", post(batches::acknowledge))
         .route("/codes/export", post(codes::export))
         .route("/codes/letters", post(codes::letters))

@@ -128,6 +128,7 @@ fn routes(console: Console) -> Router {
             get(batches::mend::form).post(batches::mend::mend).layer(DefaultBodyLimit::max(UPLOAD_MAX)),
         )
         .route("/batches/{id}/mail", get(batches::mail::show).post(batches::mail::queue))
+        .route("/batches/{id}/mail/cancel", post(batches::mail::cancel))
         .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))
         .route("/batches/{id}/apply", get(batches::apply::form).post(batches::apply::apply))
         .route("/batches/{id}/approve", get(batches::approve::form).post(batches::approve::approve))

@@ -77,6 +77,7 @@ pub enum Happening {
     CodeHandedOut,
     CodeMailed,
     CodeNotMailed,
+    CodeMailCancelled,
     CodeTried,
     CodeDied,
     CodeExpired,

@@ -109,6 +109,11 @@ pub enum MailState {
         /// Why.
         why: Failure,
     },
+    /// Called off while it waited.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// One mail to one person.
@@ -136,7 +141,7 @@ impl MailItem {
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
             MailState::Queued { not_before, .. } => Some(not_before),
-            MailState::Sent { .. } | MailState::Failed { .. } => None,
+            MailState::Sent { .. } | MailState::Failed { .. } | MailState::Cancelled { .. } => None,
         }
     }
 
@@ -161,7 +166,8 @@ pub fn can_bring(code: &CodeRecord, now: Timestamp) -> bool {
     code.state == CodeState::Open && code.asked_by.is_none() && code.expires_at > now
 }
 
-/// Asks for a mail with a code. One that waits or was sent stays as it is; one that failed is tried again.
+/// Asks for a mail with a code. One that waits or was sent stays as it is; one that failed or was called off is
+/// tried again.
 pub fn queue(
     code: &CodeRecord,
     earlier: Option<Stored<MailItem>>,
@@ -183,7 +189,9 @@ pub fn queue(
             state,
             due_since,
         })),
-        Some(Stored { version, value }) if matches!(value.state, MailState::Failed { .. }) => {
+        Some(Stored { version, value })
+            if matches!(value.state, MailState::Failed { .. } | MailState::Cancelled { .. }) =>
+        {
             changes.update(version, Record::Mail(MailItem { batch, state, due_since, ..value }));
         }
         Some(_) => return None,
@@ -191,10 +199,27 @@ pub fn queue(
     Some(changes)
 }
 
+/// Calls off a mail that waits. `None` if it does not.
+pub fn cancel(item: Stored<MailItem>, actor: Actor, now: Timestamp) -> Option<Changeset> {
+    let Stored { version, value: mut item } = item;
+    item.due()?;
+    let event = AuditEvent::new(now, actor, Happening::CodeMailCancelled, item.subject());
+    let mut changes = Changeset::default();
+    changes.note(event.fact("mail", item.id));
+    item.state = MailState::Cancelled { at: now };
+    changes.update(version, Record::Mail(item));
+    Some(changes)
+}
+
 /// What becomes of a mail after a try. `None` if it does not wait.
 pub fn tried(item: Stored<MailItem>, how: Tried, now: Timestamp, rng: &mut impl Rng) -> Option<Changeset> {
     let Stored { version, value: mut item } = item;
-    let MailState::Queued { tries, .. } = item.state else { return None };
+    let tries = match item.state {
+        MailState::Queued { tries, .. } => tries,
+        // It was called off while it was on its way, and has left.
+        MailState::Cancelled { .. } if how == Tried::Sent => 0,
+        _ => return None,
+    };
     let how = match how {
         Tried::Later(_) if is_given_up(&item, now) => Tried::Failed(Failure::GivenUp),
         how => how,

@@ -80,6 +80,7 @@ audit-what-codes-exported = Codes exported or shown
 audit-what-code-handed-out = Among the codes exported or shown
 audit-what-code-mailed = Code sent by mail
 audit-what-code-not-mailed = Code could not be sent by mail
+audit-what-code-mail-cancelled = Mail with a code called off before it was sent
 audit-what-code-tried = Code tried
 audit-what-code-died = Code dead after too many tries
 audit-what-code-expired = Code expired

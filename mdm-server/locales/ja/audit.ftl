@@ -80,6 +80,7 @@ audit-what-codes-exported = コードの書き出し・表示
 audit-what-code-handed-out = コードの書き出し・表示の対象
 audit-what-code-mailed = コードをメールで送信
 audit-what-code-not-mailed = コードをメールで送信できず
+audit-what-code-mail-cancelled = コードのメール送信を取りやめ
 audit-what-code-tried = コードの使用
 audit-what-code-died = コードの失効(試行回数)
 audit-what-code-expired = コードの期限切れ

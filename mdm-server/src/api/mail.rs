@@ -12,7 +12,7 @@ use shared::ids::BatchId;
 use super::auth::May;
 use super::batches::must_see_lines;
 use super::extract::{MaybeJson, Named};
-use super::types::{MailQueued, MailRequest, MailResults, MailView, MailWord};
+use super::types::{MailCancelled, MailQueued, MailRequest, MailResults, MailView, MailWord};
 use super::{Api, ApiError};
 use crate::rights::Codes;
 use crate::use_cases::mail::{self, Queued, Standing};
@@ -26,14 +26,29 @@ pub(super) async fn queue(
 ) -> Result<(StatusCode, Json<MailQueued>), ApiError> {
     let batch = batches::show(&api.service, id).await?;
     must_see_lines(&may, &api, &batch).await?;
-    let chosen = request.staff_numbers.map(|numbers| {
-        let numbers = numbers.iter().map(|number| StaffNumber::new(number));
-        numbers.collect::<Result<BTreeSet<_>, _>>()
-    });
-    let chosen = chosen.transpose().map_err(UseCaseError::from)?;
+    let chosen = chosen(request)?;
     let Queued { queued, already, no_address } =
         mail::queue(&api.service, id, chosen.as_ref(), may.actor()).await?;
     Ok((StatusCode::ACCEPTED, Json(MailQueued { queued, already, no_address })))
+}
+
+pub(super) async fn cancel(
+    may: May<Codes>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    MaybeJson(request): MaybeJson<MailRequest>,
+) -> Result<Json<MailCancelled>, ApiError> {
+    let batch = batches::show(&api.service, id).await?;
+    must_see_lines(&may, &api, &batch).await?;
+    let chosen = chosen(request)?;
+    let cancelled = mail::cancel(&api.service, id, chosen.as_ref(), may.actor()).await?;
+    Ok(Json(MailCancelled { cancelled }))
+}
+
+fn chosen(request: MailRequest) -> Result<Option<BTreeSet<StaffNumber>>, UseCaseError> {
+    let Some(numbers) = request.staff_numbers else { return Ok(None) };
+    let numbers = numbers.iter().map(|number| StaffNumber::new(number));
+    Ok(Some(numbers.collect::<Result<_, _>>()?))
 }
 
 pub(super) async fn results(
@@ -68,6 +83,7 @@ fn view(account: &Account, standing: &Standing) -> MailView {
         Standing::Asked(MailState::Failed { at, why }) => {
             (MailWord::Failed, Some(*at), None, Some(why.name().to_owned()))
         }
+        Standing::Asked(MailState::Cancelled { at }) => (MailWord::Cancelled, Some(*at), None, None),
     };
     MailView {
         account: account.id,

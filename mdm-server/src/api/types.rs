@@ -32,7 +32,7 @@ pub use licenses::{
     DayView, DaysQuery, EndingQuery, EndingView, LicenseStatus, NeedView, NoticedSeat, PoolRequest,
     ReclaimRequest, Reclaimed, ReclaimedSeat, RestoreRequest, WaitingAdded, WaitingRequest, WaitingView,
 };
-pub use mail::{MailQueued, MailRequest, MailResults, MailView, MailWord};
+pub use mail::{MailCancelled, MailQueued, MailRequest, MailResults, MailView, MailWord};
 pub use operators::{
     DeputyRequest, DeputyView, InvitationView, InviteRequest, OperatorView, OperatorWord, RoleRequest,
     TokenMade,

@@ -108,6 +108,7 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::CodeHandedOut
         | Happening::CodeMailed
         | Happening::CodeNotMailed
+        | Happening::CodeMailCancelled
         | Happening::CodeTried
         | Happening::CodeDied
         | Happening::CodeExpired

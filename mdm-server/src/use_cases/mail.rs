@@ -8,8 +8,8 @@ use std::time::Duration;
 use mdm_core::account::{Account, StaffNumber};
 use mdm_core::audit::{Actor, AuditEvent, Happening, Subject};
 use mdm_core::batch::BatchState;
-use mdm_core::change::{Changeset, Stored};
-use mdm_core::code::CodeRecord;
+use mdm_core::change::Changeset;
+use mdm_core::code::{CodeIndex, CodeRecord};
 use mdm_core::mail::{self, Failure, MailItem, MailState, Tried};
 use mdm_store::MAX_PAGE;
 use rand::rngs::OsRng;
@@ -116,6 +116,52 @@ async fn queue_some(
     Ok(done)
 }
 
+/// Calls off what waits of a batch, or of the people of it with these staff numbers. Gives how many mails that were.
+pub async fn cancel(
+    service: &Service,
+    batch: BatchId,
+    chosen: Option<&BTreeSet<StaffNumber>>,
+    actor: Actor,
+) -> Result<usize, UseCaseError> {
+    service.outside_quarantine()?;
+    let mut waiting = Vec::new();
+    for item in of_batch(service, batch).await? {
+        if item.due().is_some() && is_chosen(service, item.account, chosen).await? {
+            waiting.push(item.code);
+        }
+    }
+    let mut cancelled = 0;
+    for codes in waiting.chunks(AT_ONCE) {
+        cancelled += retry_on_conflict(|| cancel_some(service, codes, actor)).await?;
+    }
+    Ok(cancelled)
+}
+
+async fn is_chosen(
+    service: &Service,
+    account: AccountId,
+    chosen: Option<&BTreeSet<StaffNumber>>,
+) -> Result<bool, UseCaseError> {
+    let Some(chosen) = chosen else { return Ok(true) };
+    let account = service.store.account(account).await?;
+    Ok(account.is_some_and(|account| chosen.contains(&account.value.current().staff_number)))
+}
+
+async fn cancel_some(service: &Service, codes: &[CodeIndex], actor: Actor) -> Result<usize, UseCaseError> {
+    let (mut cancelled, mut changes) = (0, Changeset::default());
+    for code in codes {
+        let item = service.store.mail(*code).await?;
+        if let Some(called_off) = item.and_then(|item| mail::cancel(item, actor, service.clock.now())) {
+            changes.extend(called_off);
+            cancelled += 1;
+        }
+    }
+    if cancelled > 0 {
+        service.commit(changes).await?;
+    }
+    Ok(cancelled)
+}
+
 /// Everybody of a batch who has a code for a first device or had a mail with one, by staff number.
 pub async fn results(service: &Service, batch: BatchId) -> Result<Vec<(Account, Standing)>, UseCaseError> {
     let mut found: BTreeMap<AccountId, (Account, Standing)> = BTreeMap::new();
@@ -186,7 +232,7 @@ pub(crate) async fn run(service: Arc<Service>, mailer: Mailer, mut shutdown: wat
 pub(crate) struct Post {
     mailer: Mailer,
     /// Tried, but not noted: nobody gets a mail again and again because the disk is full.
-    unnoted: Option<(Stored<MailItem>, Tried)>,
+    unnoted: Option<(CodeIndex, Tried)>,
 }
 
 impl Post {
@@ -206,12 +252,10 @@ impl Post {
                 return Ok(false);
             };
             let how = self.send(service, &item.value).await?;
-            self.unnoted = Some((item, how));
+            self.unnoted = Some((item.value.code, how));
         }
-        if let Some((item, how)) = self.unnoted.clone() {
-            if let Some(changes) = mail::tried(item, how, service.clock.now(), &mut OsRng) {
-                service.commit(changes).await?;
-            }
+        if let Some((code, how)) = self.unnoted {
+            retry_on_conflict(|| note(service, code, how)).await?;
             self.unnoted = None;
         }
         Ok(true)
@@ -234,4 +278,13 @@ impl Post {
         };
         Ok(self.mailer.send(&service.config, item.id, &address, &opened, now).await)
     }
+}
+
+/// What became of a try. Somebody may have called it off meanwhile.
+async fn note(service: &Service, code: CodeIndex, how: Tried) -> Result<(), UseCaseError> {
+    let Some(item) = service.store.mail(code).await? else { return Ok(()) };
+    if let Some(changes) = mail::tried(item, how, service.clock.now(), &mut OsRng) {
+        service.commit(changes).await?;
+    }
+    Ok(())
 }

@@ -73,6 +73,25 @@ fn why_a_mail_waits_is_kept_until_it_is_asked_for_anew() {
 }
 
 #[test]
+fn what_waits_can_be_called_off_and_asked_for_again_and_what_had_left_is_noted() {
+    let mut rng = StdRng::seed_from_u64(6);
+    let (code, item) = queued(&mut rng);
+    let changes = cancel(item.clone(), Actor::Server, now()).unwrap();
+    assert_eq!(changes.events[0].what, Happening::CodeMailCancelled);
+    let cancelled = stored(&changes);
+    assert_eq!(cancelled.value.due(), None);
+    assert_eq!(cancel(cancelled.clone(), Actor::Server, now()), None, "once");
+    for how in [Tried::Later(Obstacle::Later), Tried::Failed(Failure::Refused)] {
+        assert_eq!(tried(cancelled.clone(), how, now(), &mut rng), None, "it stays called off");
+    }
+    let sent = stored(&tried(cancelled.clone(), Tried::Sent, now(), &mut rng).unwrap());
+    assert_eq!(sent.value.state, MailState::Sent { at: now() }, "it was on its way");
+    assert_eq!(cancel(sent, Actor::Server, now()), None);
+    let again = queue(&code, Some(cancelled), None, MailId::make(now(), &mut rng), now()).unwrap();
+    assert_eq!(stored(&again).value, item.value);
+}
+
+#[test]
 fn nothing_is_sent_before_its_code_works() {
     let mut rng = StdRng::seed_from_u64(2);
     let later = now() + SignedDuration::from_hours(30);

@@ -31,6 +31,7 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("POST", format!("batches/{ID}/acknowledge"), owner()),
         ("GET", format!("batches/{ID}/mail"), manage()),
         ("POST", format!("batches/{ID}/mail"), manage()),
+        ("POST", format!("batches/{ID}/mail/cancel"), manage()),
         ("POST", "codes/export".to_owned(), manage()),
         ("GET", "accounts".to_owned(), read()),
         ("GET", "accounts/001".to_owned(), read()),

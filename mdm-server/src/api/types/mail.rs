@@ -24,6 +24,13 @@ pub struct MailQueued {
     pub no_address: usize,
 }
 
+/// What came of calling it off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailCancelled {
+    /// Mails that waited and will not be sent.
+    pub cancelled: usize,
+}
+
 /// Where somebody's mail stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,6 +45,8 @@ pub enum MailWord {
     Sent,
     /// It is not tried again by itself.
     Failed,
+    /// Called off while it waited.
+    Cancelled,
 }
 
 /// One person's mail.
@@ -51,7 +60,7 @@ pub struct MailView {
     pub name: String,
     /// Where it stands.
     pub state: MailWord,
-    /// When it was sent or failed, or is tried next.
+    /// When it was sent, failed or was called off, or is tried next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// How often it was tried in vain, while it waits.

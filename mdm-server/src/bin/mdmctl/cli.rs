@@ -224,6 +224,14 @@ pub(crate) enum BatchMail {
         #[arg(long, value_name = "STAFF_NUMBER", value_delimiter = ',')]
         only: Vec<String>,
     },
+    /// Call off what waits: everything, or only to some. What was sent cannot be taken back.
+    Cancel {
+        /// The batch.
+        id: BatchId,
+        /// Only these staff numbers.
+        #[arg(long, value_name = "STAFF_NUMBER", value_delimiter = ',')]
+        only: Vec<String>,
+    },
     /// What became of it, person by person.
     List {
         /// The batch.

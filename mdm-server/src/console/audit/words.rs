@@ -57,6 +57,7 @@ happenings! {
         CodeHandedOut "audit-what-code-handed-out",
         CodeMailed "audit-what-code-mailed",
         CodeNotMailed "audit-what-code-not-mailed",
+        CodeMailCancelled "audit-what-code-mail-cancelled",
         CodeTried "audit-what-code-tried",
         CodeDied "audit-what-code-died",
         CodeExpired "audit-what-code-expired";

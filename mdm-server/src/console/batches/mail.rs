@@ -18,7 +18,7 @@ use crate::console::page::{Nav, Page, grouped};
 use crate::console::pager::{Pager, ROWS, offset};
 use crate::console::posted::Posted;
 use crate::console::render::render;
-use crate::console::viewer::Fresh;
+use crate::console::viewer::{Fresh, Viewer};
 use crate::rights::Codes;
 use crate::use_cases::mail::{self, Queued, Standing};
 use crate::use_cases::to_the_end;
@@ -30,6 +30,8 @@ struct Row {
     number: String,
     name: String,
     said: String,
+    /// Of what waits: why the last try was in vain.
+    why: Option<String>,
     is_bad: bool,
     at: Option<Timestamp>,
 }
@@ -39,7 +41,7 @@ struct Row {
 struct MailPage {
     page: Page,
     batch: Batch,
-    /// Who would get one by asking: nobody asked yet, or it failed.
+    /// Who would get one by asking: nobody asked yet, it failed, or it was called off.
     askable: usize,
     sent: usize,
     waiting: usize,
@@ -66,19 +68,24 @@ fn key(standing: &Standing) -> &'static str {
         Standing::NoAddress | Standing::Asked(MailState::Failed { why: Why::NoAddress, .. }) => {
             "batches-mail-no-address"
         }
-        Standing::Asked(MailState::Queued { obstacle, .. }) => match obstacle {
-            None => "batches-mail-waits",
-            Some(Obstacle::NoConnection) => "batches-mail-no-connection",
-            Some(Obstacle::NoTls) => "batches-mail-no-tls",
-            Some(Obstacle::SignIn) => "batches-mail-sign-in",
-            Some(Obstacle::Later) => "batches-mail-later",
-        },
+        Standing::Asked(MailState::Queued { .. }) => "batches-mail-waits",
+        Standing::Asked(MailState::Cancelled { .. }) => "batches-mail-cancelled",
         Standing::Asked(MailState::Sent { .. }) => "batches-mail-sent",
         Standing::Asked(MailState::Failed { why: Why::BadAddress, .. }) => "batches-mail-bad-address",
         Standing::Asked(MailState::Failed { why: Why::CodeGone, .. }) => "batches-mail-code-gone",
         Standing::Asked(MailState::Failed { why: Why::Refused, .. }) => "batches-mail-refused",
         Standing::Asked(MailState::Failed { why: Why::GivenUp, .. }) => "batches-mail-given-up",
     }
+}
+
+fn obstacle(standing: &Standing) -> Option<&'static str> {
+    let Standing::Asked(MailState::Queued { obstacle, .. }) = standing else { return None };
+    obstacle.map(|obstacle| match obstacle {
+        Obstacle::NoConnection => "batches-mail-no-connection",
+        Obstacle::NoTls => "batches-mail-no-tls",
+        Obstacle::SignIn => "batches-mail-sign-in",
+        Obstacle::Later => "batches-mail-later",
+    })
 }
 
 fn has_failed(standing: &Standing) -> bool {
@@ -91,9 +98,12 @@ fn row((account, standing): &(Account, Standing), page: &Page) -> Row {
         number: current.staff_number.to_string(),
         name: current.name.clone(),
         said: page.say(key(standing)),
+        why: obstacle(standing).map(|key| page.say(key)),
         is_bad: has_failed(standing) || *standing == Standing::NoAddress,
         at: match standing {
-            Standing::Asked(MailState::Sent { at } | MailState::Failed { at, .. }) => Some(*at),
+            Standing::Asked(
+                MailState::Sent { at } | MailState::Failed { at, .. } | MailState::Cancelled { at },
+            ) => Some(*at),
             Standing::Asked(MailState::Queued { not_before, .. }) => Some(*not_before),
             Standing::NotAsked | Standing::NoAddress => None,
         },
@@ -114,6 +124,7 @@ pub(in crate::console) async fn show(
     let sent = count(|standing| matches!(standing, Standing::Asked(MailState::Sent { .. })));
     let waiting = count(|standing| matches!(standing, Standing::Asked(MailState::Queued { .. })));
     let not_asked = count(|standing| *standing == Standing::NotAsked);
+    let cancelled = count(|standing| matches!(standing, Standing::Asked(MailState::Cancelled { .. })));
     let (failed, no_address) = (count(has_failed), count(|standing| *standing == Standing::NoAddress));
     let only_failed = query.only == "failed";
     found.retain(|(_, standing)| !only_failed || has_failed(standing));
@@ -123,7 +134,7 @@ pub(in crate::console) async fn show(
     let pager = Pager::new(&path, &[("only", only)], query.page, found.len());
     let rows = found.iter().skip(offset(query.page)).take(ROWS).map(|one| row(one, &page)).collect();
     Ok(render(&MailPage {
-        askable: not_asked + failed,
+        askable: not_asked + failed + cancelled,
         page,
         batch,
         sent,
@@ -150,5 +161,22 @@ pub(in crate::console) async fn queue(
     let Queued { queued, no_address, .. } = queued.map_err(failed(&viewer.visit))?;
     let notice = Notice::done("batches-mail-queued").with("queued", grouped(queued as u64));
     viewer.notify(&console, notice.with("none", grouped(no_address as u64)));
+    Ok(Redirect::to(&format!("/batches/{id}/mail")).into_response())
+}
+
+/// Calls off what waits. Unlike asking for it, that needs no fresh second factor: it gives nothing out.
+pub(in crate::console) async fn cancel(
+    viewer: Viewer<Codes>,
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    Posted(()): Posted<()>,
+) -> Result<Response, Failure> {
+    let batch = named(&viewer, &console, &id).await?;
+    must_see_lines(&viewer, &console, &batch).await?;
+    let (service, id, actor) = (console.service.clone(), batch.id, viewer.actor());
+    let cancelled = to_the_end(async move { mail::cancel(&service, id, None, actor).await }).await;
+    let cancelled = cancelled.map_err(failed(&viewer.visit))?;
+    let notice = Notice::done("batches-mail-called-off").with("count", grouped(cancelled as u64));
+    viewer.notify(&console, notice);
     Ok(Redirect::to(&format!("/batches/{id}/mail")).into_response())
 }

@@ -192,3 +192,50 @@ async fn without_a_mail_server_nothing_is_queued() {
     assert!(matches!(refused, UseCaseError::Refused(Refusal::NoMail)));
     assert!(world.service.store.queued_mail(1).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn who_was_called_off_gets_nothing_and_the_others_do() {
+    let (office, address) = Office::open().await;
+    let (world, batch, mut post) = world(address).await;
+    queue(&world.service, batch, None, Actor::Server).await.unwrap();
+    let only = BTreeSet::from([StaffNumber::new("001").unwrap()]);
+    assert_eq!(cancel(&world.service, batch, Some(&only), Actor::Server).await.unwrap(), 1);
+    assert_eq!((send_all(&world, &mut post).await, office.took()), (1, 1));
+    assert!(office.taken.lock().unwrap()[0].contains("hanako@example.lg.jp"));
+    let found = standings(&world, batch).await;
+    assert_eq!(found[0], Standing::Asked(MailState::Cancelled { at: world.now() }));
+    assert_eq!(cancel(&world.service, batch, None, Actor::Server).await.unwrap(), 0, "nothing waits");
+    assert_eq!(noted(&world, Happening::CodeMailCancelled).await, 1);
+    let again = queue(&world.service, batch, None, Actor::Server).await.unwrap();
+    assert_eq!((again.queued, again.already), (1, 1));
+}
+
+#[tokio::test]
+async fn a_mail_that_was_called_off_while_it_was_on_its_way_is_noted_as_sent_and_holds_nobody_up() {
+    let (office, address) = Office::open().await;
+    let (world, batch, mut post) = world(address).await;
+    queue(&world.service, batch, None, Actor::Server).await.unwrap();
+    let first = world.service.store.queued_mail(1).await.unwrap().pop().unwrap().value;
+    // As if the mail server had taken it just now, and the note was still to come.
+    post.unnoted = Some((first.code, Tried::Sent));
+    assert_eq!(cancel(&world.service, batch, None, Actor::Server).await.unwrap(), 2);
+    assert!(post.send_next(&world.service).await.unwrap());
+    let item = world.service.store.mail(first.code).await.unwrap().unwrap().value;
+    assert_eq!(item.state, MailState::Sent { at: world.now() });
+    queue(&world.service, batch, None, Actor::Server).await.unwrap();
+    assert_eq!((send_all(&world, &mut post).await, office.took()), (1, 1), "the queue goes on");
+}
+
+#[tokio::test]
+async fn nobody_gets_a_mail_by_a_batch_that_was_undone() {
+    let (office, address) = Office::open().await;
+    let (world, batch, mut post) = world(address).await;
+    queue(&world.service, batch, None, Actor::Server).await.unwrap();
+    let undo =
+        batches::undo::plan_undo(&world.service, batch, &Default::default(), Actor::Server).await.unwrap();
+    batches::take_effect(&world.service, undo.id, Actor::Server).await.unwrap();
+    send_all(&world, &mut post).await;
+    assert_eq!(office.took(), 0);
+    assert!(world.service.store.queued_mail(1).await.unwrap().is_empty(), "nothing waits");
+    assert_eq!(noted(&world, Happening::CodeNotMailed).await, 2);
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 use mdm_core::batch::{LikeLeave, LostZeros, PlanSummary};
 use mdm_server::api::types::{
     AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DifferenceView, DifferentView,
-    ItemView, KindWord, MAX_UPLOAD, MailQueued, MailRequest, MailResults, MailWord, PlanView,
+    ItemView, KindWord, MAX_UPLOAD, MailCancelled, MailQueued, MailRequest, MailResults, MailWord, PlanView,
     ScheduleRequest, UndoRequest,
 };
 use serde::Serialize;
@@ -93,9 +93,8 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
 fn mail(client: &Client, command: &BatchMail, json: bool) -> Result<(), Failure> {
     match command {
         BatchMail::Send { id, only } => {
-            let staff_numbers = (!only.is_empty()).then(|| only.clone());
-            let request = MailRequest { staff_numbers };
-            let done: MailQueued = client.post(&["batches", &id.to_string(), "mail"], &[], &request)?;
+            let done: MailQueued =
+                client.post(&["batches", &id.to_string(), "mail"], &[], &mail_request(only))?;
             answer(json, &done, |done| {
                 fields(&[
                     ("queued", done.queued.to_string()),
@@ -103,6 +102,11 @@ fn mail(client: &Client, command: &BatchMail, json: bool) -> Result<(), Failure>
                     ("no address", done.no_address.to_string()),
                 ])
             })
+        }
+        BatchMail::Cancel { id, only } => {
+            let path = ["batches", &id.to_string(), "mail", "cancel"];
+            let done: MailCancelled = client.post(&path, &[], &mail_request(only))?;
+            answer(json, &done, |done| fields(&[("called off", done.cancelled.to_string())]))
         }
         BatchMail::List { id, failed } => {
             let mut found: MailResults = client.get(&["batches", &id.to_string(), "mail"], &[])?;
@@ -122,6 +126,10 @@ fn mail(client: &Client, command: &BatchMail, json: bool) -> Result<(), Failure>
             })
         }
     }
+}
+
+fn mail_request(only: &[String]) -> MailRequest {
+    MailRequest { staff_numbers: (!only.is_empty()).then(|| only.to_vec()) }
 }
 
 fn compare(client: &Client, older: BatchId, newer: BatchId, json: bool) -> Result<(), Failure> {

@@ -119,7 +119,7 @@ async fn the_page_says_where_each_mail_stands_and_what_failed_is_sent_again() {
     let page = bench.page("").await;
     let states = ["山田太郎", "髙橋花子"].map(|name| row(&page, name).unwrap());
     assert!(states.iter().any(|state| state.contains("メールサーバーが拒否")), "{page}");
-    assert!(states.iter().any(|state| state.contains("メールサーバーにサインインできない")), "{page}");
+    assert!(states.iter().any(|state| state.contains("メールサーバーにサインインできません")), "{page}");
 
     let failed = bench.page("?only=failed").await;
     let shown = ["山田太郎", "髙橋花子", "佐藤一"].map(|name| row(&failed, name));
@@ -139,6 +139,30 @@ async fn the_page_says_where_each_mail_stands_and_what_failed_is_sent_again() {
         })
         .collect();
     assert_eq!(tries, [0, 1], "one begins anew, the other goes on");
+}
+
+#[tokio::test]
+async fn what_waits_is_called_off_and_can_be_asked_for_again() {
+    let bench = Bench::new().await;
+    let cancel = format!("{}/cancel", bench.path());
+    bench.browser.post(&bench.path(), &[]).await;
+    bench.first_ends(Tried::Sent).await;
+    let helpdesk = Browser::signed_in(&bench.world, &bench.console, Role::Helpdesk).await;
+    assert_eq!(helpdesk.post(&cancel, &[]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(bench.waiting().await, 1);
+
+    assert!(bench.page("").await.contains(&format!("action=\"{cancel}\"")));
+    assert_eq!(bench.browser.post(&cancel, &[]).await.location, bench.path());
+    let page = bench.page("").await;
+    assert!(page.contains("1通の送信を取りやめました") && page.contains("1通を送る"), "{page}");
+    assert!(!page.contains(&cancel), "nothing waits any more: {page}");
+    assert_eq!(bench.waiting().await, 0);
+    let journal = bench.world.journal().await;
+    let noted = journal.iter().filter(|entry| entry.body().unwrap().what == Happening::CodeMailCancelled);
+    assert_eq!(noted.count(), 1);
+
+    bench.browser.post(&bench.path(), &[]).await;
+    assert_eq!(bench.waiting().await, 1, "only what was called off, not what was sent");
 }
 
 #[tokio::test]
