@@ -59,3 +59,21 @@ fn a_mail_server_that_is_away_gets_everything_when_it_is_back() {
     wait_for(&world, &batch, "sent", &["000001", "000002"]);
     assert_eq!(server.taken().unwrap().len(), 2, "one each");
 }
+
+#[test]
+fn what_waits_and_was_called_off_does_not_leave() {
+    let mut server = MailServer::new().unwrap();
+    let world = world(server.config());
+    let batch = staff(&world);
+    ask(&world, &batch);
+    wait_for_trouble(&world, &batch);
+    let done = world.mdmctl(&["batch", "mail", "cancel", &batch, "--only", "000001"]).unwrap();
+    assert_eq!(done["cancelled"], 1);
+    server.start(Offer::Starttls).unwrap();
+    world.clock().advance(SOON);
+    wait_for(&world, &batch, "sent", &["000002"]);
+    assert_eq!(standings(&world, &batch)["000001"]["state"], "cancelled");
+    assert_eq!(noted(&world, Happening::CodeMailCancelled), 1);
+    let to: Vec<_> = server.taken().unwrap().into_iter().map(|mail| mail.to).collect();
+    assert_eq!(to, [[HANAKO]]);
+}
