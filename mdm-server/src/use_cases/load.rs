@@ -72,13 +72,16 @@ pub(super) async fn holdings(
     Ok(Holdings { pool, accounts, waiting, codes, devices })
 }
 
-/// Commits in one write if that can be, else as a large change in the name of `batch`.
+/// So many writes and events, index entries aside, are worth one atomic write: more are sooner acknowledged as a large change.
+const AT_ONCE: usize = MAX_PUTS / 8;
+
+/// Commits in one write if that is worth it and can be, else as a large change in the name of `batch`.
 pub(super) async fn commit_any_size(
     service: &Service,
     batch: BatchId,
     changes: Changeset,
 ) -> Result<(), CommitError> {
-    if changes.writes.len() + changes.events.len() <= MAX_PUTS {
+    if changes.writes.len() + changes.events.len() <= AT_ONCE {
         match service.commit(changes.clone()).await {
             // Index entries count as well, and only the store knows how many there are.
             Err(CommitError::TooMany { .. }) => {}

@@ -2,8 +2,8 @@
 //!
 //! A backend is an [`Engine`]; everything else is here, so that backends cannot differ in what they promise.
 //! [`layout`] names the keys, [`encode`] the values, [`planner`] turns a changeset into puts, [`writer`] applies them,
-//! [`layers`] keeps readers away from what is not durable yet, [`large`] and [`recovery`] handle changes that do not fit
-//! one atomic write, [`reads`] answers the reading traits.
+//! [`layers`] keeps readers away from what is not durable yet, [`large`], [`stage`] and [`recovery`] handle changes that do
+//! not fit one atomic write, [`reads`] answers the reading traits.
 
 mod encode;
 pub(crate) mod engine;
@@ -14,6 +14,7 @@ mod layout;
 mod planner;
 mod reads;
 mod recovery;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod writer;

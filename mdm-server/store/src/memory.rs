@@ -1,6 +1,6 @@
 //! The store in memory, for tests: the same code as on a disk, and nothing outlives the process.
 
-mod engine;
+pub(crate) mod engine;
 #[cfg(test)]
 mod tests;
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::keyed::KeyedStore;
 use crate::traits::Store;
-use engine::MemoryEngine;
+pub(crate) use engine::MemoryEngine;
 
 /// An empty store.
 pub fn open() -> Arc<dyn Store> {

@@ -80,7 +80,7 @@ impl From<EngineError> for ReadError {
     }
 }
 
-/// An ordered map of bytes. One thread writes, any number read.
+/// An ordered map of bytes, and a stage beside it. One thread writes, any number read.
 ///
 /// A read may see what is applied and not yet durable, and a scan need not be a snapshot: the layers above hide both.
 pub(crate) trait Engine: Send + Sync + 'static {
@@ -99,6 +99,18 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     /// Makes all that was applied durable. `commits` is the number of the last commit among it.
     fn sync(&self, commits: u64) -> Result<(), EngineError>;
+
+    /// Writes to the stage: bytes by their place, for what would burden the map before it is known to become true.
+    fn stage(&self, at: u64, bytes: &[u8]) -> Result<(), EngineError>;
+
+    /// Up to so many bytes of the stage: fewer where it ends.
+    fn staged(&self, at: u64, length: usize) -> Result<Vec<u8>, EngineError>;
+
+    /// Makes all that was staged durable.
+    fn sync_stage(&self) -> Result<(), EngineError>;
+
+    /// Empties the stage, now or, after a crash, never.
+    fn clear_stage(&self) -> Result<(), EngineError>;
 
     /// After a failure: opens what is on the disk anew. What was applied and never synced may be there or not.
     fn reopen(&self) -> Result<(), EngineError>;

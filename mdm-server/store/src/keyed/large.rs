@@ -1,14 +1,11 @@
-//! Changes that do not fit one atomic write: planned and staged where no reader looks, made true by one write (the
-//! flip), then moved into place. Each step is one short turn of the writer; other commits go between the turns, and a
-//! step is synced only with one of them, before the flip is answered, or when enough has gathered.
+//! Changes that do not fit one atomic write: worked out and staged where no reader looks, made true by one write (the
+//! flip), then moved into place. Each step is one short turn of the writer; other commits go between the turns.
 //!
-//! Puts and events are staged in packs, many under one key. Staged journal entries have no place in the chain before the
-//! flip: they are linked in memory behind the head of then, again if another commit came between, and the flip stores the
-//! head before and after them. Linking is deterministic, so that a recovery links the staged events again, in their order,
-//! and checks that it arrives at the same head.
+//! The stage is synced before the flip, so that a recovery finds there all that the flip made true. Journal entries are staged
+//! last: they get their places in the chain behind the head of then, and again if another commit moves the head before the flip.
+//! The stage is emptied when all that was moved is durable.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::ops::Bound;
 
 use mdm_core::audit::{self, AuditEvent};
 use mdm_core::change::{Changeset, Key, Version, Write};
@@ -18,102 +15,62 @@ use shared::signed::JournalHead;
 
 use super::encode;
 use super::engine::{Engine, EngineError, Puts};
-use super::layers::{self, Forward, Layers, Values};
-use super::layout::{self, STAGED_EVENT, STAGED_PUT};
-use super::planner::{Checked, Planner};
+use super::layers::{self, Forward, Layers};
+use super::layout;
+use super::planner::{Planner, Worked, work_out, written_twice};
+use super::stage::{Place, Places, Tail};
 use super::writer::{Applied, Refusal, Reply, Writer, answer, link};
-use crate::error::{CommitError, Conflict};
+use crate::error::{CommitError, Conflict, Unique};
 use crate::traits::{Committed, LargeChange};
 use crate::{MAX_BYTES, MAX_PUTS, MAX_VALUE};
 
-/// Writes planned, or unique values looked up, in one turn. A commit that comes meanwhile waits for one turn.
+/// Writes worked out in one turn. A commit that comes meanwhile waits for one turn.
 const WRITES_PER_TURN: usize = 100;
 /// Events linked in one turn.
 const EVENTS_PER_TURN: usize = 500;
-/// Bytes staged or moved in one turn, and puts moved: sled takes some milliseconds for them.
-const BYTES_PER_TURN: usize = 128 * 1024;
-const PUTS_PER_TURN: usize = 300;
+/// Bytes and puts moved in one turn: sled takes some milliseconds for them.
+pub(super) const BYTES_PER_TURN: usize = 128 * 1024;
+pub(super) const PUTS_PER_TURN: usize = 300;
 /// Bytes that may wait for a sync, so that none takes long.
 const BYTES_PER_SYNC: usize = 2 * 1024 * 1024;
-/// Bytes of a pack, unless its one value is longer: with its prefix no more than sled stores under one key.
-const PACK: usize = 6 * 1_000;
 /// How often events are linked turn by turn. Then they are linked in one, for which other commits wait.
 const TRIES_TO_LINK: u32 = 4;
 
-/// How far a large change is, as recovery needs to know it.
+/// A large change that is true and not in place yet, as recovery needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Marker {
-    /// Being staged: not true, to be discarded.
-    Staging(BatchId),
-    /// True, to be moved into place.
-    Flipped {
-        batch: BatchId,
-        /// The journal's head before the staged events.
-        before: JournalHead,
-        /// The head after them.
-        after: JournalHead,
-    },
+pub(super) struct Flipped {
+    pub(super) batch: BatchId,
+    /// The journal's head after the staged entries.
+    pub(super) after: JournalHead,
+    /// Bytes of the stage.
+    pub(super) bytes: u64,
+    /// CRC-32 over them.
+    pub(super) check: u32,
+    /// The last key that was moved. Journal entries are moved first.
+    #[serde(with = "serde_bytes")]
+    pub(super) moved: Option<Vec<u8>>,
 }
 
-/// A staged put: length of the key as 2 bytes, key, 0 for a delete or 1 before the value.
-pub(super) fn encode_put(key: &[u8], value: Option<&[u8]>) -> Vec<u8> {
-    let length = u16::try_from(key.len()).expect("keys have a few hundred bytes");
-    [&length.to_be_bytes(), key, &[u8::from(value.is_some())], value.unwrap_or_default()].concat()
-}
-
-/// The reverse of [`encode_put`].
-pub(super) fn decode_put(bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let (key, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-    match rest.split_first()? {
-        (0, []) => Some((key.to_vec(), None)),
-        (1, value) => Some((key.to_vec(), Some(value.to_vec()))),
-        _ => None,
+impl Flipped {
+    /// Whether a key was moved already.
+    pub(super) fn has_moved(&self, key: &[u8]) -> bool {
+        let order = |key: &[u8]| !layout::is_journal(key);
+        self.moved.as_deref().is_some_and(|moved| (order(key), key) <= (order(moved), moved))
     }
-}
 
-/// Adds an item to a pack: its length as 4 bytes, then itself.
-fn pack(pack: &mut Vec<u8>, item: &[u8]) {
-    let length = u32::try_from(item.len()).expect("values have at most 64 KiB");
-    pack.extend_from_slice(&length.to_be_bytes());
-    pack.extend_from_slice(item);
-}
-
-/// The items of a pack.
-pub(super) fn unpack(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut items = Vec::new();
-    while !bytes.is_empty() {
-        let (length, rest) = bytes.split_first_chunk()?;
-        let (item, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-        items.push(item.to_vec());
-        bytes = rest;
+    /// As it is stored.
+    pub(super) fn marker(&self) -> (Vec<u8>, Option<Vec<u8>>) {
+        (layout::META_LARGE.to_vec(), Some(encode::to_cbor(self)))
     }
-    Some(items)
-}
-
-/// What is staged under one key: consecutive puts, or events.
-struct Pack {
-    staged: Vec<u8>,
-    /// The first of its puts and the last, or how many events it has.
-    items: Items,
-}
-
-enum Items {
-    Puts(Vec<u8>, Vec<u8>),
-    Events(u64),
 }
 
 enum Phase {
-    Planning(Box<Planner>, std::vec::IntoIter<Write>),
-    /// What is left to look up of unique values.
-    Checking(Box<Checked>),
-    /// Puts that are still to be staged; events go first.
-    Staging(std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>),
+    /// Writes are worked out and staged.
+    Staging,
+    /// Everything is staged but the journal.
     Linking(Linking),
-    /// Packs that still have to be moved, journal entries first and in order.
-    Moving(VecDeque<Pack>),
-    /// How many of the packs are deleted again.
-    Discarding(usize),
+    /// It is true; what is staged goes into place.
+    Moving(Flipped),
 }
 
 /// Events that get their places behind a head.
@@ -122,64 +79,44 @@ struct Linking {
     before: JournalHead,
     after: JournalHead,
     linked: usize,
-    entries: Values,
-}
-
-impl Linking {
-    fn behind(head: &JournalHead, tries: u32) -> Self {
-        Self { tries, before: head.clone(), after: head.clone(), linked: 0, entries: Values::new() }
-    }
-
-    fn link(&mut self, events: &[AuditEvent]) -> Result<(), CommitError> {
-        for event in events {
-            let entry = audit::link(&self.after, event);
-            self.after = entry.head();
-            let value = encode::to_cbor(&entry);
-            if value.len() > MAX_VALUE {
-                let what = format!("the journal entry of {:?}", event.what);
-                return Err(CommitError::TooLarge { what, bytes: value.len() });
-            }
-            self.entries.insert(layout::journal(self.after.sequence), Some(value));
-        }
-        self.linked += events.len();
-        Ok(())
-    }
+    /// Where their entries stand.
+    entries: Places,
+    tail: Tail,
 }
 
 /// One large change on its way.
 pub(super) struct Job {
     batch: BatchId,
     reply: Option<Reply>,
+    writes: Box<dyn Iterator<Item = Write> + Send>,
     events: Vec<AuditEvent>,
     last: Changeset,
-    writes: Vec<Write>,
-    /// How many of the events are staged.
-    events_staged: usize,
-    /// How many of the puts are.
-    puts_staged: u64,
-    packs: Vec<Pack>,
-    /// The puts that are staged.
-    puts: Values,
-    touched: HashMap<Vec<u8>, Key>,
+    /// Of what it writes.
+    version: Version,
+    /// Where everything is staged that it writes. No key that it depends upon is missing here.
+    puts: Places,
+    tail: Tail,
+    /// Unique values that it takes from records that it has not come to yet, if it ever does.
+    contested: HashMap<Vec<u8>, (Key, Unique)>,
     overtaken: Option<Key>,
-    phase: Option<Phase>,
+    phase: Phase,
 }
 
 impl Job {
     pub(super) fn new(change: LargeChange, reply: Reply) -> Self {
+        let LargeChange { batch, writes, events, last } = change;
         Self {
-            batch: change.batch,
+            batch,
             reply: Some(reply),
-            events: change.staged.events,
-            last: change.last,
-            writes: change.staged.writes,
-            events_staged: 0,
-            puts_staged: 0,
-            packs: Vec::new(),
-            puts: Values::new(),
-            touched: HashMap::new(),
+            writes,
+            events,
+            last,
+            version: Version(0),
+            puts: Places::new(),
+            tail: Tail::default(),
+            contested: HashMap::new(),
             overtaken: None,
-            phase: None,
+            phase: Phase::Staging,
         }
     }
 
@@ -189,46 +126,78 @@ impl Job {
         }
     }
 
-    /// The next events as a pack.
-    fn pack_events(&mut self) -> Result<Option<(Pack, Vec<u8>)>, CommitError> {
-        let first = self.events_staged;
-        let mut bytes = Vec::new();
-        while let Some(event) = self.events.get(self.events_staged) {
-            let value = encode::to_cbor(event);
-            if value.len() > MAX_VALUE {
-                let what = format!("the journal event {:?}", event.what);
-                return Err(CommitError::TooLarge { what, bytes: value.len() });
-            }
-            if !bytes.is_empty() && bytes.len() + value.len() > PACK {
-                break;
-            }
-            pack(&mut bytes, &value);
-            self.events_staged += 1;
-        }
-        let count = (self.events_staged - first) as u64;
-        let items = Items::Events(count);
-        Ok((count > 0).then(|| (Pack { staged: layout::staged(STAGED_EVENT, first as u64), items }, bytes)))
+    fn is_flipped(&self) -> bool {
+        matches!(self.phase, Phase::Moving(_))
     }
 
-    /// The next puts as a pack.
-    fn pack_puts(
+    fn stage(&mut self, key: Vec<u8>, value: Option<&[u8]>) {
+        let place = self.tail.add(&key, value);
+        self.puts.insert(key.into_boxed_slice(), place);
+    }
+
+    /// Adds what one write comes to.
+    fn add(
         &mut self,
-        puts: &mut std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>,
-    ) -> Option<(Pack, Vec<u8>)> {
-        let staged = layout::staged(STAGED_PUT, self.puts_staged);
-        let mut bytes = Vec::new();
-        let mut range: Option<(Vec<u8>, Vec<u8>)> = None;
-        while let Some((key, value)) = puts.as_slice().first() {
-            let put = encode_put(key, value.as_deref());
-            if !bytes.is_empty() && bytes.len() + put.len() > PACK {
-                break;
+        worked: Worked,
+        is_taken: impl Fn(&[u8]) -> Result<bool, CommitError>,
+    ) -> Result<(), CommitError> {
+        let Worked { name, key, value, given_up, gained } = worked;
+        for entry in given_up {
+            self.contested.remove(&entry);
+            if !self.puts.contains_key(entry.as_slice()) {
+                self.stage(entry, None);
             }
-            pack(&mut bytes, &put);
-            range.get_or_insert_with(|| (key.clone(), key.clone())).1.clone_from(key);
-            self.puts_staged += 1;
-            self.puts.extend(puts.next());
         }
-        range.map(|(first, last)| (Pack { staged, items: Items::Puts(first, last) }, bytes))
+        for entry in gained {
+            let Some(unique) = entry.unique else {
+                self.stage(entry.key, Some(&key));
+                continue;
+            };
+            match self.puts.get(entry.key.as_slice()) {
+                Some(Place::Value { .. }) => return Err(Conflict::Taken { key: name, unique }.into()),
+                Some(Place::Deleted) => {}
+                None if is_taken(&entry.key)? => {
+                    self.contested.insert(entry.key.clone(), (name.clone(), unique));
+                }
+                None => {}
+            }
+            self.stage(entry.key, Some(&key));
+        }
+        self.stage(key, value.as_deref());
+        Ok(())
+    }
+
+    /// All writes are added: what is contested now is taken.
+    fn all_added(&mut self) -> Result<(), CommitError> {
+        match self.contested.drain().next() {
+            Some((_, (key, unique))) => Err(Conflict::Taken { key, unique }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins to link its events, behind everything else that is staged.
+    fn linking(&self, head: &JournalHead, tries: u32) -> Linking {
+        let (before, after) = (head.clone(), head.clone());
+        Linking { tries, before, after, linked: 0, entries: Places::new(), tail: self.tail.clone() }
+    }
+}
+
+impl Linking {
+    fn link(&mut self, events: &[AuditEvent]) -> Result<(), CommitError> {
+        for event in events {
+            let entry = audit::link(&self.after, event);
+            self.after = entry.head();
+            let value = encode::to_cbor(&entry);
+            if value.len() > MAX_VALUE {
+                let what = format!("the journal entry of {:?}", event.what);
+                return Err(CommitError::TooLarge { what, bytes: value.len() });
+            }
+            let key = layout::journal(self.after.sequence);
+            let place = self.tail.add(&key, Some(&value));
+            self.entries.insert(key.into_boxed_slice(), place);
+        }
+        self.linked += events.len();
+        Ok(())
     }
 }
 
@@ -239,9 +208,13 @@ pub(super) struct Queue {
     waiting: VecDeque<Job>,
     /// A flip that is applied: to be shown and answered with the next sync.
     flipped: Option<(Forward, Applied)>,
-    /// Bytes applied since the last sync.
-    unsynced: usize,
-    /// Keys of staged puts with a mark that they are not to be moved.
+    /// Bytes staged since the last sync of the stage.
+    staged: usize,
+    /// Bytes moved since the last sync.
+    moved: usize,
+    /// Everything is in place; with the next sync the stage can be emptied.
+    in_place: bool,
+    /// Keys in the stage with a mark that they are not to be moved.
     marked: BTreeSet<Vec<u8>>,
 }
 
@@ -256,20 +229,15 @@ impl Queue {
 
     /// Whether somebody waits for what was applied, or enough of it has gathered.
     pub(super) fn wants_sync(&self) -> bool {
-        self.flipped.is_some() || self.unsynced > BYTES_PER_SYNC || (self.unsynced > 0 && self.is_idle())
+        self.flipped.is_some() || self.in_place || self.moved > BYTES_PER_SYNC
     }
 
     /// A commit writes these keys: a change that is still being prepared upon one of them ends.
     pub(super) fn overtake(&mut self, keys: &HashMap<Vec<u8>, Key>) {
-        let Some(job) = &mut self.active else { return };
-        let touched = match &job.phase {
-            Some(Phase::Planning(planner, _)) => planner.touched(),
-            Some(Phase::Checking(checked)) => checked.touched(),
-            Some(Phase::Staging(_) | Phase::Linking(_)) => &job.touched,
-            None | Some(Phase::Moving(_) | Phase::Discarding(_)) => return,
-        };
-        if let Some(key) = keys.keys().find_map(|key| touched.get(key)) {
-            job.overtaken = Some(key.clone());
+        let Some(job) = self.active.as_mut().filter(|job| !job.is_flipped()) else { return };
+        let touched = keys.iter().find(|(key, _)| job.puts.contains_key(key.as_slice()));
+        if let Some((_, name)) = touched {
+            job.overtaken = Some(name.clone());
         }
     }
 
@@ -278,13 +246,14 @@ impl Queue {
         self.marked.insert(key.to_vec())
     }
 
-    /// What was applied is durable.
-    pub(super) fn show(&mut self, layers: &mut Layers) {
-        self.unsynced = 0;
+    /// What was applied is durable. Says whether the stage is to be emptied.
+    pub(super) fn show(&mut self, layers: &mut Layers) -> bool {
+        self.moved = 0;
         if let Some((forward, applied)) = self.flipped.take() {
             layers.forward = forward;
             applied.succeed();
         }
+        std::mem::take(&mut self.in_place)
     }
 
     /// The engine failed. Gives the flip that was applied and not yet durable, if there was one; a change before its flip
@@ -293,7 +262,7 @@ impl Queue {
         if let Some(mut job) = self.active.take() {
             job.refuse(error.clone().refused());
         }
-        self.unsynced = 0;
+        (self.staged, self.moved, self.in_place) = (0, 0, false);
         self.marked.clear();
         self.flipped.take().map(|(_, applied)| applied)
     }
@@ -306,148 +275,121 @@ impl<E: Engine> Writer<E> {
             return Ok(());
         };
         match self.turn(&mut job) {
-            Ok(Some(phase)) => job.phase = Some(phase),
-            Ok(None) => return Ok(()),
+            Ok(true) => self.large.active = Some(job),
+            Ok(false) => {}
             Err(Refusal::Change(error)) => {
                 job.refuse(error);
-                if job.packs.is_empty() {
-                    return Ok(());
-                }
-                job.phase = Some(Phase::Discarding(0));
+                self.large.staged = 0;
+                self.shared.engine.clear_stage()?;
             }
             Err(Refusal::Engine(error)) => {
                 self.large.active = Some(job);
                 return Err(error);
             }
         }
-        self.large.active = Some(job);
         Ok(())
     }
 
-    fn turn(&mut self, job: &mut Job) -> Result<Option<Phase>, Refusal> {
+    /// Says whether there is more to do.
+    fn turn(&mut self, job: &mut Job) -> Result<bool, Refusal> {
         if let Some(key) = job.overtaken.take() {
             return Err(Conflict::Overtaken { key }.into());
         }
-        match job.phase.take() {
-            None => self.begin(job),
-            Some(Phase::Planning(planner, writes)) => self.plan(planner, writes),
-            Some(Phase::Checking(checked)) => self.check(job, checked),
-            Some(Phase::Staging(puts)) => self.stage(job, puts),
-            Some(Phase::Linking(linking)) => self.link(job, linking),
-            Some(Phase::Moving(packs)) => self.move_packs(packs),
-            Some(Phase::Discarding(deleted)) => self.discard(job, deleted),
+        match std::mem::replace(&mut job.phase, Phase::Staging) {
+            Phase::Staging => self.stage(job)?,
+            Phase::Linking(linking) => self.link(job, linking)?,
+            Phase::Moving(flipped) => match self.move_staged(flipped)? {
+                Some(flipped) => job.phase = Phase::Moving(flipped),
+                None => return Ok(false),
+            },
         }
+        Ok(true)
     }
 
-    fn begin(&mut self, job: &mut Job) -> Result<Option<Phase>, Refusal> {
-        self.mend().map_err(|error| Refusal::Change(error.refused()))?;
-        // The number is this change's alone: no record it writes can have the version of another write.
-        self.commits += 1;
-        let planner = Box::new(Planner::new(Version(self.commits)));
-        Ok(Some(Phase::Planning(planner, std::mem::take(&mut job.writes).into_iter())))
-    }
-
-    fn plan(
-        &mut self,
-        mut planner: Box<Planner>,
-        mut writes: std::vec::IntoIter<Write>,
-    ) -> Result<Option<Phase>, Refusal> {
+    fn stage(&mut self, job: &mut Job) -> Result<(), Refusal> {
+        if job.version == Version(0) {
+            self.mend().map_err(|error| Refusal::Change(error.refused()))?;
+            // The number is this change's alone: no record it writes can have the version of another write.
+            self.commits += 1;
+            job.version = Version(self.commits);
+        }
         let latest = |key: &[u8]| self.latest(key);
-        for write in writes.by_ref().take(WRITES_PER_TURN) {
-            planner.add(write, &latest)?;
-        }
-        Ok(Some(match writes.len() {
-            0 => Phase::Checking(Box::new(planner.all_added())),
-            _ => Phase::Planning(planner, writes),
-        }))
-    }
-
-    fn check(&mut self, job: &mut Job, mut checked: Box<Checked>) -> Result<Option<Phase>, Refusal> {
-        if !checked.check(WRITES_PER_TURN, &|key: &[u8]| self.latest(key))? {
-            return Ok(Some(Phase::Checking(checked)));
-        }
-        let (puts, touched) = checked.into_parts();
-        job.touched = touched;
-        Ok(Some(Phase::Staging(puts.into_iter())))
-    }
-
-    fn stage(
-        &mut self,
-        job: &mut Job,
-        mut rest: std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>,
-    ) -> Result<Option<Phase>, Refusal> {
-        let mut puts = vec![
-            (layout::META_LARGE.to_vec(), Some(encode::to_cbor(&Marker::Staging(job.batch)))),
-            // Counts the number that this change took when it began.
-            (layout::META_COMMITS.to_vec(), Some(self.commits.to_be_bytes().to_vec())),
-        ];
-        let mut bytes = 0;
-        let mut packs = Vec::new();
-        let is_over = loop {
-            let Some((pack, value)) = job.pack_events()?.or_else(|| job.pack_puts(&mut rest)) else {
-                break true;
-            };
-            bytes += value.len();
-            puts.push((pack.staged.clone(), Some(value)));
-            packs.push(pack);
-            if bytes > BYTES_PER_TURN {
-                break false;
+        let is_taken = |key: &[u8]| Ok(latest(key).map_err(EngineError::refused)?.is_some());
+        let mut added = 0;
+        while added < WRITES_PER_TURN
+            && let Some(write) = job.writes.next()
+        {
+            if job.puts.contains_key(layout::record(&write.key).as_slice()) {
+                return Err(written_twice(write.key).into());
             }
-        };
-        self.shared.engine.room(bytes, false).map_err(|error| Refusal::Change(error.refused()))?;
-        // Also what fails may be there.
-        job.packs.extend(packs);
-        self.apply_large(puts, bytes)?;
-        Ok(Some(if is_over { Phase::Linking(Linking::behind(&self.head, 1)) } else { Phase::Staging(rest) }))
-    }
-
-    fn apply_large(&mut self, puts: Puts, bytes: usize) -> Result<(), Refusal> {
-        self.shared.engine.apply(puts).map_err(Refusal::Engine)?;
-        // At least one, so that deletes are synced as well.
-        self.large.unsynced += bytes.max(1);
+            job.add(work_out(write, job.version, &latest)?, is_taken)?;
+            added += 1;
+        }
+        self.write_stage(&mut job.tail)?;
+        if added < WRITES_PER_TURN {
+            job.all_added()?;
+            job.phase = Phase::Linking(job.linking(&self.head, 1));
+        }
         Ok(())
     }
 
+    fn write_stage(&mut self, tail: &mut Tail) -> Result<(), Refusal> {
+        self.shared.engine.room(tail.waiting(), false).map_err(|error| Refusal::Change(error.refused()))?;
+        self.large.staged += tail.write(&self.shared.engine).map_err(Refusal::Engine)?;
+        if self.large.staged > BYTES_PER_SYNC { self.sync_stage() } else { Ok(()) }
+    }
+
+    fn sync_stage(&mut self) -> Result<(), Refusal> {
+        self.large.staged = 0;
+        self.shared.engine.sync_stage().map_err(Refusal::Engine)
+    }
+
     /// Links events behind the head of now. When another commit has moved it, all is linked again.
-    fn link(&mut self, job: &mut Job, mut linking: Linking) -> Result<Option<Phase>, Refusal> {
+    fn link(&mut self, job: &mut Job, mut linking: Linking) -> Result<(), Refusal> {
         if linking.before != self.head {
-            linking = Linking::behind(&self.head, linking.tries + 1);
+            linking = job.linking(&self.head, linking.tries + 1);
         }
         let left = &job.events[linking.linked..];
         let at_once =
             if linking.tries > TRIES_TO_LINK { left.len() } else { left.len().min(EVENTS_PER_TURN) };
         linking.link(&left[..at_once])?;
+        self.write_stage(&mut linking.tail)?;
         if linking.linked < job.events.len() {
-            return Ok(Some(Phase::Linking(linking)));
+            job.phase = Phase::Linking(linking);
+            return Ok(());
         }
         self.flip(job, linking)
     }
 
-    fn flip(&mut self, job: &mut Job, linking: Linking) -> Result<Option<Phase>, Refusal> {
+    fn flip(&mut self, job: &mut Job, linking: Linking) -> Result<(), Refusal> {
         let mut planner = Planner::new(Version(self.commits + 1));
         let latest = |key: &[u8]| self.latest(key);
         for write in std::mem::take(&mut job.last.writes) {
             planner.add(write, &latest)?;
         }
         planner.check_unique(&latest)?;
-        if let Some((_, key)) = planner.touched().iter().find(|(key, _)| job.touched.contains_key(*key)) {
+        let staged = |key: &[u8]| job.puts.contains_key(key);
+        if let Some((_, key)) = planner.touched().iter().find(|(key, _)| staged(key.as_slice())) {
             let problem = "the staged part of the large change writes it too";
             return Err(CommitError::Malformed { key: key.clone(), problem }.into());
         }
-        let Linking { before, after, entries, .. } = linking;
+        let Linking { after, entries, tail, .. } = linking;
         let (head, last_entries) = link(after.clone(), &job.last.events)?;
         let bytes = planner.bytes() + last_entries.iter().map(|(_, value)| value.len()).sum::<usize>();
         let count = planner.len() + last_entries.len();
         if count > MAX_PUTS || bytes > MAX_BYTES {
             return Err(CommitError::TooMany { puts: count, bytes }.into());
         }
-        self.shared.engine.room(bytes, false).map_err(|error| Refusal::Change(error.refused()))?;
+        // All that is staged will need its room in the map.
+        let room = bytes.saturating_add(usize::try_from(tail.end()).unwrap_or(usize::MAX));
+        self.shared.engine.room(room, false).map_err(|error| Refusal::Change(error.refused()))?;
+        self.sync_stage()?;
 
-        let first = before.sequence + 1;
-        let marker = Marker::Flipped { batch: job.batch, before, after };
+        let flipped =
+            Flipped { batch: job.batch, after, bytes: tail.end(), check: tail.check(), moved: None };
         let mut puts = planner.into_puts();
         puts.extend(last_entries.into_iter().map(|(key, value)| (key, Some(value))));
-        puts.push((layout::META_LARGE.to_vec(), Some(encode::to_cbor(&marker))));
+        puts.push(flipped.marker());
         let flip = Committed { head: head.clone() };
         let reply = job.reply.take().expect("a change is answered at its flip or when it ends before");
         let flip = Applied::new(self.commits + 1, flip, reply);
@@ -457,81 +399,63 @@ impl<E: Engine> Writer<E> {
         self.large.flipped = Some((forward, flip));
         put.map_err(Refusal::Engine)?;
         // Nothing of them is looked at any more.
-        (job.events, job.touched) = (Vec::new(), HashMap::new());
-        let mut packs: VecDeque<Pack> = std::mem::take(&mut job.packs).into();
-        let mut sequence = first;
-        for pack in &mut packs {
-            if let Items::Events(count) = pack.items {
-                pack.items = Items::Puts(layout::journal(sequence), layout::journal(sequence + count - 1));
-                sequence += count;
-            }
-        }
-        Ok(Some(Phase::Moving(packs)))
+        job.events = Vec::new();
+        job.phase = Phase::Moving(flipped);
+        Ok(())
     }
 
-    /// Moves what no later commit has overwritten; at the end takes the marker away.
-    fn move_packs(&mut self, mut packs: VecDeque<Pack>) -> Result<Option<Phase>, Refusal> {
-        let mut puts = Vec::new();
-        let mut moved = Vec::new();
+    /// Moves what comes next and no later commit has overwritten; at the end takes the marker away.
+    fn move_staged(&mut self, mut flipped: Flipped) -> Result<Option<Flipped>, Refusal> {
+        let mut puts = Puts::new();
+        let mut passed = Vec::new();
         let mut bytes = 0;
-        if packs.is_empty() {
-            self.apply_large(vec![(layout::META_LARGE.to_vec(), None)], 0)?;
-            return Ok(None);
-        }
-        while puts.len() < PUTS_PER_TURN && bytes < BYTES_PER_TURN {
-            let Some(Pack { staged, items }) = packs.pop_front() else { break };
-            puts.push((staged, None));
-            let Items::Puts(first, last) = items else { continue };
-            let range = (Bound::Included(first.as_slice()), Bound::Included(last.as_slice()));
+        {
             let layers = layers::read(&self.shared.layers);
             let Forward { puts: records, entries } = &layers.forward;
-            for (key, value) in entries.range::<[u8], _>(range).chain(records.range::<[u8], _>(range)) {
-                if !self.superseded.contains(key) {
-                    bytes += value.as_ref().map_or(0, Vec::len);
-                    puts.push((key.clone(), value.clone()));
-                    moved.push(key.clone());
+            for (key, place) in entries.iter().chain(records) {
+                if passed.len() >= PUTS_PER_TURN || bytes >= BYTES_PER_TURN {
+                    break;
                 }
-            }
-            let marked: Vec<Vec<u8>> = self.large.marked.range::<[u8], _>(range).cloned().collect();
-            for key in marked {
-                puts.push((layout::overtaken(&key), None));
-                self.large.marked.remove(&key);
+                // Of what is superseded the new value is applied already, and the old one hidden when that is durable.
+                if !self.superseded.contains(&**key) {
+                    let value = place.load(&self.shared.engine).map_err(Refusal::Engine)?;
+                    bytes += place.length();
+                    puts.push((key.to_vec(), value));
+                }
+                passed.push(key.clone());
             }
         }
+        let Some(last) = passed.last() else {
+            self.apply_large(vec![(layout::META_LARGE.to_vec(), None)], 0)?;
+            self.large.in_place = true;
+            return Ok(None);
+        };
+        flipped.moved = Some(last.to_vec());
+        puts.push(flipped.marker());
+        self.take_marks(&flipped, &mut puts);
         self.apply_large(puts, bytes)?;
         // The engine has the same values now; whether they are durable makes no difference to what is true.
         let mut layers = layers::write(&self.shared.layers);
-        moved.iter().for_each(|key| layers.forward.remove(key));
-        Ok(Some(Phase::Moving(packs)))
+        passed
+            .iter()
+            .filter(|key| !self.superseded.contains(&***key))
+            .for_each(|key| layers.forward.remove(key));
+        Ok(Some(flipped))
     }
 
-    fn discard(&mut self, job: &Job, deleted: usize) -> Result<Option<Phase>, Refusal> {
-        let chunk = job.packs[deleted..].iter().take(PUTS_PER_TURN);
-        let mut puts: Puts = chunk.map(|pack| (pack.staged.clone(), None)).collect();
-        let deleted = deleted + puts.len();
-        let over = deleted == job.packs.len();
-        if over {
-            puts.push((layout::META_LARGE.to_vec(), None));
+    /// Takes away the marks of keys that were passed.
+    fn take_marks(&mut self, flipped: &Flipped, puts: &mut Puts) {
+        let passed: Vec<Vec<u8>> =
+            self.large.marked.iter().filter(|key| flipped.has_moved(key)).cloned().collect();
+        for key in passed {
+            puts.push((layout::overtaken(&key), None));
+            self.large.marked.remove(&key);
         }
-        self.apply_large(puts, 0)?;
-        Ok((!over).then_some(Phase::Discarding(deleted)))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pack_gives_back_what_was_put_in_and_a_torn_one_nothing() {
-        let items = [vec![], vec![7; 300], vec![1]];
-        let mut bytes = Vec::new();
-        items.iter().for_each(|item| pack(&mut bytes, item));
-        assert_eq!(unpack(&bytes).unwrap(), items);
-        assert_eq!(unpack(&[]).unwrap(), Vec::<Vec<u8>>::new());
-        for end in 1..bytes.len() {
-            let whole = unpack(&bytes[..end]);
-            assert!(whole.is_none_or(|found| found.len() < items.len()), "{end}");
-        }
+    fn apply_large(&mut self, puts: Puts, bytes: usize) -> Result<(), Refusal> {
+        self.shared.engine.apply(puts).map_err(Refusal::Engine)?;
+        self.large.moved += bytes;
+        Ok(())
     }
 }

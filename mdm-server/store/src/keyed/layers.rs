@@ -10,22 +10,23 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::engine::{Engine, EngineError, Range};
+use super::stage::{Place, Places};
 
 /// Values under their keys; `None` is a delete.
-pub(super) type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// What a large change has made true and is not in place yet.
 #[derive(Default)]
 pub(super) struct Forward {
     /// Records and index entries.
-    pub(super) puts: Values,
+    pub(super) puts: Places,
     /// Entries of the journal.
-    pub(super) entries: Values,
+    pub(super) entries: Places,
 }
 
 impl Forward {
-    pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        self.puts.get(key).or_else(|| self.entries.get(key))
+    pub(super) fn get(&self, key: &[u8]) -> Option<Place> {
+        self.puts.get(key).or_else(|| self.entries.get(key)).copied()
     }
 
     pub(super) fn remove(&mut self, key: &[u8]) {
@@ -51,17 +52,32 @@ pub(super) fn write(layers: &RwLock<Layers>) -> RwLockWriteGuard<'_, Layers> {
     layers.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-type Pair<'a> = (&'a Vec<u8>, Option<&'a Vec<u8>>);
+/// A value of one of the layers.
+enum Layered<'a> {
+    Shadow(Option<&'a Vec<u8>>),
+    Forward(Place),
+}
+
+impl Layered<'_> {
+    fn load<E: Engine>(&self, engine: &E) -> Result<Option<Vec<u8>>, EngineError> {
+        match self {
+            Self::Shadow(value) => Ok(value.cloned()),
+            Self::Forward(place) => place.load(engine),
+        }
+    }
+}
+
+type Pair<'a> = (&'a [u8], Layered<'a>);
 
 impl Layers {
-    fn over(&self, key: &[u8]) -> Option<Option<&Vec<u8>>> {
-        let shadow = self.shadow.get(key).map(Option::as_ref);
-        shadow.or_else(|| self.forward.get(key).map(Option::as_ref))
+    fn over(&self, key: &[u8]) -> Option<Layered<'_>> {
+        let shadow = self.shadow.get(key).map(|value| Layered::Shadow(value.as_ref()));
+        shadow.or_else(|| self.forward.get(key).map(Layered::Forward))
     }
 
     pub(super) fn get<E: Engine>(&self, engine: &E, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         match self.over(key) {
-            Some(value) => Ok(value.cloned()),
+            Some(value) => value.load(engine),
             None => engine.get(key),
         }
     }
@@ -73,34 +89,32 @@ impl Layers {
         range: &Range,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, EngineError>,
     ) -> Result<(), EngineError> {
+        let mut show = |key: &[u8], value: Option<Vec<u8>>| match value {
+            Some(value) => visit(key, &value),
+            None => Ok(ControlFlow::Continue(())),
+        };
         let mut over = self.over_range(range).peekable();
         let mut stopped = false;
         engine.scan(range, &mut |key, load| {
             let comes_before = |other: &[u8]| if range.reverse { other > key } else { other < key };
             while let Some((other, value)) = over.next_if(|(other, _)| comes_before(other)) {
-                if let Some(value) = value
-                    && visit(other, value)?.is_break()
-                {
+                if show(other, value.load(engine)?)?.is_break() {
                     stopped = true;
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            let flow = match over.next_if(|(other, _)| other.as_slice() == key) {
-                Some((_, Some(value))) => visit(key, value)?,
-                Some((_, None)) => ControlFlow::Continue(()),
-                None => match load()? {
-                    Some(value) => visit(key, &value)?,
-                    None => ControlFlow::Continue(()),
-                },
+            let flow = match over.next_if(|(other, _)| *other == key) {
+                Some((_, value)) => show(key, value.load(engine)?)?,
+                None => show(key, load()?)?,
             };
             stopped |= flow.is_break();
             Ok(flow)
         })?;
         for (other, value) in over {
-            match value {
-                Some(value) if !stopped => stopped = visit(other, value)?.is_break(),
-                _ => {}
+            if stopped {
+                break;
             }
+            stopped = show(other, value.load(engine)?)?.is_break();
         }
         Ok(())
     }
@@ -109,15 +123,25 @@ impl Layers {
     /// look at all that is on its way.
     fn over_range(&self, range: &Range) -> Box<dyn Iterator<Item = Pair<'_>> + '_> {
         let Forward { puts, entries } = &self.forward;
-        let forward = merge(within(puts, range), within(entries, range), range.reverse);
-        Box::new(merge(within(&self.shadow, range), forward, range.reverse))
+        let bounds = (Bound::Included(range.start.as_slice()), Bound::Excluded(range.end.as_slice()));
+        let shadow = self.shadow.range::<[u8], _>(bounds);
+        let shadow = shadow.map(|(key, value)| (key.as_slice(), Layered::Shadow(value.as_ref())));
+        let forward = merge(staged(puts, range), staged(entries, range), range.reverse);
+        Box::new(merge(in_order(shadow, range.reverse), forward, range.reverse))
     }
 }
 
-fn within<'a>(values: &'a Values, range: &Range) -> Box<dyn Iterator<Item = Pair<'a>> + 'a> {
+fn staged<'a>(places: &'a Places, range: &Range) -> Box<dyn Iterator<Item = Pair<'a>> + 'a> {
     let bounds = (Bound::Included(range.start.as_slice()), Bound::Excluded(range.end.as_slice()));
-    let pairs = values.range::<[u8], _>(bounds).map(|(key, value)| (key, value.as_ref()));
-    if range.reverse { Box::new(pairs.rev()) } else { Box::new(pairs) }
+    let pairs = places.range::<[u8], _>(bounds);
+    in_order(pairs.map(|(key, place)| (&**key, Layered::Forward(*place))), range.reverse)
+}
+
+fn in_order<'a>(
+    pairs: impl DoubleEndedIterator<Item = Pair<'a>> + 'a,
+    reverse: bool,
+) -> Box<dyn Iterator<Item = Pair<'a>> + 'a> {
+    if reverse { Box::new(pairs.rev()) } else { Box::new(pairs) }
 }
 
 /// Two ordered sequences as one; of two with the same key that of `over`.

@@ -26,7 +26,7 @@ pub(super) const META_FORMAT: &[u8] = b"xf";
 pub(crate) const META_COMMITS: &[u8] = b"xc";
 /// CBOR of the journal's head.
 pub(super) const META_HEAD: &[u8] = b"xh";
-/// CBOR of [`super::large::Marker`] while a large change is on its way.
+/// CBOR of [`super::large::Flipped`] while what a large change made true is on its way from the stage into place.
 pub(super) const META_LARGE: &[u8] = b"xl";
 
 /// Records by id.
@@ -70,10 +70,7 @@ const WAITING_BY_TURN: u8 = b'W';
 
 /// Journal entries by sequence number.
 const JOURNAL: u8 = b'j';
-/// Staged puts of a large change in packs, and its staged events.
-pub(super) const STAGED_PUT: u8 = b's';
-pub(super) const STAGED_EVENT: u8 = b'e';
-/// Staged puts that a later commit has overwritten: not to be moved.
+/// Keys in the stage that a later commit has overwritten: not to be moved.
 pub(super) const OVERTAKEN: u8 = b'z';
 
 fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -214,18 +211,13 @@ pub(super) fn journal(sequence: u64) -> Vec<u8> {
     key(JOURNAL, &[&sequence.to_be_bytes()])
 }
 
-/// The pack whose first item is this one, from 0.
-pub(super) fn staged(kind: u8, first: u64) -> Vec<u8> {
-    key(kind, &[&first.to_be_bytes()])
-}
-
 pub(super) fn overtaken(by_key: &[u8]) -> Vec<u8> {
     key(OVERTAKEN, &[by_key])
 }
 
-/// The number in a staged or journal key.
-pub(super) fn number(key: &[u8]) -> Option<u64> {
-    key.get(1..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes)
+/// Whether it is the key of a journal entry.
+pub(super) fn is_journal(key: &[u8]) -> bool {
+    key.first() == Some(&JOURNAL)
 }
 
 /// All keys that begin with `prefix`.

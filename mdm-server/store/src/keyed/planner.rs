@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mdm_core::change::{Key, Version, Write};
 
-use super::encode::{decode_record, encode, index_entries, version};
+use super::encode::{self, IndexEntry, decode_record, index_entries};
 use super::engine::{EngineError, Puts};
 use super::layout;
 use crate::error::{CommitError, Conflict, Unique};
@@ -14,6 +14,54 @@ use crate::{MAX_VALUE, error};
 
 /// Reads what the writer sees: everything applied, durable or not.
 pub(super) type Latest<'a> = dyn Fn(&[u8]) -> Result<Option<Vec<u8>>, EngineError> + 'a;
+
+/// What one write comes to.
+pub(super) struct Worked {
+    pub(super) name: Key,
+    /// Where the record stands.
+    pub(super) key: Vec<u8>,
+    /// Its new bytes; `None` deletes.
+    pub(super) value: Option<Vec<u8>>,
+    /// Index entries that led to it and do so no more.
+    pub(super) given_up: Vec<Vec<u8>>,
+    /// Index entries that lead to it from now on.
+    pub(super) gained: Vec<IndexEntry>,
+}
+
+/// Works out one write: what is stored must have the version that it expects. What it stores gets `version`.
+pub(super) fn work_out(write: Write, version: Version, latest: &Latest<'_>) -> Result<Worked, CommitError> {
+    let Write { key: name, expected, record } = write;
+    if record.as_ref().is_some_and(|record| record.key() != name) {
+        return Err(CommitError::Malformed { key: name, problem: "its record has another key" });
+    }
+    let key = layout::record(&name);
+    let old = latest(&key).map_err(EngineError::refused)?;
+    let stored = match &old {
+        Some(bytes) => encode::version(&name, bytes).map_err(EngineError::refused)?,
+        None => Version(0),
+    };
+    if stored != expected {
+        return Err(Conflict::Version { key: name, expected, stored }.into());
+    }
+    let before = match &old {
+        Some(bytes) => index_entries(&decode_record(&name, bytes).map_err(EngineError::refused)?),
+        None => Vec::new(),
+    };
+    let now = record.as_ref().map(index_entries).unwrap_or_default();
+    let value = record.as_ref().map(|record| encode::encode(version, record));
+    if let Some(bytes) = value.as_ref().map(Vec::len).filter(|bytes| *bytes > MAX_VALUE) {
+        return Err(CommitError::TooLarge { what: format!("{name:?}"), bytes });
+    }
+    let is_among = |entries: &[IndexEntry], key: &[u8]| entries.iter().any(|entry| entry.key == key);
+    let given_up = before.iter().filter(|old| !is_among(&now, &old.key)).map(|old| old.key.clone()).collect();
+    let gained = now.into_iter().filter(|new| !is_among(&before, &new.key)).collect();
+    Ok(Worked { name, key, value, given_up, gained })
+}
+
+/// A change has at most one write of a record.
+pub(super) fn written_twice(key: Key) -> CommitError {
+    CommitError::Malformed { key, problem: "it is written twice" }
+}
 
 struct Claim {
     entry: Vec<u8>,
@@ -62,42 +110,18 @@ impl Planner {
 
     /// Adds one write.
     pub(super) fn add(&mut self, write: Write, latest: &Latest<'_>) -> Result<(), CommitError> {
-        let Write { key: name, expected, record } = write;
-        if record.as_ref().is_some_and(|record| record.key() != name) {
-            return Err(CommitError::Malformed { key: name, problem: "its record has another key" });
+        if self.touched.contains_key(&layout::record(&write.key)) {
+            return Err(written_twice(write.key));
         }
-        let key = layout::record(&name);
-        if self.touched.insert(key.clone(), name.clone()).is_some() {
-            return Err(CommitError::Malformed { key: name, problem: "it is written twice" });
+        let Worked { name, key, value, given_up, gained } = work_out(write, self.version, latest)?;
+        self.touched.insert(key.clone(), name.clone());
+        for entry in given_up {
+            self.touched.insert(entry.clone(), name.clone());
+            self.puts.entry(entry.clone()).or_insert(None);
+            self.given_up.insert(entry);
         }
-        let old = latest(&key).map_err(EngineError::refused)?;
-        let stored = match &old {
-            Some(bytes) => version(&name, bytes).map_err(EngineError::refused)?,
-            None => Version(0),
-        };
-        if stored != expected {
-            return Err(Conflict::Version { key: name, expected, stored }.into());
-        }
-        let old_entries = match &old {
-            Some(bytes) => index_entries(&decode_record(&name, bytes).map_err(EngineError::refused)?),
-            None => Vec::new(),
-        };
-        let new_entries = record.as_ref().map(index_entries).unwrap_or_default();
-        let value = record.as_ref().map(|record| encode(self.version, record));
-        if let Some(bytes) = value.as_ref().map(Vec::len).filter(|bytes| *bytes > MAX_VALUE) {
-            return Err(CommitError::TooLarge { what: format!("{name:?}"), bytes });
-        }
-        for entry in &old_entries {
-            if !new_entries.iter().any(|new| new.key == entry.key) {
-                self.touched.insert(entry.key.clone(), name.clone());
-                self.given_up.insert(entry.key.clone());
-                self.puts.entry(entry.key.clone()).or_insert(None);
-            }
-        }
-        for entry in new_entries {
-            if !old_entries.iter().any(|old| old.key == entry.key) {
-                self.claim(entry.key, entry.unique, &name, &key)?;
-            }
+        for entry in gained {
+            self.claim(entry.key, entry.unique, &name, &key)?;
         }
         self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         self.puts.insert(key, value);
@@ -125,14 +149,11 @@ impl Planner {
 
     /// Checks that unique values are unique after all writes.
     pub(super) fn check_unique(&self, latest: &Latest<'_>) -> Result<(), CommitError> {
-        self.claims.iter().try_for_each(|claim| self.check_claim(claim, latest))
-    }
-
-    fn check_claim(&self, claim: &Claim, latest: &Latest<'_>) -> Result<(), CommitError> {
-        let Claim { entry, unique, by } = claim;
-        let taken = latest(entry).map_err(EngineError::refused)?.is_some();
-        if taken && !self.given_up.contains(entry) {
-            return Err(Conflict::Taken { key: by.clone(), unique: *unique }.into());
+        for Claim { entry, unique, by } in &self.claims {
+            let taken = latest(entry).map_err(EngineError::refused)?.is_some();
+            if taken && !self.given_up.contains(entry) {
+                return Err(Conflict::Taken { key: by.clone(), unique: *unique }.into());
+            }
         }
         Ok(())
     }
@@ -140,37 +161,5 @@ impl Planner {
     /// All puts, each key once.
     pub(super) fn into_puts(self) -> Puts {
         self.puts.into_iter().collect()
-    }
-
-    /// Everything is added: unique values can be looked up, some at a time.
-    pub(super) fn all_added(mut self) -> Checked {
-        let claims = std::mem::take(&mut self.claims).into_iter();
-        Checked { planner: self, claims }
-    }
-}
-
-/// A change all of whose writes are known.
-pub(super) struct Checked {
-    planner: Planner,
-    claims: std::vec::IntoIter<Claim>,
-}
-
-impl Checked {
-    /// Every key that the change depends upon.
-    pub(super) fn touched(&self) -> &HashMap<Vec<u8>, Key> {
-        &self.planner.touched
-    }
-
-    /// Checks that so many more values are unique. Says whether all are checked.
-    pub(super) fn check(&mut self, most: usize, latest: &Latest<'_>) -> Result<bool, CommitError> {
-        for claim in self.claims.by_ref().take(most) {
-            self.planner.check_claim(&claim, latest)?;
-        }
-        Ok(self.claims.len() == 0)
-    }
-
-    /// The puts by key, and what the change depends upon.
-    pub(super) fn into_parts(self) -> (Puts, HashMap<Vec<u8>, Key>) {
-        (self.planner.puts.into_iter().collect(), self.planner.touched)
     }
 }

@@ -3,14 +3,14 @@
 
 use std::ops::ControlFlow;
 
-use mdm_core::audit::{self, AuditEvent, Entry, GENESIS};
+use mdm_core::audit::{Entry, GENESIS};
 use shared::signed::JournalHead;
 
 use super::encode::{from_cbor, to_cbor};
 use super::engine::{Engine, EngineError, Puts, Range};
-use super::large::{Marker, decode_put, unpack};
-use super::layout::{self, OVERTAKEN, STAGED_EVENT, STAGED_PUT};
-use crate::MAX_PUTS;
+use super::large::{BYTES_PER_TURN, Flipped, PUTS_PER_TURN};
+use super::layout;
+use super::stage::{self, Places};
 
 /// Where the writer goes on from.
 #[derive(Debug)]
@@ -24,21 +24,17 @@ pub(super) fn recover<E: Engine>(engine: &E) -> Result<Recovered, EngineError> {
     check_format(engine)?;
     let commits = read_commits(engine)?;
     match engine.get(layout::META_LARGE)? {
+        // What may be staged never became true.
         None => {}
-        Some(bytes) => match from_cbor("marker of a large change", &bytes)? {
-            Marker::Staging(batch) => {
-                tracing::info!(%batch, "discarding a large change that was not finished");
-                discard(engine)?;
-                finish(engine, commits)?;
-            }
-            Marker::Flipped { batch, before, after } => {
-                tracing::info!(%batch, "moving a large change into place");
-                move_events(engine, &before, &after)?;
-                move_puts(engine)?;
-                finish(engine, commits)?;
-            }
-        },
+        Some(bytes) => {
+            let flipped: Flipped = from_cbor("marker of a large change", &bytes)?;
+            tracing::info!(batch = %flipped.batch, "moving a large change into place");
+            move_staged(engine, flipped)?;
+            engine.apply(vec![(layout::META_LARGE.to_vec(), None)])?;
+            engine.sync(commits)?;
+        }
     }
+    engine.clear_stage()?;
     let head = check_head(engine)?;
     Ok(Recovered { head, commits })
 }
@@ -102,83 +98,45 @@ fn keys<E: Engine>(engine: &E, range: &Range, limit: usize) -> Result<Vec<Vec<u8
     Ok(found)
 }
 
-fn discard<E: Engine>(engine: &E) -> Result<(), EngineError> {
-    for kind in [STAGED_EVENT, STAGED_PUT, OVERTAKEN] {
-        loop {
-            let chunk = keys(engine, &layout::within(vec![kind]), MAX_PUTS)?;
-            if chunk.is_empty() {
-                break;
-            }
-            engine.apply(chunk.into_iter().map(|key| (key, None)).collect())?;
+/// Moves what had not been moved, in the writer's order, but for what a later commit has overwritten.
+fn move_staged<E: Engine>(engine: &E, mut flipped: Flipped) -> Result<(), EngineError> {
+    let (mut entries, mut puts) = (Places::new(), Places::new());
+    let mut last_entry = None;
+    stage::each(engine, flipped.bytes, flipped.check, |key, place| {
+        let is_entry = layout::is_journal(key);
+        if is_entry {
+            last_entry = Some(place);
         }
-    }
-    Ok(())
-}
-
-/// Takes the marker away and makes all of the recovery durable.
-fn finish<E: Engine>(engine: &E, commits: u64) -> Result<(), EngineError> {
-    engine.apply(vec![(layout::META_LARGE.to_vec(), None)])?;
-    engine.sync(commits)
-}
-
-/// A key and its value.
-type Row = (Vec<u8>, Vec<u8>);
-/// A pack as it is stored, and its items.
-type Pack = (Row, Vec<Vec<u8>>);
-
-/// The first pack of staged values of a kind, and what is in it.
-fn first_pack<E: Engine>(engine: &E, kind: u8) -> Result<Option<Pack>, EngineError> {
-    let mut first = None;
-    engine.scan(&layout::within(vec![kind]), &mut |key, load| {
-        first = Some((key.to_vec(), load()?.unwrap_or_default()));
-        Ok(ControlFlow::Break(()))
+        if !flipped.has_moved(key) {
+            if is_entry { &mut entries } else { &mut puts }.insert(key.into(), place);
+        }
     })?;
-    let Some(row) = first else { return Ok(None) };
-    let items = unpack(&row.1).ok_or_else(|| EngineError::Damaged("pack of a large change".to_owned()))?;
-    Ok(Some((row, items)))
-}
-
-fn move_events<E: Engine>(engine: &E, before: &JournalHead, after: &JournalHead) -> Result<(), EngineError> {
-    while let Some(((key, _), events)) = first_pack(engine, STAGED_EVENT)? {
-        let first = layout::number(&key)
-            .ok_or_else(|| EngineError::Damaged("key of a pack of a large change".to_owned()))?;
-        let mut head = head_at(engine, before, before.sequence + first)?;
-        let mut puts: Puts = vec![(key, None)];
-        for event in events {
-            let event: AuditEvent = from_cbor("staged event of the audit journal", &event)?;
-            let entry = audit::link(&head, &event);
-            head = entry.head();
-            puts.push((layout::journal(entry.sequence), Some(to_cbor(&entry))));
+    if let Some(place) = last_entry {
+        let bytes = place.load(engine)?.unwrap_or_default();
+        if from_cbor::<Entry>("staged entry of the audit journal", &bytes)?.head() != flipped.after {
+            let what = "the staged entries of the audit journal do not lead to its head";
+            return Err(EngineError::Damaged(what.to_owned()));
         }
-        engine.apply(puts)?;
     }
-    if head_at(engine, before, after.sequence)? != *after {
-        let what = "the staged events of the audit journal do not lead to its head";
-        return Err(EngineError::Damaged(what.to_owned()));
-    }
-    Ok(())
-}
-
-/// The head after entry `sequence`, which is in place unless it is `before`.
-fn head_at<E: Engine>(engine: &E, before: &JournalHead, sequence: u64) -> Result<JournalHead, EngineError> {
-    if sequence == before.sequence {
-        return Ok(before.clone());
-    }
-    let missing = || EngineError::Damaged(format!("entry {sequence} of the audit journal is missing"));
-    let bytes = engine.get(&layout::journal(sequence))?.ok_or_else(missing)?;
-    Ok(from_cbor::<Entry>("entry of the audit journal", &bytes)?.head())
-}
-
-fn move_puts<E: Engine>(engine: &E) -> Result<(), EngineError> {
-    while let Some(((key, _), staged)) = first_pack(engine, STAGED_PUT)? {
-        let mut puts: Puts = vec![(key, None)];
-        for put in staged {
-            let (key, value) = decode_put(&put)
-                .ok_or_else(|| EngineError::Damaged("staged put of a large change".to_owned()))?;
+    let mut rest = entries.into_iter().chain(puts).peekable();
+    while rest.peek().is_some() {
+        let mut moving = Puts::new();
+        let mut bytes = 0;
+        while moving.len() < PUTS_PER_TURN
+            && bytes < BYTES_PER_TURN
+            && let Some((key, place)) = rest.next()
+        {
+            bytes += place.length();
             let mark = layout::overtaken(&key);
-            puts.push(if engine.get(&mark)?.is_some() { (mark, None) } else { (key, value) });
+            let key = key.into_vec();
+            flipped.moved = Some(key.clone());
+            moving.push(match engine.get(&mark)? {
+                Some(_) => (mark, None),
+                None => (key, place.load(engine)?),
+            });
         }
-        engine.apply(puts)?;
+        moving.push(flipped.marker());
+        engine.apply(moving)?;
     }
     Ok(())
 }

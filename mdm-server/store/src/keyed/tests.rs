@@ -13,7 +13,7 @@ use super::{KeyedStore, layout};
 use crate::conformance::{journal, samples};
 use crate::error::CommitError;
 use crate::traits::{LargeChange, Store};
-use disk::{Failing, Map};
+use disk::{Failing, Image};
 
 const PEOPLE: u32 = 1_100;
 
@@ -87,8 +87,7 @@ async fn run(k: u32, fail_for: u32, applies: bool) -> bool {
     for number in acknowledged {
         assert!(store.device(samples::enrolment(number)).await.unwrap().is_some(), "lost at {k}");
     }
-    assert!(!engine.has(layout::STAGED_PUT) && !engine.has(layout::STAGED_EVENT));
-    assert!(!engine.0.lock().unwrap().now.contains_key(layout::META_LARGE));
+    assert!(engine.is_tidy());
     // And the store goes on.
     store.commit(small(9)).await.unwrap();
     reached
@@ -115,7 +114,7 @@ async fn a_disk_that_fails_for_good_leaves_all_or_nothing() {
 }
 
 /// What a power cut may leave, for each moment of April.
-async fn images() -> Vec<Map> {
+async fn images() -> Vec<Image> {
     let engine = Failing::new(1);
     engine.0.lock().unwrap().images = Some(Vec::new());
     let store = open(&engine);
@@ -137,11 +136,12 @@ async fn images() -> Vec<Map> {
     disk.images.take().unwrap()
 }
 
-fn disk_with(image: &Map) -> Failing {
+fn disk_with((map, stage): &Image) -> Failing {
     let engine = Failing::new(1);
     {
         let mut disk = engine.0.lock().unwrap();
-        (disk.synced, disk.now) = (image.clone(), image.clone());
+        (disk.synced, disk.now) = (map.clone(), map.clone());
+        (disk.stage_synced, disk.stage) = (stage.clone(), stage.clone());
     }
     engine
 }
@@ -155,7 +155,7 @@ async fn a_crash_at_any_moment_leaves_all_or_nothing() {
             true => after += 1,
             false => before += 1,
         }
-        assert!(!engine.has(layout::STAGED_PUT) && !engine.has(layout::STAGED_EVENT));
+        assert!(engine.is_tidy());
     }
     assert!(before > 4 && after > 4, "{before} before, {after} after");
 }
@@ -163,7 +163,7 @@ async fn a_crash_at_any_moment_leaves_all_or_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recovery_that_is_cut_off_is_done_again() {
     let roster = layout::record(&Key::Roster(samples::source("市長部局")));
-    let flipped = images().await.into_iter().find(|image| image.contains_key(&roster)).unwrap();
+    let flipped = images().await.into_iter().find(|(map, _)| map.contains_key(&roster)).unwrap();
     let mut calls = 1;
     loop {
         let engine = disk_with(&flipped);

@@ -177,9 +177,9 @@ impl<E: Engine> Writer<E> {
     /// What the next commit builds upon.
     pub(super) fn latest(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         if !self.superseded.contains(key)
-            && let Some(value) = layers::read(&self.shared.layers).forward.get(key)
+            && let Some(place) = layers::read(&self.shared.layers).forward.get(key)
         {
-            return Ok(value.clone());
+            return place.load(&self.shared.engine);
         }
         self.shared.engine.get(key)
     }
@@ -190,18 +190,18 @@ impl<E: Engine> Writer<E> {
             return Ok(());
         }
         self.shared.engine.sync(self.commits)?;
-        {
+        let all_in_place = {
             let mut layers = layers::write(&self.shared.layers);
             layers.shadow.clear();
             for key in self.superseded.drain() {
                 layers.forward.remove(&key);
             }
-            self.large.show(&mut layers);
-        }
+            self.large.show(&mut layers)
+        };
         for applied in self.round.drain(..) {
             applied.succeed();
         }
-        Ok(())
+        if all_in_place { self.shared.engine.clear_stage() } else { Ok(()) }
     }
 
     /// Gives all records to whoever asked for them: everything that was applied is durable by now.

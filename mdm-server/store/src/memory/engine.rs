@@ -8,7 +8,23 @@ use crate::keyed::{Engine, EngineError, Puts, Range, Visit};
 
 /// Bytes in memory. A clone is the same bytes: what a second open of a folder is to a disk.
 #[derive(Clone, Default)]
-pub(crate) struct MemoryEngine(Arc<RwLock<BTreeMap<Vec<u8>, Vec<u8>>>>);
+pub(crate) struct MemoryEngine {
+    map: Arc<RwLock<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    stage: Arc<RwLock<Vec<u8>>>,
+}
+
+/// Writes where they belong, behind what is there or over it.
+pub(crate) fn write_at(stage: &mut Vec<u8>, at: u64, bytes: &[u8]) {
+    let at = usize::try_from(at).expect("a stage in memory fits into it");
+    stage.resize(stage.len().max(at + bytes.len()), 0);
+    stage[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// What is there of the bytes asked for.
+pub(crate) fn read_at(stage: &[u8], at: u64, length: usize) -> Vec<u8> {
+    let rest = usize::try_from(at).ok().and_then(|at| stage.get(at..)).unwrap_or_default();
+    rest[..length.min(rest.len())].to_vec()
+}
 
 impl MemoryEngine {
     /// The key of a range that comes first in its order.
@@ -17,7 +33,7 @@ impl MemoryEngine {
             return None;
         }
         let bounds = (Bound::Included(&range.start), Bound::Excluded(&range.end));
-        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
         let mut rows = map.range::<Vec<u8>, _>(bounds);
         let row = if range.reverse { rows.next_back() } else { rows.next() };
         row.map(|(key, _)| key.clone())
@@ -26,7 +42,7 @@ impl MemoryEngine {
 
 impl Engine for MemoryEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+        Ok(self.map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
     fn scan(&self, range: &Range, visit: &mut Visit<'_>) -> Result<(), EngineError> {
@@ -50,7 +66,7 @@ impl Engine for MemoryEngine {
     }
 
     fn apply(&self, puts: Puts) -> Result<(), EngineError> {
-        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in puts {
             match value {
                 Some(value) => map.insert(key, value),
@@ -61,6 +77,24 @@ impl Engine for MemoryEngine {
     }
 
     fn sync(&self, _commits: u64) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn stage(&self, at: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        write_at(&mut self.stage.write().unwrap_or_else(PoisonError::into_inner), at, bytes);
+        Ok(())
+    }
+
+    fn staged(&self, at: u64, length: usize) -> Result<Vec<u8>, EngineError> {
+        Ok(read_at(&self.stage.read().unwrap_or_else(PoisonError::into_inner), at, length))
+    }
+
+    fn sync_stage(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn clear_stage(&self) -> Result<(), EngineError> {
+        self.stage.write().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 

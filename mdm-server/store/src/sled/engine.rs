@@ -3,6 +3,7 @@
 //! - sled keeps up to 16 values in a node and writes a node above 128 KiB into a file that it never syncs. So a value
 //!   above [`PIECE`] bytes is stored as several.
 //! - `flush` ends in `sync_file_range` on Linux, which is no promise: `sync_data` on the `db` file follows it.
+//! - The stage is a file of its own: sled would write a node of many values anew for each value that is put into it.
 //! - sled takes a file that ends early for one that was torn by a crash and opens what is left. The file `commits` holds
 //!   the number of a commit that was durable; a database that knows fewer has lost some, and is reported as damaged.
 
@@ -22,8 +23,8 @@ use crate::keyed::{Engine, EngineError, Puts, Range, Visit};
 
 /// Bytes of a value that are stored under one key: 17 of them and their keys stay below 128 KiB.
 const PIECE: usize = 6 * 1024;
-/// The most pieces of a value: a staged put is a little larger than the value in it.
-const MAX_PIECES: usize = MAX_VALUE / PIECE + 2;
+/// The most pieces of a value.
+const MAX_PIECES: usize = MAX_VALUE.div_ceil(PIECE);
 /// Before a value that stands under its own key.
 const WHOLE: u8 = 0;
 /// Before the number of pieces.
@@ -50,6 +51,7 @@ pub(crate) struct SledEngine {
     /// Empty while the database could not be opened again after a failure.
     open: RwLock<Option<Open>>,
     mark: File,
+    stage: File,
     /// Set when `sync_data` failed: the kernel may have dropped what it could not write and call the next sync a
     /// success, so that only a restart, which reads the file anew, tells what is there.
     sync_failed: AtomicBool,
@@ -69,12 +71,14 @@ impl SledEngine {
         let lock = file_options.open(folder.join("lock")).map_err(io)?;
         crate::lock::lock(&lock, folder)?;
         let mark = file_options.open(folder.join("commits")).map_err(io)?;
+        let stage = file_options.open(folder.join("stage")).map_err(io)?;
         let open = open_patiently(folder, &options).map_err(|error| super::open_error(folder, error))?;
         let engine = Self {
             folder: folder.to_owned(),
             options,
             open: RwLock::new(Some(open)),
             mark,
+            stage,
             sync_failed: AtomicBool::new(false),
             _lock: lock,
         };
@@ -89,6 +93,14 @@ impl SledEngine {
             Some(open) => work(open),
             None => Err(EngineError::Io(IoProblem::new("the database is closed after a failure"))),
         }
+    }
+
+    /// `sync_data` of a file. After a failure of it nothing that was written counts as durable before a restart.
+    fn sync_file(&self, file: &File) -> Result<(), EngineError> {
+        file.sync_data().map_err(|error| {
+            self.sync_failed.store(true, Ordering::SeqCst);
+            EngineError::io(&error)
+        })
     }
 
     /// Compares the database with the mark.
@@ -271,10 +283,7 @@ impl Engine for SledEngine {
     fn sync(&self, commits: u64) -> Result<(), EngineError> {
         self.with(|Open { db, file }| {
             db.flush().map_err(engine_error)?;
-            file.sync_data().map_err(|error| {
-                self.sync_failed.store(true, Ordering::SeqCst);
-                EngineError::io(&error)
-            })
+            self.sync_file(file)
         })?;
         // Not synced: the mark may be behind the database, never ahead of it.
         let mark = [commits.to_be_bytes(), (!commits).to_be_bytes()].concat();
@@ -282,6 +291,33 @@ impl Engine for SledEngine {
             tracing::warn!(%error, "the number of the last commit could not be noted beside the database");
         }
         Ok(())
+    }
+
+    fn stage(&self, at: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        self.stage.write_all_at(bytes, at).map_err(|error| EngineError::io(&error))
+    }
+
+    fn staged(&self, at: u64, length: usize) -> Result<Vec<u8>, EngineError> {
+        let mut bytes = vec![0; length];
+        let mut read = 0;
+        while read < length {
+            match self.stage.read_at(&mut bytes[read..], at + read as u64) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(EngineError::io(&error)),
+            }
+        }
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    fn sync_stage(&self) -> Result<(), EngineError> {
+        self.sync_file(&self.stage)
+    }
+
+    fn clear_stage(&self) -> Result<(), EngineError> {
+        self.stage.set_len(0).map_err(|error| EngineError::io(&error))
     }
 
     fn reopen(&self) -> Result<(), EngineError> {

@@ -1,6 +1,7 @@
 //! The one door for writes.
 
-use mdm_core::change::{Changeset, Key};
+use mdm_core::audit::AuditEvent;
+use mdm_core::change::{Changeset, Key, Write};
 use shared::ids::BatchId;
 use shared::signed::JournalHead;
 
@@ -18,14 +19,15 @@ pub struct Committed {
 }
 
 /// A change of more puts than one atomic write takes: a personnel batch in force.
-#[derive(Debug, Clone)]
 pub struct LargeChange {
     /// Whose change it is, for the log and for recovery.
     pub batch: BatchId,
-    /// The bulk. Its versions are checked while it is staged; a later commit to one of its records ends the change
-    /// with a conflict.
-    pub staged: Changeset,
-    /// Becomes true in the very write that makes the whole change true, its events after those of `staged`: the batch's
+    /// The bulk, at most one write a key, taken one by one while it is staged: they need not all be in memory at once. Their
+    /// versions are checked by then; a later commit to one of these records ends the change with a conflict.
+    pub writes: Box<dyn Iterator<Item = Write> + Send>,
+    /// What the audit journal says of all of it.
+    pub events: Vec<AuditEvent>,
+    /// Becomes true in the very write that makes the whole change true, its events after the others: the batch's
     /// state, the roster's version, the pool. At most [`crate::MAX_PUTS`] puts. Records that others write often belong
     /// here, since their versions are checked last.
     pub last: Changeset,
@@ -34,16 +36,15 @@ pub struct LargeChange {
 impl LargeChange {
     /// Splits one changeset: batch, roster and pool come last, all events stay in their order.
     pub fn split(batch: BatchId, changes: Changeset) -> Self {
-        let (last, staged) = changes
-            .writes
-            .into_iter()
-            .partition(|write| matches!(write.key, Key::Batch(_) | Key::Roster(_) | Key::Pool));
-        Self {
-            batch,
-            staged: Changeset { writes: staged, events: changes.events },
-            last: Changeset { writes: last, events: Vec::new() },
-        }
+        let (last, writes): (Vec<_>, Vec<_>) = changes.writes.into_iter().partition(is_last);
+        let last = Changeset { writes: last, events: Vec::new() };
+        Self { batch, writes: Box::new(writes.into_iter()), events: changes.events, last }
     }
+}
+
+/// Whether a write belongs into [`LargeChange::last`].
+fn is_last(write: &Write) -> bool {
+    matches!(write.key, Key::Batch(_) | Key::Roster(_) | Key::Pool)
 }
 
 /// Everything the server stores besides unlock records.
@@ -78,7 +79,8 @@ pub trait Store:
     ///
     /// The bulk is staged in short writes that no reader sees; one last write then makes all of it true at once, journal
     /// entries included. Answers when that write is durable; moving the staged records into place goes on behind the answer
-    /// and, after a crash, before the store opens again. Other commits go between those writes: to a record that is still staged they win (this change ends with a conflict), to one that is already
-    /// true they are ordinary changes of it. Large changes run one after the other.
+    /// and, after a crash, before the store opens again. Other commits go between those writes: to a record that is still
+    /// staged they win (this change ends with a conflict), to one that is already true they are ordinary changes of it. Large
+    /// changes run one after the other.
     fn commit_large(&self, change: LargeChange) -> BoxFuture<'_, Result<Committed, CommitError>>;
 }

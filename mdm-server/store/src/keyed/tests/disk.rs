@@ -1,7 +1,7 @@
 //! A disk that can fail at each call and lose what was not synced.
 //!
 //! It keeps what was applied apart from what was synced. A crash loses any end of what was not synced, in the order of
-//! applying, as a log does.
+//! applying, as a log does; of the stage it loses all that was not synced, and an emptied stage stays empty.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,21 @@ use rand::{Rng, SeedableRng};
 
 use crate::error::IoProblem;
 use crate::keyed::engine::{Engine, EngineError, Puts, Range, Visit};
+use crate::keyed::layout;
+use crate::memory::engine::{read_at, write_at};
 
 pub(super) type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The map, and what is durable of the stage.
+pub(super) type Image = (Map, Vec<u8>);
 
 pub(super) struct Disk {
     pub(super) synced: Map,
     /// Applied, not synced.
     pending: Vec<Puts>,
     pub(super) now: Map,
+    pub(super) stage: Vec<u8>,
+    pub(super) stage_synced: Vec<u8>,
     calls: u32,
     fail_at: Option<u32>,
     /// Calls that fail from there on.
@@ -27,12 +34,13 @@ pub(super) struct Disk {
     applies_in_failing: bool,
     rng: StdRng,
     /// What was there after each write, while that is asked for.
-    pub(super) images: Option<Vec<Map>>,
-    /// Shown each write before it is applied, by the writer itself.
-    pub(super) on_apply: Option<Arc<OnApply>>,
+    pub(super) images: Option<Vec<Image>>,
+    /// Shown each write before it is done, by the writer itself.
+    pub(super) on_write: Option<Arc<OnWrite>>,
 }
 
-pub(super) type OnApply = dyn Fn(&Puts) + Send + Sync;
+/// A write to the map, or one to the stage.
+pub(super) type OnWrite = dyn Fn(Option<&Puts>) + Send + Sync;
 
 #[derive(Clone)]
 pub(super) struct Failing(pub(super) Arc<Mutex<Disk>>);
@@ -52,13 +60,15 @@ impl Failing {
             synced: Map::new(),
             pending: Vec::new(),
             now: Map::new(),
+            stage: Vec::new(),
+            stage_synced: Vec::new(),
             calls: 0,
             fail_at: None,
             fail_for: 0,
             applies_in_failing: false,
             rng: StdRng::seed_from_u64(seed),
             images: None,
-            on_apply: None,
+            on_write: None,
         })))
     }
 
@@ -83,10 +93,19 @@ impl Failing {
         let kept = disk.rng.gen_range(0..=pending.len());
         pending[..kept].iter().for_each(|puts| apply_to(&mut disk.synced, puts));
         disk.now = disk.synced.clone();
+        disk.stage = disk.stage_synced.clone();
     }
 
-    pub(super) fn has(&self, prefix: u8) -> bool {
-        self.0.lock().unwrap().now.keys().any(|key| key[0] == prefix)
+    fn show(&self, write: Option<&Puts>) {
+        let on_write = self.0.lock().unwrap().on_write.clone();
+        on_write.inspect(|on_write| on_write(write));
+    }
+
+    /// Whether nothing is left of a large change.
+    pub(super) fn is_tidy(&self) -> bool {
+        let disk = self.0.lock().unwrap();
+        let left = |key: &Vec<u8>| key[0] == layout::OVERTAKEN || key == layout::META_LARGE;
+        disk.stage.is_empty() && !disk.now.keys().any(left)
     }
 }
 
@@ -129,15 +148,14 @@ impl Engine for Failing {
 
     fn apply(&self, puts: Puts) -> Result<(), EngineError> {
         assert!(puts.len() <= crate::MAX_PUTS * 2 + 3, "{} puts in one write", puts.len());
-        let on_apply = self.0.lock().unwrap().on_apply.clone();
-        on_apply.inspect(|on_apply| on_apply(&puts));
+        self.show(Some(&puts));
         let mut disk = self.0.lock().unwrap();
         let result = disk.call();
         if result.is_ok() || disk.applies_in_failing {
             apply_to(&mut disk.now, &puts);
             disk.pending.push(puts);
-            let Disk { images, now, .. } = &mut *disk;
-            images.iter_mut().for_each(|images| images.push(now.clone()));
+            let Disk { images, now, stage_synced, .. } = &mut *disk;
+            images.iter_mut().for_each(|images| images.push((now.clone(), stage_synced.clone())));
         }
         result
     }
@@ -147,6 +165,35 @@ impl Engine for Failing {
         disk.call()?;
         disk.pending.clear();
         disk.synced = disk.now.clone();
+        Ok(())
+    }
+
+    fn stage(&self, at: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        self.show(None);
+        let mut disk = self.0.lock().unwrap();
+        let result = disk.call();
+        if result.is_ok() || disk.applies_in_failing {
+            write_at(&mut disk.stage, at, bytes);
+        }
+        result
+    }
+
+    fn staged(&self, at: u64, length: usize) -> Result<Vec<u8>, EngineError> {
+        Ok(read_at(&self.0.lock().unwrap().stage, at, length))
+    }
+
+    fn sync_stage(&self) -> Result<(), EngineError> {
+        let mut disk = self.0.lock().unwrap();
+        disk.call()?;
+        disk.stage_synced = disk.stage.clone();
+        Ok(())
+    }
+
+    fn clear_stage(&self) -> Result<(), EngineError> {
+        let mut disk = self.0.lock().unwrap();
+        disk.call()?;
+        disk.stage.clear();
+        disk.stage_synced.clear();
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use mdm_core::audit::GENESIS;
 use mdm_core::change::{Changeset, Key, Record, Version};
 use tokio::sync::oneshot;
 
-use super::disk::Failing;
+use super::disk::{Failing, Image};
 use super::{PEOPLE, april, disk_with, open, small};
 use crate::conformance::{journal, samples};
 use crate::error::{CommitError, Conflict};
@@ -18,7 +18,7 @@ use crate::traits::{Committed, LargeChange, Store};
 /// What became of a change that was asked for in the middle of another.
 struct Asked {
     answer: Receiver<Result<Committed, CommitError>>,
-    /// The keys of the first write that the writer began after the asking.
+    /// The keys of the first write that the writer began after the asking; none of a write to the stage.
     next_write: Arc<Mutex<Option<Vec<Vec<u8>>>>>,
 }
 
@@ -35,7 +35,7 @@ impl Asked {
 /// it stands in the queue at exactly that moment.
 fn ask_at(
     engine: &Failing,
-    moment: impl Fn(&Puts) -> bool + Send + Sync + 'static,
+    moment: impl Fn(Option<&Puts>) -> bool + Send + Sync + 'static,
     changes: Changeset,
 ) -> (Arc<dyn Store>, Asked) {
     let store = open(engine);
@@ -45,14 +45,12 @@ fn ask_at(
     let next_write = Arc::clone(&asked.next_write);
     let changes = Mutex::new(Some(changes));
     let runtime = tokio::runtime::Handle::current();
-    engine.0.lock().unwrap().on_apply = Some(Arc::new(move |puts: &Puts| {
+    engine.0.lock().unwrap().on_write = Some(Arc::new(move |write: Option<&Puts>| {
         let mut changes = changes.lock().unwrap();
         if changes.is_none() {
-            next_write
-                .lock()
-                .unwrap()
-                .get_or_insert_with(|| puts.iter().map(|(key, _)| key.clone()).collect());
-        } else if moment(puts)
+            let keys = || write.into_iter().flatten().map(|(key, _)| key.clone()).collect();
+            next_write.lock().unwrap().get_or_insert_with(keys);
+        } else if moment(write)
             && let Some(changes) = changes.take()
             && let Some(store) = weak.upgrade()
         {
@@ -80,7 +78,7 @@ async fn a_commit_on_a_record_that_is_being_staged_wins_without_waiting() {
     wipe.wishes_seat = false;
     let engine = Failing::new(1);
     let wanted = samples::inserts([Record::Account(wipe)]);
-    let (store, asked) = ask_at(&engine, |puts| puts_to(puts, layout::STAGED_PUT), wanted);
+    let (store, asked) = ask_at(&engine, |write| write.is_none(), wanted);
     let large = store.commit_large(april()).await;
     assert!(matches!(large, Err(CommitError::Conflict(Conflict::Overtaken { .. }))), "{large:?}");
     asked.check(&Key::Account(samples::account_id(0)));
@@ -104,7 +102,7 @@ async fn a_commit_on_a_record_that_is_being_moved_wins_without_waiting() {
     wanted.delete(Version(1), Key::Account(deleted));
     let engine = Failing::new(1);
     engine.0.lock().unwrap().images = Some(Vec::new());
-    let flip = |puts: &Puts| puts_to(puts, layout::ROSTER);
+    let flip = |write: Option<&Puts>| write.is_some_and(|puts| puts_to(puts, layout::ROSTER));
     let (store, asked) = ask_at(&engine, flip, wanted);
     store.commit_large(april()).await.unwrap();
     asked.check(&Key::Device(samples::enrolment(1)));
@@ -113,7 +111,7 @@ async fn a_commit_on_a_record_that_is_being_moved_wins_without_waiting() {
     store.commit_large(LargeChange::split(samples::batch_id(2), small(2))).await.unwrap();
     let images = engine.0.lock().unwrap().images.take().unwrap();
     let committed = layout::record(&Key::Device(samples::enrolment(1)));
-    let later: Vec<_> = images.into_iter().filter(|image| image.contains_key(&committed)).collect();
+    let later: Vec<_> = images.into_iter().filter(|(map, _)| map.contains_key(&committed)).collect();
     assert!(later.len() > 3, "the commit came while records were on their way");
     let mut stores: Vec<Arc<dyn Store>> = vec![store];
     stores.extend(later.iter().map(|image| open(&disk_with(image))));
@@ -131,6 +129,38 @@ async fn a_commit_on_a_record_that_is_being_moved_wins_without_waiting() {
         assert_eq!(by_number(PEOPLE - 2).await, None);
         assert_eq!(by_number(PEOPLE - 3).await, Some(samples::account_id(PEOPLE - 3)));
         assert_eq!(store.account(deleted).await.unwrap(), None);
+        journal::check(&store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recovery_does_not_move_again_what_was_moved_and_changed_since() {
+    let first = samples::account_id(0);
+    let mut account = samples::account(0);
+    account.wishes_seat = !account.wishes_seat;
+    let wish = account.wishes_seat;
+    let mut wanted = small(1);
+    wanted.update(Version(1), Record::Account(account));
+    let engine = Failing::new(1);
+    engine.0.lock().unwrap().images = Some(Vec::new());
+    let moved = layout::record(&Key::Account(first));
+    let is_moved = move |write: Option<&Puts>| write.into_iter().flatten().any(|(key, _)| *key == moved);
+    let (store, asked) = ask_at(&engine, is_moved, wanted);
+    store.commit_large(april()).await.unwrap();
+    asked.check(&Key::Account(first));
+    store.commit_large(LargeChange::split(samples::batch_id(2), small(2))).await.unwrap();
+
+    let images = engine.0.lock().unwrap().images.take().unwrap();
+    let device = layout::record(&Key::Device(samples::enrolment(1)));
+    let in_between = |(map, stage): &Image| {
+        map.contains_key(&device) && map.contains_key(layout::META_LARGE) && !stage.is_empty()
+    };
+    let later: Vec<_> = images.iter().filter(|image| in_between(image)).collect();
+    assert!(later.len() > 3, "the commit came while other records were on their way");
+    for image in later {
+        let store = open(&disk_with(image));
+        assert_eq!(store.account(first).await.unwrap().unwrap().value.wishes_seat, wish);
+        assert!(store.account(samples::account_id(PEOPLE - 1)).await.unwrap().is_some());
         journal::check(&store).await;
     }
 }
