@@ -24,7 +24,7 @@ use shared::ids::{AccountId, EnrolmentId};
 use crate::account::Roster;
 use crate::audit::{AuditEvent, Happening, Subject};
 use crate::batch::{Batch, BatchState, LostZeros, NotNow, PlanChunk, PlanItem, PlanWord, Step, plan_digest};
-use crate::change::{Changeset, Record, Stored, Version};
+use crate::change::{Changeset, LongChangeset, Record, Stored, Version, Write};
 use crate::seats::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
 use crate::undo::{BeforeChunk, Restored, UndoError, by_account, may_undo, restore};
 
@@ -104,11 +104,9 @@ pub enum ApplyError {
     NotLoaded(#[from] NotLoaded),
 }
 
-/// What applying does.
+/// What applying does, besides what it stores.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// To be committed whole; up to a few writes and events a line.
-    pub changes: Changeset,
     /// Devices to be blocked after the commit, one by one.
     pub block: Vec<EnrolmentId>,
     /// Of an undo: devices to be unblocked after the commit, one by one.
@@ -125,12 +123,12 @@ pub struct Applied {
     pub waiting: Vec<AccountId>,
 }
 
-/// Applies a plan.
+/// Applies a plan. The change is to be committed whole; it has up to a few writes and events a line.
 pub fn apply(
     input: ApplyInput,
     acting: Acting<'_>,
     rng: &mut (impl RngCore + CryptoRng),
-) -> Result<Applied, ApplyError> {
+) -> Result<(LongChangeset, Applied), ApplyError> {
     let ApplyInput { mut batch, mut chunks, roster, holdings, undone } = input;
     let roster = roster.unwrap_or_else(|| {
         let source = batch.value.source.clone();
@@ -147,10 +145,11 @@ pub fn apply(
         Some(undone) => (undo(undone, items, &mut ledger, acting, rng)?, Vec::new()),
         None => do_lines(&batch.value, items, &mut ledger, acting, rng)?,
     };
-    let SeatChange { changes: lines, given, freed, waiting, block, .. } = ledger.finish();
+    let (seat_change, lines) = ledger.finish_long();
+    let SeatChange { changes: of_lines, given, freed, waiting, block, .. } = seat_change;
     let Restored { unblock, not_undone, seats_kept } = restored;
 
-    let mut changes = Changeset::default();
+    let mut head = Changeset::default();
     let seats = [
         ("seats-assigned", given.len()),
         ("seats-freed", freed.len()),
@@ -159,23 +158,17 @@ pub fn apply(
     ];
     batch.value.state = BatchState::Applied { at: acting.now };
     batch.value.release.held = None;
-    changes.note(late(applied(&batch.value, acting, &seats, not_undone.len()), &batch.value));
+    head.note(late(applied(&batch.value, acting, &seats, not_undone.len()), &batch.value));
     batch.value.befores = u32::try_from(befores.len()).unwrap_or(u32::MAX);
     let next = Roster { version: roster.value.version + 1, ..roster.value };
-    changes.update(batch.version, Record::Batch(batch.value));
-    changes.update(roster.version, Record::Roster(next));
-    befores.into_iter().for_each(|chunk| changes.insert(Record::BeforeChunk(chunk)));
-    changes.extend(lines);
-    Ok(Applied {
-        changes,
-        block,
-        unblock,
-        not_undone,
-        seats_given: given,
-        seats_freed: freed,
-        seats_kept,
-        waiting,
-    })
+    head.update(batch.version, Record::Batch(batch.value));
+    head.update(roster.version, Record::Roster(next));
+    head.extend(of_lines);
+    let befores = befores.into_iter().map(|chunk| Write::insert(Record::BeforeChunk(chunk)));
+    let changes = LongChangeset { head, writes: Box::new(befores.chain(lines)) };
+    let applied =
+        Applied { block, unblock, not_undone, seats_given: given, seats_freed: freed, seats_kept, waiting };
+    Ok((changes, applied))
 }
 
 /// The lines of a file's plan. Gives who keeps a seat, and what everybody was before.

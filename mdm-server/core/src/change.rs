@@ -1,5 +1,7 @@
 //! The one door for writes: what a rule wants stored, with the versions it saw.
 
+use std::fmt;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
@@ -155,7 +157,7 @@ pub struct Changeset {
 impl Changeset {
     /// Stores a record that is not there yet.
     pub fn insert(&mut self, record: Record) {
-        self.writes.push(Write { key: record.key(), expected: Version(0), record: Some(record) });
+        self.writes.push(Write::insert(record));
     }
 
     /// Stores a record over the version that was loaded.
@@ -191,5 +193,41 @@ impl Changeset {
     pub fn extend(&mut self, other: Changeset) {
         self.writes.extend(other.writes);
         self.events.extend(other.events);
+    }
+}
+
+/// A change of any size: all but a few of its writes are made as they are taken, since there may be 100,000.
+pub struct LongChangeset {
+    /// All events, and the writes that others may be in the way of: batch, roster, pool.
+    pub head: Changeset,
+    /// The others. No key is written twice.
+    pub writes: Box<dyn Iterator<Item = Write> + Send>,
+}
+
+impl LongChangeset {
+    /// All of it at once.
+    pub fn whole(self) -> Changeset {
+        let Self { mut head, writes } = self;
+        head.writes.extend(writes);
+        head
+    }
+}
+
+impl From<Changeset> for LongChangeset {
+    fn from(head: Changeset) -> Self {
+        Self { head, writes: Box::new(std::iter::empty()) }
+    }
+}
+
+impl fmt::Debug for LongChangeset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LongChangeset").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+impl Write {
+    /// Stores a record that is not there yet.
+    pub fn insert(record: Record) -> Self {
+        Self { key: record.key(), expected: Version(0), record: Some(record) }
     }
 }

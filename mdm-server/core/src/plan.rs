@@ -10,6 +10,7 @@ pub(crate) mod posts;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -22,7 +23,7 @@ use crate::batch::{
     Batch, BatchState, ITEMS_PER_CHUNK, KeptRows, LISTED, LISTED_SHEETS, Mode, Origin, PlanChunk, PlanItem,
     PlanKind, PlanSummary, PlanWord, Release, UPLOAD_PART, UploadPart, plan_digest_of_lines,
 };
-use crate::change::{Changeset, Key, Record, Stored};
+use crate::change::{Changeset, Key, LongChangeset, Record, Stored, Write};
 use crate::license::Pool;
 use crate::sheet::rejected::Kept;
 use crate::sheet::{Format, Sheet, SheetError};
@@ -147,23 +148,30 @@ impl Plan {
         Self { batch, items, kept: Vec::new() }
     }
 
-    /// Stores the batch with its plan and notes the upload: one put for the batch, one for each [`ITEMS_PER_CHUNK`]
-    /// lines.
+    /// Stores the batch with its plan and notes the upload.
     pub fn changes(self) -> Changeset {
-        let Self { batch, items, kept } = self;
-        let mut changes = Changeset::default();
-        changes.note(planned(&batch));
-        // Taken apart, not copied: there may be 100,000.
-        let mut items = items.into_iter();
-        for number in 0..batch.chunks {
-            let items = items.by_ref().take(ITEMS_PER_CHUNK).collect();
-            changes.insert(Record::PlanChunk(PlanChunk { batch: batch.id, number, items }));
-        }
-        for (number, bytes) in (0..).zip(kept.chunks(UPLOAD_PART)) {
-            changes.insert(Record::UploadPart(UploadPart { batch: batch.id, number, bytes: bytes.to_vec() }));
-        }
-        changes.insert(Record::Batch(batch));
-        changes
+        Arc::new(self).long_changes().whole()
+    }
+
+    /// The same of a plan that may be long: one put for the batch, one for each [`ITEMS_PER_CHUNK`] lines.
+    pub fn long_changes(self: Arc<Self>) -> LongChangeset {
+        let mut head = Changeset::default();
+        head.note(planned(&self.batch));
+        head.insert(Record::Batch(self.batch.clone()));
+        let batch = self.batch.id;
+        let chunks = {
+            let plan = Arc::clone(&self);
+            (0..self.batch.chunks).map(move |number| {
+                let items =
+                    plan.items.chunks(ITEMS_PER_CHUNK).nth(number as usize).unwrap_or_default().to_vec();
+                Write::insert(Record::PlanChunk(PlanChunk { batch, number, items }))
+            })
+        };
+        let parts = (0..self.batch.kept.parts).map(move |number| {
+            let bytes = self.kept.chunks(UPLOAD_PART).nth(number as usize).unwrap_or_default().to_vec();
+            Write::insert(Record::UploadPart(UploadPart { batch, number, bytes }))
+        });
+        LongChangeset { head, writes: Box::new(chunks.chain(parts)) }
     }
 
     /// Rows of the file that are not accepted.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use mdm_core::account::{Account, SourceName};
-use mdm_core::apply::{self, Applied, ApplyInput};
+use mdm_core::apply::{self, ApplyInput};
 use mdm_core::approval::{self, check_time};
 use mdm_core::audit::{Actor, PersonalValue};
 use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
@@ -142,24 +142,27 @@ async fn readable(
 }
 
 async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Result<Batch, UseCaseError> {
-    let batch = plan.batch.clone();
-    let mut changes = plan.changes();
+    let plan = Arc::new(plan);
+    let batch = &plan.batch;
     let acting = approval::Acting { actor: batch.uploaded_by, now: batch.uploaded_at };
-    if let (Some(name), Some(event)) = (file_name, changes.events.first_mut()) {
+    let file_name = file_name.map(|name| {
         let name: String = name.chars().filter(|c| !c.is_control()).take(FILE_NAME).collect();
-        event.personal.push(PersonalValue::make("file-name", &name, &mut OsRng));
-    }
+        PersonalValue::make("file-name", &name, &mut OsRng)
+    });
     retry_on_conflict(|| async {
-        let mut whole = changes.clone();
-        whole.extend(match batch.mends {
+        let mut changes = Arc::clone(&plan).long_changes();
+        if let Some(uploaded) = changes.head.events.first_mut() {
+            uploaded.personal.extend(file_name.clone());
+        }
+        changes.head.extend(match batch.mends {
             // That one and no other. It may have come to another end since the rows were compared.
             Some(mended) => approval::replace(load(service, mended).await?, batch.id, acting)?,
-            None => release::replaced_by(service, &batch, acting).await?,
+            None => release::replaced_by(service, batch, acting).await?,
         });
-        Ok(commit_any_size(service, batch.id, whole).await?)
+        Ok(commit_any_size(service, batch.id, changes).await?)
     })
     .await?;
-    Ok(batch)
+    Ok(plan.batch.clone())
 }
 
 /// Work that would hold up everything else that runs on this thread. Its panic goes on here.
@@ -248,15 +251,13 @@ pub(crate) async fn take_effect(
     let applied = retry_on_conflict(|| async {
         let input = input(service, id).await?;
         let working = service.clone();
-        let applied = blocking(move || {
+        let (changes, applied) = blocking(move || {
             let acting = Acting { actor, now: working.clock.now(), keys: &working.keyring.codes };
             apply::apply(input, acting, &mut OsRng)
         })
         .await??;
-        let Applied { changes, .. } = applied;
-        let rest = Applied { changes: Default::default(), ..applied };
         commit_any_size(service, id, changes).await?;
-        Ok(rest)
+        Ok(applied)
     })
     .await?;
     block_all_by(service, BlockedBy::Batch(id), &applied.block, "left by a personnel batch", actor).await;

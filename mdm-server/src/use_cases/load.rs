@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use mdm_core::account::Account;
-use mdm_core::change::{Changeset, Stored};
+use mdm_core::change::{LongChangeset, Stored};
 use mdm_core::license::WaitingEntry;
 use mdm_core::seats::{Holdings, last_unlock};
 use mdm_store::{CommitError, LargeChange, MAX_PAGE, MAX_PUTS};
@@ -79,10 +79,13 @@ const AT_ONCE: usize = MAX_PUTS / 8;
 pub(super) async fn commit_any_size(
     service: &Service,
     batch: BatchId,
-    changes: Changeset,
+    changes: impl Into<LongChangeset>,
 ) -> Result<(), CommitError> {
-    if changes.writes.len() + changes.events.len() <= AT_ONCE {
-        match service.commit(changes.clone()).await {
+    let mut changes = changes.into();
+    let room = (AT_ONCE + 1).saturating_sub(changes.head.writes.len() + changes.head.events.len());
+    changes.head.writes.extend(changes.writes.by_ref().take(room));
+    if changes.head.writes.len() + changes.head.events.len() <= AT_ONCE {
+        match service.commit(changes.head.clone()).await {
             // Index entries count as well, and only the store knows how many there are.
             Err(CommitError::TooMany { .. }) => {}
             done => return done.map(|_| ()),

@@ -26,6 +26,8 @@ enum Syncs {
 struct Traced {
     trace: Trace,
     database: PathBuf,
+    /// What is staged of a large change, beside the database.
+    stage: PathBuf,
     key_file: PathBuf,
     /// Where answers of the API go, in strace's words.
     api: String,
@@ -41,10 +43,10 @@ fn run(prepared: &World, syncs: Syncs, operation: impl Fn(&World)) -> Traced {
     let mut trace = Trace::parse(&String::from_utf8_lossy(&fs::read(&output).unwrap())).unwrap();
     let ready = trace.0.iter().position(|call| call.arguments.contains("ready quic=")).unwrap();
     trace.0.drain(..=ready);
-    let [database, key_file, mark] =
-        ["db/db", "unlock-records", "db/commits"].map(|name| world.data().join(name));
+    let [database, stage, key_file, mark] =
+        ["db/db", "db/stage", "unlock-records", "db/commits"].map(|name| world.data().join(name));
     // The mark may be behind the database; any other file would be one whose syncs are not looked at.
-    let looked_at = [&database, &key_file, &mark];
+    let looked_at = [&database, &stage, &key_file, &mark];
     let other = |call: &&Call| {
         let file = Path::new(&call.target);
         file.starts_with(world.data()) && call.is_write_to(file) && !looked_at.contains(&&file.to_owned())
@@ -54,7 +56,7 @@ fn run(prepared: &World, syncs: Syncs, operation: impl Fn(&World)) -> Traced {
         "written: {:?}",
         trace.0.iter().find(other).map(|call| &call.target)
     );
-    Traced { trace, database, key_file, api: format!("TCP:[{}->", world.https()) }
+    Traced { trace, database, stage, key_file, api: format!("TCP:[{}->", world.https()) }
 }
 
 impl Traced {
@@ -162,13 +164,14 @@ fn a_batch_is_synced_before_it_is_acknowledged() {
     let (prepared, batch) = prepared::large_batch();
     let [honest, control] = [Syncs::AsBuilt, Syncs::TakenOut].map(|syncs| {
         let traced = run(&prepared, syncs, |world| drop(world.apply(&batch).unwrap()));
-        let database = traced.database.as_path();
+        let (database, stage) = (traced.database.as_path(), traced.stage.as_path());
         let answer = traced.api_answer();
         // Behind the write that puts the whole batch into force, staged records are moved: no part of the answer.
         let mut writes = traced.trace.0.iter().filter(|call| call.is_write_to(database));
         let in_force =
             writes.find(|call| call.arguments.contains(IN_FORCE)).expect("the batch's record is written");
-        traced.missing(&[(database, in_force, answer)])
+        let staged = traced.last_write(stage, in_force);
+        traced.missing(&[(stage, staged, in_force), (database, in_force, answer)])
     });
-    assert_synced("batch apply", &honest, &control, &["db/db"]);
+    assert_synced("batch apply", &honest, &control, &["db/stage", "db/db"]);
 }

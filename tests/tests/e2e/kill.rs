@@ -29,8 +29,8 @@ type Operation<'a> = &'a dyn Fn(&World) -> Result<Finished>;
 struct Rehearsal {
     /// Writes up to the answer.
     answered: usize,
-    /// Writes until the server had stopped in an orderly way.
-    total: usize,
+    /// What was counted until the server had stopped in an orderly way.
+    calls: Vec<String>,
     /// The world afterwards, stopped.
     world: World,
     /// Where the journal stood before.
@@ -43,14 +43,14 @@ fn rehearse(prepared: &mut World, operation: Operation<'_>) -> Result<Rehearsal>
     prepared.start()?;
     let anchor = Anchor::of(prepared)?;
     prepared.stop()?;
-    let (mut answered, total, world) = rehearse_once(prepared, operation)?;
+    let (mut answered, calls, world) = rehearse_once(prepared, operation)?;
     for _ in 0..2 {
         answered = answered.min(rehearse_once(prepared, operation)?.0);
     }
-    Ok(Rehearsal { answered, total, world, anchor })
+    Ok(Rehearsal { answered, calls, world, anchor })
 }
 
-fn rehearse_once(prepared: &World, operation: Operation<'_>) -> Result<(usize, usize, World)> {
+fn rehearse_once(prepared: &World, operation: Operation<'_>) -> Result<(usize, Vec<String>, World)> {
     let mut world = prepared.copy()?;
     let shim = Shim::new(&world, Mode::Count)?;
     world.start_with(&Launch::with(&shim))?;
@@ -64,16 +64,21 @@ fn rehearse_once(prepared: &World, operation: Operation<'_>) -> Result<(usize, u
         ensure!(counted, "no {call} of {file} was counted: {calls:?}");
     }
     ensure!(answered > 0, "the operation answered before it wrote anything");
-    Ok((answered, calls.len(), world))
+    Ok((answered, calls, world))
 }
 
 impl Rehearsal {
+    /// Whether there was a call of this file.
+    fn counts(&self, file: &str) -> bool {
+        self.calls.iter().any(|line| line.ends_with(file))
+    }
+
     /// Points to kill at: at most `before` spread over the writes before the answer and `after` over those behind it,
     /// right after the call and right before it in turn; and both at each of the last writes before the answer.
     fn points(&self, before: usize, after: usize) -> Vec<Mode> {
         let last = self.answered.saturating_sub(LAST).max(1)..=self.answered;
         let mut calls: BTreeSet<usize> = spread(1, self.answered, before).into_iter().collect();
-        calls.extend(spread(self.answered + 1, self.total, after));
+        calls.extend(spread(self.answered + 1, self.calls.len(), after));
         let spread =
             calls.into_iter().filter(|call| !last.contains(call)).zip(turns()).map(|(call, mode)| mode(call));
         spread.chain(last.clone().flat_map(|call| [Mode::KillBefore(call), Mode::KillAfter(call)])).collect()
@@ -202,7 +207,8 @@ impl Tally {
 
     fn conclude(self, what: &str, rehearsal: &Rehearsal) {
         let Self { points, inside } = self;
-        let Rehearsal { answered, total, .. } = rehearsal;
+        let Rehearsal { answered, calls, .. } = rehearsal;
+        let total = calls.len();
         println!(
             "{what}: {answered} writes up to the answer, {total} in all; {points} kills, {inside} before the answer"
         );

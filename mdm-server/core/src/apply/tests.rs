@@ -182,7 +182,8 @@ fn a_plan_with_a_part_missing_or_of_another_batch_is_not_applied() {
         let batch = Stored { version: Version(1), value: plan.batch.clone() };
         let holdings = Book::default().holdings();
         let input = ApplyInput { batch, chunks, roster: None, holdings, undone: None };
-        apply(input, acting(&code_keys(), noon()), &mut rng()).map(|applied| applied.changes.writes.len())
+        apply(input, acting(&code_keys(), noon()), &mut rng())
+            .map(|(changes, _)| changes.whole().writes.len())
     };
     let mut missing = parts(&plan);
     missing.remove(1);

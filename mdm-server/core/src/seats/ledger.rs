@@ -12,7 +12,7 @@ use super::{Acting, Holdings, NotLoaded, SeatChange, is_helped};
 use crate::account::{Account, Attributes, Seat};
 use crate::audit::{AuditEvent, Happening, Subject};
 use crate::batch::PlanWord;
-use crate::change::{Changeset, Key, Record, Stored, Version};
+use crate::change::{Key, Record, Stored, Version, Write};
 use crate::code::{CodeRecord, CodeState};
 use crate::device::Device;
 use crate::license::{Pool, WaitingEntry, day_of};
@@ -21,25 +21,32 @@ use crate::undo::{Before, Mark, Served, Turn, Was};
 /// A record as it was loaded and as it is to be.
 struct Tracked<T> {
     version: Version,
-    before: Option<T>,
+    /// Boxed, since most are new.
+    before: Option<Box<T>>,
     now: Option<T>,
 }
 
 impl<T: Clone + PartialEq> Tracked<T> {
     fn loaded(stored: Stored<T>) -> Self {
-        Self { version: stored.version, before: Some(stored.value.clone()), now: Some(stored.value) }
+        Self {
+            version: stored.version,
+            before: Some(Box::new(stored.value.clone())),
+            now: Some(stored.value),
+        }
     }
 
     fn fresh(value: T) -> Self {
         Self { version: Version(0), before: None, now: Some(value) }
     }
 
-    fn write(self, changes: &mut Changeset, key: Key, record: impl FnOnce(T) -> Record) {
-        match self.now {
-            now if now == self.before => {}
-            Some(value) => changes.update(self.version, record(value)),
-            None => changes.delete(self.version, key),
-        }
+    fn before(&self) -> Option<&T> {
+        self.before.as_deref()
+    }
+
+    /// If it differs from what was loaded.
+    fn write(self, key: Key, record: impl FnOnce(T) -> Record) -> Option<Write> {
+        let differs = self.now.as_ref() != self.before();
+        differs.then(|| Write { key, expected: self.version, record: self.now.map(record) })
     }
 }
 
@@ -252,7 +259,8 @@ impl<'a> Ledger<'a> {
         let (code, mut event) = issue(self.account(id)?, acting, rng);
         event.subject.batch = self.batch;
         self.note(event);
-        self.codes.entry(id).or_default().push(Tracked::fresh(code));
+        // Most have no other.
+        self.codes.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(Tracked::fresh(code));
         Ok(())
     }
 
@@ -280,14 +288,14 @@ impl<'a> Ledger<'a> {
         }
         let block: BTreeSet<EnrolmentId> = self.outcome.block.iter().copied().collect();
         let before = |(id, tracked): (&AccountId, &Tracked<Account>)| {
-            let now = tracked.now.as_ref().filter(|now| tracked.before.as_ref() != Some(*now))?;
-            let turn = self.waiting.get(id).and_then(|tracked| tracked.before.as_ref());
+            let now = tracked.now.as_ref().filter(|now| tracked.before() != Some(*now))?;
+            let turn = self.waiting.get(id).and_then(Tracked::before);
             let waited = turn.map(|entry| Turn { since: entry.since, place: entry.place });
             let theirs = self.devices_of(*id).iter().map(|device| device.enrolment);
             Some(Before {
                 account: *id,
                 word: words.get(id).copied(),
-                was: tracked.before.as_ref().map(|before| Was::new(before, now, waited)),
+                was: tracked.before().map(|before| Box::new(Was::new(before, now, waited))),
                 left_as: Mark::of(now),
                 blocked: theirs.filter(|device| block.contains(device)).collect(),
                 served: served.get(id).copied(),
@@ -296,27 +304,32 @@ impl<'a> Ledger<'a> {
         self.accounts.iter().filter_map(before).collect()
     }
 
-    /// What is to be written: only what differs from what was loaded.
-    pub(crate) fn finish(mut self) -> SeatChange {
+    /// What became of it, with all that is to be written: only what differs from what was loaded.
+    pub(crate) fn finish(self) -> SeatChange {
+        let (mut outcome, writes) = self.finish_long();
+        outcome.changes.writes.extend(writes);
+        outcome
+    }
+
+    /// The same of a change of any size: all writes but that of the pool are made as they are taken.
+    pub(crate) fn finish_long(mut self) -> (SeatChange, impl Iterator<Item = Write> + Send + use<>) {
         for (_, _, id) in std::mem::take(&mut self.queue) {
             if self.waiting.get(&id).is_some_and(|tracked| tracked.before.is_none()) {
                 self.outcome.waiting.push(id);
                 self.happened(Happening::WaitingAdded, id, &[]);
             }
         }
-        let changes = &mut self.outcome.changes;
-        self.pool.now = Some(self.seats);
-        self.pool.write(changes, Key::Pool, Record::Pool);
-        for (id, tracked) in self.waiting {
-            tracked.write(changes, Key::Waiting(id), Record::Waiting);
-        }
-        for (id, tracked) in self.accounts {
-            tracked.write(changes, Key::Account(id), Record::Account);
-        }
-        for tracked in self.codes.into_values().flatten() {
-            let Some(index) = tracked.now.as_ref().map(|code| code.index) else { continue };
-            tracked.write(changes, Key::Code(index), Record::Code);
-        }
-        self.outcome
+        let Self { mut pool, seats, waiting, accounts, codes, mut outcome, .. } = self;
+        pool.now = Some(seats);
+        outcome.changes.writes.extend(pool.write(Key::Pool, Record::Pool));
+        let waiting =
+            waiting.into_iter().filter_map(|(id, tracked)| tracked.write(Key::Waiting(id), Record::Waiting));
+        let accounts =
+            accounts.into_iter().filter_map(|(id, tracked)| tracked.write(Key::Account(id), Record::Account));
+        let codes = codes.into_values().flatten().filter_map(|tracked| {
+            let index = tracked.now.as_ref()?.index;
+            tracked.write(Key::Code(index), Record::Code)
+        });
+        (outcome, waiting.chain(accounts).chain(codes))
     }
 }

@@ -179,8 +179,8 @@ impl Book {
         now: Timestamp,
         rng: &mut StdRng,
     ) -> Result<Applied, ApplyError> {
-        let mut applied = apply(self.apply_input(batch), acting(&code_keys(), now), rng)?;
-        self.commit(std::mem::take(&mut applied.changes));
+        let (changes, applied) = apply(self.apply_input(batch), acting(&code_keys(), now), rng)?;
+        self.commit(changes.whole());
         Ok(applied)
     }
 

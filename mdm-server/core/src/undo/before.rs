@@ -16,8 +16,8 @@ pub struct Before {
     pub account: AccountId,
     /// What the plan did to them; absent if a seat came to them and nothing else.
     pub word: Option<PlanWord>,
-    /// What they were; absent if they joined.
-    pub was: Option<Was>,
+    /// What they were; absent if they joined, as most are.
+    pub was: Option<Box<Was>>,
     /// What the batch left them as: who is different now was changed since.
     pub left_as: Mark,
     /// Devices that the batch had blocked.

@@ -1,7 +1,7 @@
 //! The one door for writes.
 
 use mdm_core::audit::AuditEvent;
-use mdm_core::change::{Changeset, Key, Write};
+use mdm_core::change::{Changeset, Key, LongChangeset, Write};
 use shared::ids::BatchId;
 use shared::signed::JournalHead;
 
@@ -34,17 +34,14 @@ pub struct LargeChange {
 }
 
 impl LargeChange {
-    /// Splits one changeset: batch, roster and pool come last, all events stay in their order.
-    pub fn split(batch: BatchId, changes: Changeset) -> Self {
-        let (last, writes): (Vec<_>, Vec<_>) = changes.writes.into_iter().partition(is_last);
+    /// Splits one changeset: batch, roster and pool, which the head has, come last; all events stay in their order.
+    pub fn split(batch: BatchId, changes: impl Into<LongChangeset>) -> Self {
+        let LongChangeset { head: Changeset { writes, events }, writes: others } = changes.into();
+        let is_last = |write: &Write| matches!(write.key, Key::Batch(_) | Key::Roster(_) | Key::Pool);
+        let (last, bulk): (Vec<_>, Vec<_>) = writes.into_iter().partition(is_last);
         let last = Changeset { writes: last, events: Vec::new() };
-        Self { batch, writes: Box::new(writes.into_iter()), events: changes.events, last }
+        Self { batch, writes: Box::new(bulk.into_iter().chain(others)), events, last }
     }
-}
-
-/// Whether a write belongs into [`LargeChange::last`].
-fn is_last(write: &Write) -> bool {
-    matches!(write.key, Key::Batch(_) | Key::Roster(_) | Key::Pool)
 }
 
 /// Everything the server stores besides unlock records.

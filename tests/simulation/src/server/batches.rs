@@ -60,11 +60,12 @@ impl Server {
         let block = self
             .retry_on_conflict(async || {
                 let applied = apply::apply(self.input(id)?, self.acting(), &mut self.sim.crypto.clone());
-                let mut applied = applied.map_err(rule)?;
+                let (changes, applied) = applied.map_err(rule)?;
+                let mut changes = changes.whole();
                 if self.sim.has(Fault::SeatsNotCounted) {
-                    applied.changes.writes.retain(|write| write.key != Key::Pool);
+                    changes.writes.retain(|write| write.key != Key::Pool);
                 }
-                self.commit(applied.changes).await?;
+                self.commit(changes).await?;
                 Ok(applied.block)
             })
             .await?;

@@ -50,6 +50,7 @@ fn a_batch_is_in_force_whole_or_not_at_all_wherever_the_server_is_killed() {
 
     let apply = |world: &World| world.try_mdmctl(&["batch", "apply", &batch]);
     let mut rehearsal: Rehearsal = rehearse(&mut prepared, &apply).unwrap();
+    assert!(rehearsal.counts("/db/stage"), "what is staged is killed at as well");
     rehearsal.world.start().unwrap();
     let after = roster(&rehearsal.world);
     rehearsal.world.stop().unwrap();

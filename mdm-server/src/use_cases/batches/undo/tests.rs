@@ -105,9 +105,9 @@ async fn what_a_crash_left_closed_is_opened_by_the_scheduler_and_only_what_the_b
     let service = &world.service;
     let acting =
         super::super::Acting { actor: Actor::Server, now: service.clock.now(), keys: &service.keyring.codes };
-    let done = mdm_core::apply::apply(input, acting, &mut OsRng).unwrap();
+    let (changes, done) = mdm_core::apply::apply(input, acting, &mut OsRng).unwrap();
     assert_eq!(BTreeSet::from_iter(done.unblock), BTreeSet::from([lost, phone]));
-    service.commit(done.changes).await.unwrap();
+    service.commit(changes.whole()).await.unwrap();
     assert_eq!(state(&world, phone).await, DeviceState::Blocked);
 
     // Its owner has lost one since: unblocked by somebody, and blocked for another reason.
@@ -226,8 +226,8 @@ async fn what_a_crash_left_open_is_blocked_for_the_batch_so_that_its_undo_opens_
     let input = super::super::input(service, batch.id).await.unwrap();
     let acting =
         super::super::Acting { actor: Actor::Server, now: service.clock.now(), keys: &service.keyring.codes };
-    let done = mdm_core::apply::apply(input, acting, &mut OsRng).unwrap();
-    service.commit(done.changes).await.unwrap();
+    let (changes, _) = mdm_core::apply::apply(input, acting, &mut OsRng).unwrap();
+    service.commit(changes.whole()).await.unwrap();
     assert_eq!(state(&world, phone).await, DeviceState::Live);
     scheduler::tick(service).await;
     let device = devices::show(service, phone).await.unwrap();
