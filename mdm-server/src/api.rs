@@ -75,6 +75,7 @@ fn v1() -> Router<Api> {
         .route("/batches/{id}/difference", get(batches::difference))
         .route("/batches/{id}/rejected", get(batches::rejected))
         .route("/batches/{id}/mended", post(batches::mend).layer(DefaultBodyLimit::max(types::MAX_UPLOAD)))
+        .route("/batches/{id}/decided", post(batches::decide))
         .route("/batches/{id}/approve", post(batches::approve))
         .route("/batches/{id}/schedule", post(batches::schedule))
         .route("/batches/{id}/apply", post(batches::apply))

@@ -127,6 +127,7 @@ fn routes(console: Console) -> Router {
             "/batches/{id}/mend",
             get(batches::mend::form).post(batches::mend::mend).layer(DefaultBodyLimit::max(UPLOAD_MAX)),
         )
+        .route("/batches/{id}/decided", post(batches::decide::decide))
         .route("/batches/{id}/mail", get(batches::mail::show).post(batches::mail::queue))
         .route("/batches/{id}/mail/cancel", post(batches::mail::cancel))
         .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))

@@ -7,6 +7,7 @@ mod pins;
 pub(crate) use pins::{How, Replacing, Unfinished};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rand::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use mdm_core::code::CodeKeys;
 use mdm_core::grant::GrantSeal;
+use mdm_core::identity::DateKey;
 use mdm_core::loss::LossKeys;
 
 /// Name of the sealed file in the data folder.
@@ -115,6 +117,8 @@ pub struct Keyring {
     pub opaque: ServerSetup,
     /// The keys over activation codes.
     pub codes: CodeKeys,
+    /// The key over dates of birth and hire.
+    pub dates: Arc<DateKey>,
     /// The keys over loss codes.
     pub losses: LossKeys,
     /// Seals the keys of session grants.
@@ -169,6 +173,7 @@ impl Keyring {
             checkpoint: SoftwareKey::from_pkcs8(&secrets.checkpoint)?,
             opaque: ServerSetup::from_bytes(&secrets.opaque)?,
             codes: CodeKeys::derive(master),
+            dates: Arc::new(DateKey::derive(master)),
             losses: LossKeys::derive(master),
             grants: GrantSeal::derive(master),
             documents: Purpose::DocumentContents.derive_bytes(&[master.expose()], b""),

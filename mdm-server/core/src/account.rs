@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::AccountId;
 
 use crate::absence::Absence;
+use crate::identity::DateMark;
 use crate::license::Notice;
 
 /// A text of bounded length without control characters, as a type of its own.
@@ -114,6 +115,12 @@ pub struct Attributes {
     /// 応援職員: the last day of a temporary account, which ends by itself after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporary_until: Option<Date>,
+    /// 生年月日, as a mark to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<DateMark>,
+    /// 採用年月日, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hired: Option<DateMark>,
     /// 所属, the main post first.
     pub departments: Vec<Department>,
 }
@@ -157,6 +164,15 @@ impl Seat {
     }
 }
 
+/// 旧番号: somebody's staff number that is another person's now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberPassed {
+    /// Whose it is.
+    pub to: AccountId,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// One person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -186,6 +202,9 @@ pub struct Account {
     /// 休職・育休, by their first day, no day in two of them, at most [`crate::absence::MAX_ABSENCES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absences: Vec<Absence>,
+    /// 旧番号: the number that the account shows is another person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number_passed: Option<NumberPassed>,
 }
 
 /// How many dated attributes an account keeps, so that it stays below 64 KiB. The audit journal knows of the others.
@@ -204,6 +223,11 @@ impl Account {
     /// What holds now: the newest attributes.
     pub fn current(&self) -> &Attributes {
         &self.history.last().expect("an account is made with attributes and they are only added to").value
+    }
+
+    /// Whether the account is found by its staff number, which no other account of its source then has.
+    pub fn holds_number(&self) -> bool {
+        self.state != AccountState::Closed && self.number_passed.is_none()
     }
 
     /// Whether devices of the account may be unlocked and enrolled.

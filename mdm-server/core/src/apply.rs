@@ -7,7 +7,7 @@
 //! In the same changeset stands what everybody was before, for [`crate::undo`].
 
 mod leave;
-mod lines;
+pub(crate) mod lines;
 mod temporary;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,7 +23,9 @@ use shared::ids::{AccountId, EnrolmentId};
 
 use crate::account::Roster;
 use crate::audit::{AuditEvent, Happening, Subject};
-use crate::batch::{Batch, BatchState, LostZeros, NotNow, PlanChunk, PlanItem, PlanWord, Step, plan_digest};
+use crate::batch::{
+    Batch, BatchState, LostZeros, NotNow, PlanChunk, PlanItem, PlanKind, PlanWord, Step, plan_digest,
+};
 use crate::change::{Changeset, LongChangeset, Record, Stored, Version, Write};
 use crate::seats::{Acting, Holdings, Ledger, NotLoaded, SeatChange};
 use crate::undo::{BeforeChunk, Restored, UndoError, by_account, may_undo, restore};
@@ -184,6 +186,10 @@ fn do_lines(
     for item in items {
         let word =
             Some(item.kind.word()).filter(|word| !matches!(word, PlanWord::Unchanged | PlanWord::Rejected));
+        // A line of their own says so if they leave by it: it comes last.
+        if let PlanKind::Join { number_of: Some(before), .. } = item.kind {
+            words.insert(before, PlanWord::Change);
+        }
         words.extend(item.account.zip(word));
         seats_kept.extend(lines::apply(item, &batch.source, ledger, acting)?);
     }

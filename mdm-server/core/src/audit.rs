@@ -54,6 +54,7 @@ pub enum Happening {
     BatchReplaced,
     BatchLinesDeleted,
     UploadForgotten,
+    NumberDecided,
     SubstituteSet,
     SubstituteRemoved,
     AccountJoined,

@@ -9,6 +9,7 @@ use shared::ids::{AccountId, BatchId};
 
 use crate::account::{Attributes, SourceName};
 use crate::audit::Actor;
+use crate::identity::Decided;
 use crate::undo::NotUndone;
 
 mod rejection;
@@ -53,6 +54,9 @@ pub enum PlanKind {
         attributes: Attributes,
         /// Asks for a seat.
         wishes_seat: bool,
+        /// 別の人: whose the number was until now. Nothing else comes from them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number_of: Option<AccountId>,
     },
     /// 異動: other departments, and whatever else changed.
     Move {
@@ -143,6 +147,15 @@ pub struct PlanItem {
     /// The row says that they leave, but nobody does while a row stands for nobody knows whom.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held_back: bool,
+}
+
+impl PlanItem {
+    /// The staff number of a row that is rejected until somebody says whether it is another person's.
+    pub fn asks_whose(&self) -> Option<&str> {
+        let PlanKind::Rejected(rejections) = &self.kind else { return None };
+        let asks = rejections.iter().find(|one| one.problem == RowProblem::PossiblyAnother);
+        asks.map(|one| one.value.as_str())
+    }
 }
 
 /// Counts of a plan.
@@ -276,6 +289,9 @@ pub struct Batch {
     /// Who brought the files of which mended rows have become a part of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_authors: Vec<Actor>,
+    /// What was said of numbers that are possibly another person's, at most [`crate::identity::MAX_DECIDED`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<Decided>,
     /// How many [`crate::undo::BeforeChunk`]s say what people were before; none while it is planned, nor of an undo.
     #[serde(default)]
     pub befores: u32,

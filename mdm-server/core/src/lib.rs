@@ -18,6 +18,7 @@ pub mod document;
 pub mod enrol;
 pub mod grant;
 pub mod hello;
+pub mod identity;
 pub mod license;
 pub mod loss;
 pub mod mail;

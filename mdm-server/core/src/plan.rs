@@ -24,12 +24,12 @@ use crate::batch::{
     PlanKind, PlanSummary, PlanWord, Release, UPLOAD_PART, UploadPart, plan_digest_of_lines,
 };
 use crate::change::{Changeset, Key, LongChangeset, Record, Stored, Write};
+use crate::identity::{DateKey, Decided, Whose};
 use crate::license::Pool;
 use crate::sheet::rejected::Kept;
 use crate::sheet::{Format, Sheet, SheetError};
 
 /// What a plan is made from.
-#[derive(Debug)]
 pub struct PlanInput<'a> {
     /// Which list the file is.
     pub source: SourceName,
@@ -41,6 +41,10 @@ pub struct PlanInput<'a> {
     pub accounts: &'a [Stored<Account>],
     /// 応援職員: the last day of everybody on the list, if it is one of temporary accounts.
     pub temporary_until: Option<Date>,
+    /// What is said of numbers that are possibly another person's.
+    pub decided: &'a [Decided],
+    /// For marks of the dates by which that is seen.
+    pub dates: &'a DateKey,
     /// The roster's version; 0 if there is none yet.
     pub roster_version: u64,
     /// The pool, to show seats asked against free.
@@ -136,6 +140,7 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         temporary_until: input.temporary_until,
         mends: None,
         earlier_authors: Vec::new(),
+        decided: input.decided.to_vec(),
         befores: 0,
         plan_digest: plan_digest_of_lines(id, input.roster_version, &items),
         release: Release::default(),
@@ -157,6 +162,7 @@ impl Plan {
     pub fn long_changes(self: Arc<Self>) -> LongChangeset {
         let mut head = Changeset::default();
         head.note(planned(&self.batch));
+        head.events.extend(newly_decided(&self.batch));
         head.insert(Record::Batch(self.batch.clone()));
         let batch = self.batch.id;
         let chunks = {
@@ -234,6 +240,21 @@ fn planned(batch: &Batch) -> AuditEvent {
         .fact("leave", summary.leave)
         .fact("unchanged", summary.unchanged)
         .fact("rejected", summary.rejected)
+}
+
+/// What was said of numbers for this plan: of what an earlier one took over the journal knows.
+fn newly_decided(batch: &Batch) -> impl Iterator<Item = AuditEvent> + '_ {
+    let new = batch.decided.iter().filter(|one| one.at == batch.uploaded_at && one.by == batch.uploaded_by);
+    new.map(|one| {
+        let subject = Subject { batch: Some(batch.id), ..Subject::account(one.account) };
+        let whose = match one.whose {
+            Whose::Same => "same",
+            Whose::Another => "another",
+        };
+        AuditEvent::new(one.at, one.by, Happening::NumberDecided, subject)
+            .fact("row", one.row)
+            .fact("whose", whose)
+    })
 }
 
 /// Notes that a file was not read. Nothing else is stored of it.

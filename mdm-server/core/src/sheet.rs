@@ -33,6 +33,7 @@ pub use workbook::Unreadable;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use jiff::civil::Date;
 use shared::crypto::hazmat::sha256;
 
 use crate::account::{Attributes, StaffNumber};
@@ -120,6 +121,10 @@ pub struct Row {
 pub struct Person {
     /// Cells of columns that the file does not have are empty here.
     pub attributes: Attributes,
+    /// 生年月日. Only its mark goes further than the comparison.
+    pub born: Option<Date>,
+    /// 採用年月日, likewise.
+    pub hired: Option<Date>,
     /// 利用希望; `None` if the file has no such column. An empty cell is a no.
     pub wishes_seat: Option<bool>,
     /// Which of the person's posts the row tells.

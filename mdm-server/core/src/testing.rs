@@ -46,6 +46,8 @@ pub(crate) fn account() -> Account {
         employment: None,
         term_ends: None,
         temporary_until: None,
+        born: None,
+        hired: None,
         departments: Vec::new(),
     };
     Account {
@@ -61,6 +63,7 @@ pub(crate) fn account() -> Account {
         signed_in_at: None,
         code_issued_at: None,
         absences: Vec::new(),
+        number_passed: None,
     }
 }
 
@@ -125,15 +128,14 @@ pub(crate) fn written_code(changes: &Changeset) -> Option<CodeRecord> {
 }
 
 /// The header above [`longest_row`].
-pub(crate) const LONGEST_HEADER: &str =
-    "職員番号,氏名,カナ,所属,所属コード,職名,任用区分,メール,任期満了日,利用,本務兼務区分\n";
+pub(crate) const LONGEST_HEADER: &str = "職員番号,氏名,カナ,所属,所属コード,職名,任用区分,メール,任期満了日,生年月日,採用年月日,利用,本務兼務区分\n";
 
 /// The longest person that is accepted, in characters of four bytes: a main post and as much of further ones as there may be.
 pub(crate) fn longest_row(number: usize) -> String {
     let long = |count: usize| "𠮷".repeat(count);
     let mail = format!("{}@example.lg.jp", "m".repeat(186));
     let (staff, name, code, department) = (format!("{}{number:04}", long(28)), long(60), long(20), long(100));
-    let rest = format!("{},{},{mail},2027/3/31,○", long(50), long(30));
+    let rest = format!("{},{},{mail},2027/3/31,1990/4/1,2010/4/1,○", long(50), long(30));
     let main = format!("{staff},{name},{name},{department},{code},{rest},本務\n");
     let further = crate::plan::posts::MAX_POSTS_BYTES - 480;
     format!("{main}{staff},{name},{name},{},,{rest},兼務\n", long(further / 4))

@@ -38,6 +38,9 @@ pub enum NotUndone {
     /// A newer batch, or somebody, has changed them.
     #[error("changed since by a newer batch or by hand: not touched, look at the person")]
     ChangedSince,
+    /// Their number is another person's, who stays.
+    #[error("the staff number is another person's, who stays: look at both people")]
+    NumberTaken,
     /// The account is closed: its devices are wiped.
     #[error("the account is closed and its devices are wiped: take the person up again with a staff file")]
     Closed,
@@ -110,11 +113,17 @@ pub fn plan(input: &UndoInput<'_>, rng: &mut impl RngCore) -> Result<Plan, UndoE
     let mut lines = Vec::new();
     let mut restored = BTreeSet::new();
     let mut seats = Seats { claims: 0, taken: 0 };
-    for before in
-        befores.values().filter(|before| input.only.is_none_or(|only| only.contains(&before.account)))
-    {
-        let account = input.accounts.get(&before.account).ok_or(NotLoaded(before.account))?;
-        let kind = match judge(before, account, at) {
+    let account = |id: AccountId| input.accounts.get(&id).ok_or(NotLoaded(id));
+    let only = input.only.map(|only| with_their_pairs(only, input.accounts));
+    let meant = |before: &&&Before| only.as_ref().is_none_or(|only| only.contains(&before.account));
+    let mut judgements = Judgements::default();
+    for before in befores.values().filter(meant) {
+        judgements.add(before, account(before.account)?, at);
+    }
+    let judgements = judgements.finish();
+    for before in befores.values().filter(meant) {
+        let account = account(before.account)?;
+        let kind = match judgements[&before.account] {
             Judged::AsBefore => continue,
             Judged::Stays(why) => PlanKind::NotUndone(why),
             Judged::Restore(word) => {
@@ -177,13 +186,52 @@ pub(crate) fn judge(before: &Before, account: &Account, at: Timestamp) -> Judged
     if is_as_before || (word == PlanWord::Return && !account.may_work()) {
         return Judged::AsBefore;
     }
-    if account.state == AccountState::Closed {
+    let worked = |was: &Was| matches!(was.state, AccountState::Provisional | AccountState::Active);
+    // Who had left before the batch has lost nothing by it but the number.
+    if account.state == AccountState::Closed && before.was.as_ref().is_none_or(worked) {
         return Judged::Stays(NotUndone::Closed);
     }
     if Mark::of(account) == before.left_as && is_of(before, word, account, at) {
         Judged::Restore(word)
     } else {
         Judged::Stays(NotUndone::ChangedSince)
+    }
+}
+
+/// Who got the number of whom stays with them: one is undone only with the other.
+fn with_their_pairs(
+    only: &BTreeSet<AccountId>,
+    accounts: &BTreeMap<AccountId, Account>,
+) -> BTreeSet<AccountId> {
+    let passed = accounts.values().filter_map(|account| Some((account.id, account.number_passed?.to)));
+    let pairs = passed.filter(|(from, to)| only.contains(from) || only.contains(to));
+    only.iter().copied().chain(pairs.flat_map(|(from, to)| [from, to])).collect()
+}
+
+/// What there is to undo of everybody who is meant, looked at together: a number goes back only if nobody keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct Judgements {
+    judged: BTreeMap<AccountId, Judged>,
+    /// Whose number is whose now.
+    passed: Vec<(AccountId, AccountId)>,
+}
+
+impl Judgements {
+    /// Looks at one. `at` is when the batch was applied.
+    pub(crate) fn add(&mut self, before: &Before, account: &Account, at: Timestamp) {
+        self.judged.insert(before.account, judge(before, account, at));
+        self.passed.extend(account.number_passed.map(|passed| (account.id, passed.to)));
+    }
+
+    /// What it comes to, all seen.
+    pub(crate) fn finish(mut self) -> BTreeMap<AccountId, Judged> {
+        for (from, to) in self.passed {
+            let goes = matches!(self.judged.get(&to), Some(Judged::Restore(_)));
+            if let Some(judged @ Judged::Restore(_)) = self.judged.get_mut(&from).filter(|_| !goes) {
+                *judged = Judged::Stays(NotUndone::NumberTaken);
+            }
+        }
+        self.judged
     }
 }
 
@@ -284,6 +332,7 @@ fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl
         temporary_until: of.temporary_until,
         mends: None,
         earlier_authors: Vec::new(),
+        decided: Vec::new(),
         befores: 0,
         plan_digest: plan_digest_of_lines(id, input.roster_version, items),
         release: Release::default(),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
 use mdm_core::approval::{Consent, Words};
 use mdm_core::batch::Batch;
+use mdm_core::identity::MAX_DECIDED;
 use mdm_core::operator::Act;
 use mdm_core::sheet::{Declared, Delimiter, Encoding, MAX_PADDING};
 use shared::ids::BatchId;
@@ -17,8 +18,9 @@ use shared::ids::BatchId;
 use super::auth::May;
 use super::extract::{self, Asked, MaybeJson, Named, UploadedFile, page_after, page_size};
 use super::types::{
-    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DifferenceQuery, DifferenceView,
-    ItemView, LanguageQuery, MendQuery, Page, PageQuery, ScheduleRequest, UndoRequest, UploadQuery,
+    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DecideRequest, DifferenceQuery,
+    DifferenceView, ItemView, LanguageQuery, MendQuery, Page, PageQuery, ScheduleRequest, UndoRequest,
+    UploadQuery,
 };
 use super::{Api, ApiError};
 use crate::console::batches::rejected;
@@ -169,8 +171,25 @@ pub(super) async fn mend(
     let first = batches::show(&api.service, id).await?;
     must_see_lines(&may, &api, &first).await?;
     let declared = Declared { encoding: encoding(query.encoding.as_deref())?, ..Declared::default() };
-    let mended = Mended { declared, file_name: query.file_name };
+    let mended = Mended { declared, file_name: query.file_name, ..Mended::default() };
     let batch = batches::mend::mend(&api.service, id, bytes, mended, may.actor()).await?;
+    Ok((StatusCode::CREATED, Json(view(&may, &api, &batch))))
+}
+
+/// Says of rows that are possibly about another person who they are.
+pub(super) async fn decide(
+    may: May<Manage>,
+    State(api): State<Api>,
+    Named(id): Named<BatchId>,
+    extract::Json(request): extract::Json<DecideRequest>,
+) -> Result<(StatusCode, Json<BatchView>), ApiError> {
+    let first = batches::show(&api.service, id).await?;
+    must_see_lines(&may, &api, &first).await?;
+    if request.rows.is_empty() || request.rows.len() > MAX_DECIDED {
+        return Err(ApiError::bad_request(format!("`rows`: say of 1 to {MAX_DECIDED} rows who they are")));
+    }
+    let said = request.rows.into_iter().map(|one| (one.row, one.whose)).collect();
+    let batch = batches::mend::decide(&api.service, id, said, may.actor()).await?;
     Ok((StatusCode::CREATED, Json(view(&may, &api, &batch))))
 }
 

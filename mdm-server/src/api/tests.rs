@@ -4,6 +4,7 @@ mod flow;
 mod limits;
 mod operators;
 mod roles;
+mod succession;
 
 use axum::Router;
 use axum::body::Body;

@@ -22,8 +22,9 @@ pub use accounts::{
 pub use audit::{CheckpointView, EntryView, PersonalView};
 pub use batches::{
     AppliedView, ApplyRequest, ApprovalView, ApproveRequest, BatchView, BatchWord, CancelRequest,
-    DifferenceQuery, DifferenceView, DifferentView, HeldView, ItemView, KindWord, LanguageQuery, MendQuery,
-    PlanView, PrivateUseView, RejectionView, RowCount, ScheduleRequest, UndoRequest, UploadQuery,
+    DecideRequest, DecidedRow, DifferenceQuery, DifferenceView, DifferentView, HeldView, ItemView, KindWord,
+    LanguageQuery, MendQuery, PlanView, PrivateUseView, RejectionView, RowCount, ScheduleRequest,
+    UndoRequest, UploadQuery,
 };
 pub use codes::{CodeRow, ExportFormat, ExportQuery, LanguageWord, LayoutWord, LettersQuery, Reissued};
 pub use devices::{CopyView, DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};

@@ -49,6 +49,7 @@ impl From<&Account> for AccountView {
             seat_since: account.seat.map(|seat| seat.assigned_at),
             signed_in_at: account.signed_in_at,
             code_issued_at: account.code_issued_at,
+            number_passed_to: account.number_passed.map(|passed| passed.to),
         }
     }
 }

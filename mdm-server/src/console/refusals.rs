@@ -8,6 +8,7 @@ use mdm_core::approval::ApprovalError;
 use mdm_core::batch::{NotNow, StateWord};
 use mdm_core::command::CommandError;
 use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
+use mdm_core::identity::MAX_DECIDED;
 use mdm_core::operator::rules::MAX_DEPUTY_DAYS;
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
 use mdm_core::plan::WrongList;
@@ -251,6 +252,16 @@ fn mend(error: &MendError) -> Said {
             .with("plan", grouped((*plan).into())),
         MendError::Gone { row: at, number } => row("refusals-mend-gone", *at, number),
         MendError::Twice { row: at, number } => row("refusals-mend-twice", *at, number),
+        MendError::NotAsked { row } => {
+            Said::from("refusals-mend-not-asked").with("row", grouped((*row).into()))
+        }
+        MendError::HeldBack { row } => {
+            Said::from("refusals-mend-held-back").with("row", grouped((*row).into()))
+        }
+        MendError::TooManyDecided => {
+            let most = u64::try_from(MAX_DECIDED).unwrap_or(u64::MAX);
+            Said::from("refusals-mend-too-many").with("most", grouped(most))
+        }
     }
 }
 

@@ -102,6 +102,7 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::BatchReplaced
         | Happening::BatchLinesDeleted
         | Happening::UploadForgotten
+        | Happening::NumberDecided
         | Happening::SubstituteSet
         | Happening::SubstituteRemoved
         | Happening::CodesExported

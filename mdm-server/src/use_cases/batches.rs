@@ -97,6 +97,7 @@ pub async fn upload(
     let now = service.clock.now();
     plan::fits_list(&accounts, temporary_until, day_of(now))
         .map_err(|wrong| UseCaseError::from(Refusal::from(wrong)))?;
+    let dates = Arc::clone(&service.keyring.dates);
     let mut plan = blocking(move || {
         let roster_version = roster.map_or(0, |roster| roster.value.version);
         let input = PlanInput {
@@ -105,6 +106,8 @@ pub async fn upload(
             sheet: &sheet,
             accounts: &accounts,
             temporary_until,
+            decided: &[],
+            dates: &dates,
             roster_version,
             pool: &pool,
             actor,

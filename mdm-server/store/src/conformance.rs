@@ -75,6 +75,7 @@ macro_rules! store_suite {
                 one_bad_write_refuses_the_whole_change,
                 a_staff_number_belongs_to_one_open_account_of_a_source,
                 two_accounts_may_exchange_their_staff_numbers,
+                a_staff_number_goes_from_one_account_to_another_in_one_commit,
                 a_device_key_belongs_to_one_device,
                 name_token_and_invitation_belong_to_one_operator,
                 of_two_commits_from_one_version_one_wins,
@@ -104,6 +105,7 @@ macro_rules! store_suite {
                 a_commit_on_a_staged_record_wins,
                 a_commit_on_a_moving_record_wins,
                 large_changes_run_one_after_the_other,
+                staff_numbers_move_within_a_large_change,
             },
             model::{random_changes_do_what_a_simple_map_does},
             reopening::{

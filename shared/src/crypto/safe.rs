@@ -25,6 +25,8 @@ pub enum Purpose {
     LossCode,
     /// The server's index over loss codes.
     LossIndex,
+    /// Marks of dates of birth and hire, by which a person is told from another with the same staff number.
+    DateMarks,
     /// Seals the server's long-term secrets under the master key.
     ServerSecrets,
     /// Seals what an operator's authenticator computes codes from.
@@ -68,6 +70,7 @@ impl Purpose {
             Self::CodeSeal => "code-seal",
             Self::LossCode => "loss-code",
             Self::LossIndex => "loss-index",
+            Self::DateMarks => "date-marks",
             Self::ServerSecrets => "server-secrets",
             Self::OperatorTotp => "operator-totp",
             Self::Backup => "backup",

@@ -2,7 +2,7 @@
 
 use shared::ids::AccountId;
 
-use crate::account::{Account, AccountState, Attributes, Dated, SourceName};
+use crate::account::{Account, AccountState, Attributes, Dated, NumberPassed, SourceName};
 use crate::audit::Happening;
 use crate::batch::{PlanItem, PlanKind};
 use crate::plan::{asks_for_seat, gives_seat_back};
@@ -18,7 +18,10 @@ pub(super) fn apply(
     let Some(id) = item.account else { return Ok(None) };
     let place = item.row.unwrap_or(0);
     match item.kind {
-        PlanKind::Join { attributes, wishes_seat } => {
+        PlanKind::Join { attributes, wishes_seat, number_of } => {
+            if let Some(before) = number_of {
+                pass_number(before, id, ledger, acting)?;
+            }
             ledger.add_account(joined(id, source, attributes, wishes_seat, acting));
             ledger.happened(Happening::AccountJoined, id, &[]);
             if wishes_seat {
@@ -62,7 +65,21 @@ fn joined(
         signed_in_at: None,
         code_issued_at: None,
         absences: Vec::new(),
+        number_passed: None,
     }
+}
+
+/// The number that an account shows is another's from now on.
+pub(crate) fn pass_number(
+    from: AccountId,
+    to: AccountId,
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+) -> Result<(), NotLoaded> {
+    ledger.account(from)?.number_passed = Some(NumberPassed { to, at: acting.now });
+    let facts = [("kind", "number-passed"), ("passed-to", &*to.to_string())];
+    ledger.happened(Happening::AccountChanged, from, &facts);
+    Ok(())
 }
 
 fn come_back(

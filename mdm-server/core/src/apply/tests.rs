@@ -1,6 +1,7 @@
 //! Applying: rule by rule, then any files against a model of the people in them.
 
 pub(crate) mod model;
+mod succession;
 
 use super::*;
 use crate::account::AccountState;

@@ -73,6 +73,7 @@ fn batch(summary: PlanSummary) -> Batch {
         temporary_until: None,
         mends: None,
         earlier_authors: Vec::new(),
+        decided: Vec::new(),
         befores: 0,
         plan_digest: DIGEST,
         release: Release::default(),

@@ -95,6 +95,12 @@ pub enum RowProblem {
     /// A leaver who is not known.
     #[error("the row says that this person leaves, but nobody with this number is known; remove the row")]
     LeaverUnknown,
+    /// A known number with another kana and another date of birth or hire.
+    #[error(
+        "the number is known, but kana and date of birth or hire are another's; say whether this is the same person or \
+         another one who has the number now, or correct the row"
+    )]
+    PossiblyAnother,
     /// More or fewer cells than the header.
     #[error(
         "the row has more or fewer cells than the header; look for a missing or extra delimiter or quotation mark"

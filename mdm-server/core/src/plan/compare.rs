@@ -1,6 +1,7 @@
 //! One line for each row, and one for each person who is absent.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use rand::RngCore;
 use shared::ids::AccountId;
@@ -10,6 +11,7 @@ use super::known::{Known, bare};
 use super::posts::Posts;
 use crate::account::{Account, Attributes, Department};
 use crate::batch::{LostZeros, Mode, PlanItem, PlanKind, Rejection, RowProblem};
+use crate::identity::{Told, Whose, is_possibly_another};
 use crate::sheet::{Column, MAX_PADDING, Person, Row, Sheet};
 
 /// Whether the file cannot say who is absent: a row stands for somebody, but not for whom.
@@ -95,38 +97,116 @@ pub(super) fn compare(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Vec<Plan
     let posts = Posts::new(input.sheet);
     let numbers = Numbers::new(&posts);
     let holds_back = holds_leavers_back(input);
+    let whose = Judgements::new(input, &known, &posts, holds_back);
     let mut items = Vec::with_capacity(input.sheet.rows.len());
+    let mut succeeded: Vec<&Account> = Vec::new();
     for row in &input.sheet.rows {
-        let Some(person) = posts.person(row) else { continue };
+        let Some(person) = posts.person(row).or_else(|| whose.other_post(row)) else { continue };
         let number = row.staff_number.as_ref().map(|number| number.as_str());
         let account = number.and_then(|number| known.by_number(number));
         let eaten = number.filter(|_| account.is_none()).and_then(|n| known.but_for_zeros(n, &numbers.whole));
         let leaves = matches!(&person, Ok(person) if person.leaves);
         let held_back = holds_back && leaves && account.is_some();
+        let judged = number.and_then(|number| whose.of(number));
         let kind = match person {
+            Ok(_) if judged == Some(Judged::Open) => of_number(row, RowProblem::PossiblyAnother, input.sheet),
+            Ok(person) if judged == Some(Judged::Another) => accepted(row, &person, None, input),
             Ok(_) if eaten.is_some() => of_number(row, RowProblem::LeadingZeros, input.sheet),
             Ok(_) if held_back => PlanKind::Unchanged,
             Ok(person) => accepted(row, &person, account, input),
             Err(rejections) => PlanKind::Rejected(rejections),
         };
+        let mut kind = kind;
+        if let (PlanKind::Join { number_of, .. }, Some(before)) = (&mut kind, account) {
+            *number_of = Some(before.id);
+            succeeded.extend(Some(before).filter(|before| before.may_work()));
+        }
         let account = match kind {
             PlanKind::Join { .. } => Some(AccountId::make(input.now, rng)),
             _ => account.or(eaten).map(|account| account.id),
         };
         items.push(PlanItem { row: Some(row.number), account, kind, held_back });
     }
+    let mut leavers = succeeded;
     if input.mode == Mode::Roster && !holds_back {
-        let mut leavers: Vec<&Account> = known.working().filter(|account| numbers.absent(account)).collect();
-        leavers.sort_by_key(|account| (&account.current().staff_number, account.id));
-        let leave = |account: &Account| PlanItem {
-            row: None,
-            account: Some(account.id),
-            kind: PlanKind::Leave,
-            held_back: false,
-        };
-        items.extend(leavers.into_iter().map(leave));
+        leavers.extend(known.working().filter(|account| numbers.absent(account)));
     }
+    leavers.sort_by_key(|account| (&account.current().staff_number, account.id));
+    let leave = |account: &Account| PlanItem {
+        row: None,
+        account: Some(account.id),
+        kind: PlanKind::Leave,
+        held_back: false,
+    };
+    items.extend(leavers.into_iter().map(leave));
     items
+}
+
+/// What becomes of a row that is possibly about another person than the one who is known by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    /// Nobody has said yet, or who was there may not leave by this file.
+    Open,
+    /// Somebody has said that it is another person.
+    Another,
+}
+
+/// Of the numbers that are possibly another person's. Those of whom somebody has said that they are the same person are like
+/// all others.
+struct Judgements<'a> {
+    by_number: HashMap<&'a str, Judged>,
+    number_header: &'a str,
+}
+
+impl<'a> Judgements<'a> {
+    fn new(input: &PlanInput<'a>, known: &Known<'_>, posts: &Posts<'a>, holds_back: bool) -> Self {
+        let decided: HashMap<&str, Whose> =
+            input.decided.iter().map(|one| (one.number.as_str(), one.whose)).collect();
+        let judged = |row: &'a Row| {
+            let number = row.staff_number.as_ref()?.as_str();
+            let account = known.by_number(number)?;
+            let person = posts.person(row)?.ok()?;
+            if !is_possibly_another(&marked(&person, input), account) {
+                return None;
+            }
+            match decided.get(number) {
+                Some(Whose::Same) => None,
+                Some(Whose::Another) if !holds_back => Some((number, Judged::Another)),
+                _ => Some((number, Judged::Open)),
+            }
+        };
+        // Without a mark on either side there is nothing to compare.
+        let tells = |row: &Row| row.person.as_ref().is_ok_and(tells_dates);
+        let by_number = input.sheet.rows.iter().filter(|row| tells(row)).filter_map(judged).collect();
+        Self { by_number, number_header: &input.sheet.staff_number_header }
+    }
+
+    fn of(&self, number: &str) -> Option<Judged> {
+        self.by_number.get(number).copied()
+    }
+
+    /// A row with a further post, of somebody whose main row is rejected: it must be handed back with that one.
+    fn other_post<'p>(&self, row: &Row) -> Option<Result<Cow<'p, Person>, Vec<Rejection>>> {
+        let number = row.staff_number.as_ref()?.as_str();
+        let problem = Rejection::new(self.number_header, number, RowProblem::OtherPost);
+        (self.of(number)? == Judged::Open).then(|| Err(vec![problem]))
+    }
+}
+
+fn tells_dates(person: &Person) -> bool {
+    let Attributes { born, hired, .. } = person.attributes;
+    person.born.is_some() || person.hired.is_some() || born.is_some() || hired.is_some()
+}
+
+/// What the row says, with marks in the place of its dates; of a row that was made from a line those that it had.
+fn marked(person: &Person, input: &PlanInput<'_>) -> Attributes {
+    let row = &person.attributes;
+    let mark = |told, date| input.dates.mark(told, &input.source, &row.staff_number, date);
+    Attributes {
+        born: person.born.map(|date| mark(Told::Born, date)).or(row.born),
+        hired: person.hired.map(|date| mark(Told::Hired, date)).or(row.hired),
+        ..row.clone()
+    }
 }
 
 fn of_number(row: &Row, problem: RowProblem, sheet: &Sheet) -> PlanKind {
@@ -151,7 +231,8 @@ fn accepted(row: &Row, person: &Person, account: Option<&Account>, input: &PlanI
 fn join(person: &Person, input: &PlanInput<'_>) -> PlanKind {
     let wishes_seat = person.wishes_seat.unwrap_or(false);
     let temporary_until = input.temporary_until;
-    PlanKind::Join { attributes: Attributes { temporary_until, ..person.attributes.clone() }, wishes_seat }
+    let attributes = Attributes { temporary_until, ..marked(person, input) };
+    PlanKind::Join { attributes, wishes_seat, number_of: None }
 }
 
 fn difference(person: &Person, account: &Account, input: &PlanInput<'_>) -> PlanKind {
@@ -172,7 +253,7 @@ fn difference(person: &Person, account: &Account, input: &PlanInput<'_>) -> Plan
 /// What the row says, and what is known where the file has no such column or the cell leaves it.
 fn completed(person: &Person, before: &Attributes, input: &PlanInput<'_>) -> Attributes {
     let sheet = input.sheet;
-    let row = &person.attributes;
+    let row = &marked(person, input);
     let has = |column| sheet.columns.contains(&column) && !person.kept.contains(&column);
     let text = |column, row: &Option<String>, before: &Option<String>| {
         if has(column) { row.clone() } else { before.clone() }
@@ -186,6 +267,9 @@ fn completed(person: &Person, before: &Attributes, input: &PlanInput<'_>) -> Att
         employment: text(Column::Employment, &row.employment, &before.employment),
         term_ends: if has(Column::TermEnds) { row.term_ends } else { before.term_ends },
         temporary_until: input.temporary_until,
+        // An empty cell does not say that there was no such day.
+        born: row.born.or(before.born),
+        hired: row.hired.or(before.hired),
         departments: departments(row, before, sheet),
     }
 }

@@ -23,6 +23,9 @@ impl<'a> Known<'a> {
         for account in accounts {
             let number = account.current().staff_number.as_str();
             known.by_id.insert(account.id, account);
+            if account.number_passed.is_some() {
+                continue;
+            }
             let holder = known.by_number.entry(number).or_insert(account);
             if closeness(account) > closeness(holder) {
                 *holder = account;
@@ -38,7 +41,7 @@ impl<'a> Known<'a> {
         self.by_id.get(&id).copied()
     }
 
-    /// Whose number this is: of several who had it, the one who works, or else the last.
+    /// Whose number this is: of several who had it, the one who works, or else the last. Nobody whose number was passed on.
     pub(super) fn by_number(&self, number: &str) -> Option<&'a Account> {
         self.by_number.get(number).copied()
     }

@@ -6,15 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use rand::RngCore;
 use shared::ids::AccountId;
 
 use super::known::bare;
 use super::{Plan, PlanInput, compare, count, plan};
-use crate::account::Account;
+use crate::account::{Account, StaffNumber};
+use crate::audit::Actor;
 use crate::batch::{
     Batch, LISTED, LISTED_KINDS, LikeLeave, Mode, NotNow, Origin, PlanItem, PlanKind, PrivateUse, Step,
 };
+use crate::identity::{Decided, MAX_DECIDED, Whose, fits as fits_batch};
 use crate::sheet::{Column, Person, Post, Row, Sheet};
 
 /// A plan with rejected rows, and all its lines.
@@ -64,6 +67,27 @@ pub enum MendError {
         /// The known person's number.
         number: String,
     },
+    /// Nobody is asked about the row.
+    #[error("row {row} is not one of which somebody must say whether it is another person")]
+    NotAsked {
+        /// The row in the first file.
+        row: u32,
+    },
+    /// While nobody can be said to be absent, nobody gives way to another person.
+    #[error(
+        "while the staff number of a rejected row cannot be read nobody leaves by this plan: mend that row first, then say \
+         that row {row} is another person"
+    )]
+    HeldBack {
+        /// The row in the first file.
+        row: u32,
+    },
+    /// More than [`MAX_DECIDED`].
+    #[error(
+        "of more than {MAX_DECIDED} people it would have to be said who they are: is this the file of another list? if not, apply \
+         the plan with the first of them, then upload the file again"
+    )]
+    TooManyDecided,
     /// The number is somebody else's in the same plan.
     #[error("the staff number {number} is in row {row} of the list already: only one of the two can have it")]
     Twice {
@@ -88,6 +112,40 @@ const TOLD: [Column; 10] = [
     Column::Post,
 ];
 
+/// What somebody says of rows that are possibly about another person, each as the row and who it is. All of it or nothing.
+pub fn decide(
+    mending: Mending<'_>,
+    said: &[(u32, Whose)],
+    by: Actor,
+    at: Timestamp,
+) -> Result<Vec<Decided>, MendError> {
+    let held_back = mending.batch.summary.leavers_held_back;
+    let decided = said.iter().map(|(row, whose)| {
+        let (row, whose) = (*row, *whose);
+        let (account, number) = asked(mending.items, row).ok_or(MendError::NotAsked { row })?;
+        if whose == Whose::Another && held_back {
+            return Err(MendError::HeldBack { row });
+        }
+        Ok(Decided { number, account, row, whose, by, at })
+    });
+    decided.collect()
+}
+
+/// Who is known by the number of a row that is possibly about another person, and the number.
+fn asked(items: &[PlanItem], row: u32) -> Option<(AccountId, StaffNumber)> {
+    let item = items.iter().find(|item| item.row == Some(row))?;
+    let number = item.asks_whose()?;
+    Some((item.account?, StaffNumber::new(number).ok()?))
+}
+
+/// What is said of numbers now, and what was said before of others.
+fn all_decided(before: &[Decided], now: &[Decided]) -> Result<Vec<Decided>, MendError> {
+    let again = |old: &&Decided| now.iter().any(|new| new.number == old.number);
+    let mut all: Vec<Decided> = before.iter().filter(|old| !again(old)).cloned().collect();
+    all.extend(now.iter().cloned());
+    if fits_batch(&all) { Ok(all) } else { Err(MendError::TooManyDecided) }
+}
+
 /// The plan that the file of `mending` would have been with `input.sheet` in the place of its rejected rows. `input.mode`
 /// is not looked at: it is that of the first plan.
 pub fn mend(
@@ -101,11 +159,13 @@ pub fn mend(
     let rows = as_written.as_ref().unwrap_or(input.sheet);
     let renumbered = Renumbered(rows.rows.iter().map(|row| row.number).zip(rejected).collect());
     let temporary_until = base.temporary_until;
+    let decided = all_decided(&base.decided, input.decided)?;
     let mended = PlanInput {
         sheet: rows,
         mode: Mode::Upsert,
         source: input.source.clone(),
         temporary_until,
+        decided: &decided,
         ..*input
     };
     let people = People::of(input);
@@ -119,8 +179,14 @@ pub fn mend(
     // Of the first plan no more than the first rows are listed.
     let normalised = (base.normalised_total + count(sheet.normalised.len()))
         .saturating_sub(count(base.normalised_rows.len()));
-    let input =
-        PlanInput { sheet: &sheet, mode: base.mode, source: base.source.clone(), temporary_until, ..*input };
+    let input = PlanInput {
+        sheet: &sheet,
+        mode: base.mode,
+        source: base.source.clone(),
+        temporary_until,
+        decided: &decided,
+        ..*input
+    };
     let mut plan = plan(&input, rng);
     plan.batch.mends = Some(base.id);
     plan.batch.padded_to = base.padded_to;
@@ -219,7 +285,7 @@ impl<'a> People<'a> {
     fn person(&self, item: &PlanItem) -> Option<Person> {
         let known = item.account.and_then(|id| self.by_id(id));
         let (attributes, wishes_seat, leaves) = match &item.kind {
-            PlanKind::Join { attributes, wishes_seat }
+            PlanKind::Join { attributes, wishes_seat, .. }
             | PlanKind::Move { attributes, wishes_seat }
             | PlanKind::Change { attributes, wishes_seat }
             | PlanKind::Return { attributes, wishes_seat } => (attributes.clone(), *wishes_seat, false),
@@ -231,7 +297,9 @@ impl<'a> People<'a> {
             PlanKind::Rejected(_) | PlanKind::SeatBack | PlanKind::NotUndone(_) => return None,
         };
         let (wishes_seat, post, kept) = (Some(wishes_seat), Post::Main, BTreeSet::new());
-        Some(Person { attributes, wishes_seat, post, leaves, kept })
+        // Their marks are in the attributes.
+        let (born, hired) = (None, None);
+        Some(Person { attributes, born, hired, wishes_seat, post, leaves, kept })
     }
 }
 

@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::account::{AccountState, Dated, MAX_HISTORY, StaffNumber};
-use crate::batch::{Rejection, RowProblem};
+use crate::batch::LISTED_KINDS;
+use crate::batch::{LikeLeave, PrivateUse, Rejection, RowProblem, shown};
+use crate::identity::MAX_DECIDED;
+use crate::sheet::MAX_COLUMNS;
 use crate::testing::book::{Book, source};
 use crate::testing::{LONGEST_HEADER, longest_row, noon, rng};
 use proptest::prelude::*;
-use shared::ids::AccountId;
+use shared::ids::{AccountId, OperatorId};
 
 const HEADER: &str = "職員番号,氏名,所属,職名,利用\n";
 
@@ -202,12 +205,43 @@ fn stored_bytes(record: &Record) -> usize {
 const LIMIT: usize = 64 * 1024;
 
 #[test]
+fn a_batch_of_which_as_much_as_there_may_be_is_said_fits_a_stored_value() {
+    let plan = Book::default().plan(
+        &format!("{LONGEST_HEADER}{}", longest_row(1)),
+        Mode::Roster,
+        noon(),
+        &mut rng(),
+    );
+    let mut batch = plan.batch;
+    let long = || shown(&"𠮷".repeat(99));
+    batch.unused_columns = vec![long(); MAX_COLUMNS];
+    batch.private_use = vec![PrivateUse { row: u32::MAX, column: long(), code: 0x10_fffd }; LISTED];
+    batch.normalised_rows = vec![u32::MAX; LISTED];
+    batch.like_leave = vec![LikeLeave { said: long(), first: u32::MAX, rows: u32::MAX }; LISTED_KINDS];
+    batch.unused_sheets = vec!["𠮷".repeat(31); LISTED_SHEETS];
+    let number = StaffNumber::new(&"𠮷".repeat(5)).unwrap();
+    let account = AccountId::make(noon(), &mut rng());
+    let by = Actor::Operator(OperatorId::make(noon(), &mut rng()));
+    let one = Decided { number, account, row: u32::MAX, whose: Whose::Another, by, at: noon() };
+    batch.decided = vec![one; MAX_DECIDED];
+    assert!(crate::identity::fits(&batch.decided));
+    let size = stored_bytes(&Record::Batch(batch));
+    assert!((LIMIT / 2..LIMIT).contains(&size), "{size}");
+}
+
+#[test]
 fn a_part_of_the_longest_rows_or_rejections_fits_a_stored_value() {
     let rows: String = (0..ITEMS_PER_CHUNK).map(longest_row).collect();
     let plan = Book::default().plan(&format!("{LONGEST_HEADER}{rows}"), Mode::Roster, noon(), &mut rng());
     let joins = plan.items.iter().filter(|item| matches!(item.kind, PlanKind::Join { .. })).count();
     assert_eq!((joins, plan.batch.summary.rejected), (ITEMS_PER_CHUNK, 0));
-    let part = PlanChunk { batch: plan.batch.id, number: u32::MAX, items: plan.items.clone() };
+    let mut items = plan.items.clone();
+    for item in &mut items {
+        let PlanKind::Join { attributes, number_of, .. } = &mut item.kind else { panic!("{item:?}") };
+        assert!(attributes.born.is_some() && attributes.hired.is_some());
+        *number_of = item.account;
+    }
+    let part = PlanChunk { batch: plan.batch.id, number: u32::MAX, items };
     let size = stored_bytes(&Record::PlanChunk(part.clone()));
     assert!((LIMIT / 2..LIMIT).contains(&size), "{size}");
 

@@ -37,6 +37,10 @@ pub enum Column {
     Appointment,
     Employment,
     TermEnds,
+    /// 生年月日.
+    BirthDate,
+    /// 採用年月日.
+    HireDate,
     Mail,
     Wish,
     /// The mark of other products for a user to be deleted.
@@ -44,8 +48,9 @@ pub enum Column {
 }
 
 use Column::{
-    Appointment, Bureau, Department, DepartmentCode, Division, Employment, FamilyKana, FamilyName, GivenKana,
-    GivenName, Kana, Mail, Name, OrgUnit, Post, Section, StaffNumber, TermEnds, Title, Wish,
+    Appointment, BirthDate, Bureau, Department, DepartmentCode, Division, Employment, FamilyKana, FamilyName,
+    GivenKana, GivenName, HireDate, Kana, Mail, Name, OrgUnit, Post, Section, StaffNumber, TermEnds, Title,
+    Wish,
 };
 
 /// Accepted headers. Width, case, blanks, dots, hyphens and underscores make no difference.
@@ -80,6 +85,8 @@ const ACCEPTED: &[(Column, &[&str])] = &[
     (Appointment, &["発令区分", "異動区分", "appointment", "appointment_kind"]),
     (Employment, &["任用区分", "employment", "employment_type"]),
     (TermEnds, &["任期満了日", "任期満了年月日", "任期終了日", "term_ends", "term_end_date"]),
+    (BirthDate, &["生年月日", "誕生日", "birth_date", "date_of_birth", "birthday"]),
+    (HireDate, &["採用年月日", "採用日", "入庁年月日", "入庁日", "hire_date", "date_of_hire", "join_date"]),
     (Mail, &["メールアドレス", "メール", "mail", "email", "mail_address", "email_address"]),
     (Wish, &["利用", "利用希望", "利用有無", "wish", "wishes_seat", "use"]),
 ];
@@ -129,6 +136,8 @@ impl fmt::Display for Column {
             Self::Appointment => "the kind of appointment (発令区分)",
             Self::Employment => "the kind of employment (任用区分)",
             Self::TermEnds => "the end of the term (任期満了日)",
+            Self::BirthDate => "the date of birth (生年月日)",
+            Self::HireDate => "the date of hire (採用年月日)",
             Self::Mail => "the mail address (メールアドレス)",
             Self::Wish => "the wish for a seat (利用希望)",
             Self::Deleted => "the mark for deletion (削除)",

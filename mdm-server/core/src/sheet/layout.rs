@@ -3,8 +3,8 @@
 
 use super::column::{Column, fold};
 use Column::{
-    Deleted, Department, Employment, FamilyKana, FamilyName, GivenKana, GivenName, Kana, Login, Mail, Name,
-    OrgUnit, StaffNumber, Title,
+    BirthDate, Deleted, Department, Employment, FamilyKana, FamilyName, GivenKana, GivenName, HireDate, Kana,
+    Login, Mail, Name, OrgUnit, StaffNumber, Title,
 };
 
 /// Whose table a file is.
@@ -46,8 +46,17 @@ const ENTRA: &[(&str, Column)] = &[
 ];
 
 /// By position: the order is fixed, the headers differ between versions and languages.
-const CYBOZU: &[(usize, Column)] =
-    &[(0, Login), (1, Name), (6, FamilyKana), (7, GivenKana), (10, Mail), (18, StaffNumber), (24, Deleted)];
+const CYBOZU: &[(usize, Column)] = &[
+    (0, Login),
+    (1, Name),
+    (6, FamilyKana),
+    (7, GivenKana),
+    (10, Mail),
+    (18, StaffNumber),
+    (19, HireDate),
+    (20, BirthDate),
+    (24, Deleted),
+];
 
 /// Columns of cybozu.com before those that an organisation adds.
 const CYBOZU_WIDTH: usize = 25;

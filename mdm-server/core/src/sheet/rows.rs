@@ -109,10 +109,13 @@ fn person(cells: &mut Cells<'_>, staff_number: Option<StaffNumber>) -> Option<Pe
         employment: cells.text(Column::Employment, 30),
         term_ends: cells.date(Column::TermEnds),
         temporary_until: None,
+        born: None,
+        hired: None,
         staff_number: staff_number?,
         name: if cells.kept.contains(&Column::Name) { String::new() } else { name? },
         departments,
     };
+    let (born, hired) = (cells.date(Column::BirthDate), cells.date(Column::HireDate));
     let wishes_seat = cells.yes_no(Column::Wish);
     let post = cells.post();
     let leaves = cells.leaves();
@@ -120,7 +123,7 @@ fn person(cells: &mut Cells<'_>, staff_number: Option<StaffNumber>) -> Option<Pe
     if !cells.problems.is_empty() {
         return None;
     }
-    Some(Person { attributes, wishes_seat, post: post?, leaves, kept })
+    Some(Person { attributes, born, hired, wishes_seat, post: post?, leaves, kept })
 }
 
 fn departments(cells: &mut Cells<'_>) -> Vec<Department> {

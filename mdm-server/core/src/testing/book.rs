@@ -15,6 +15,7 @@ use crate::batch::{Batch, Mode};
 use crate::change::{Changeset, Key, Record, Stored, Version};
 use crate::code::{CodeKeys, CodeRecord};
 use crate::device::Device;
+use crate::identity::{DateKey, Decided};
 use crate::license::Pool;
 use crate::plan::{Plan, PlanInput, plan};
 use crate::seats::{Acting, Holdings};
@@ -22,10 +23,12 @@ use crate::sheet::{self, Declared, Sheet};
 use crate::undo::{self, Before, BeforeChunk, UndoError, UndoInput};
 
 /// Records with their versions, and the events so far.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Book {
     records: BTreeMap<Key, (Version, Record)>,
     pub(crate) events: Vec<AuditEvent>,
+    /// What is said of numbers whenever something is planned.
+    pub(crate) decided: Vec<Decided>,
 }
 
 macro_rules! all {
@@ -66,7 +69,8 @@ impl Book {
 
     pub(crate) fn by_number(&self, number: &str) -> Account {
         let accounts = self.accounts().into_iter().map(|stored| stored.value);
-        accounts.into_iter().find(|account| account.current().staff_number.as_str() == number).unwrap()
+        let mut theirs = accounts.filter(|account| account.current().staff_number.as_str() == number);
+        theirs.find(|account| account.number_passed.is_none()).unwrap()
     }
 
     pub(crate) fn change_account(&mut self, id: AccountId, change: impl FnOnce(&mut Account)) {
@@ -165,6 +169,8 @@ impl Book {
             sheet,
             accounts: &self.accounts(),
             temporary_until,
+            decided: &self.decided,
+            dates: &date_key(),
             roster_version: roster.map_or(0, |roster| roster.value.version),
             pool: &self.pool().value,
             actor: Actor::Server,
@@ -297,6 +303,10 @@ impl Book {
         let waiting = self.waiting();
         let temporary = accounts.iter().filter(|a| a.value.seat.is_some() && a.value.is_temporary()).count();
         assert_eq!(u32::try_from(temporary).unwrap(), pool.temporary, "the pool counts temporary seats");
+        let holders = accounts.iter().filter(|account| account.value.holds_number());
+        let numbers = holders.map(|a| (a.value.source.as_str(), a.value.current().staff_number.as_str()));
+        let mut seen = BTreeSet::new();
+        assert!(numbers.into_iter().all(|number| seen.insert(number)), "a number is one person's");
         for waits in &waiting {
             let account = accounts.iter().find(|account| account.value.id == *waits).unwrap();
             let free = pool.free_for(account.value.is_temporary());
@@ -327,6 +337,10 @@ pub(crate) fn source() -> SourceName {
 /// The list of temporary accounts.
 pub(crate) fn support() -> SourceName {
     SourceName::new("応援職員").unwrap()
+}
+
+pub(crate) fn date_key() -> DateKey {
+    DateKey::derive(&Secret::from_bytes([7; 32]))
 }
 
 pub(crate) fn code_keys() -> CodeKeys {

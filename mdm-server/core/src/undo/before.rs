@@ -86,15 +86,17 @@ pub struct Served {
     pub turn: Turn,
 }
 
-/// Tells what a roster says of an account from anything else it could say: SHA-256 over attributes, wish, and whether
-/// the account may work. A sign-in, a code or a seat that changes hands leaves it as it is.
+/// Tells what a roster says of an account from anything else it could say: SHA-256 over attributes, wish, whether the
+/// account may work, and whose its number is now if it is not its own. A sign-in, a code or a seat that changes hands leaves it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
 impl Mark {
     /// The account's.
     pub fn of(account: &Account) -> Self {
-        Self(sha256(&[&encoded(&(account.current(), account.wishes_seat, account.may_work()))]))
+        let said = encoded(&(account.current(), account.wishes_seat, account.may_work()));
+        let passed = account.number_passed.map(|passed| encoded(&passed.to)).unwrap_or_default();
+        Self(sha256(&[&said, &passed]))
     }
 }
 

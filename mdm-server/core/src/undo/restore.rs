@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{CryptoRng, RngCore};
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 
-use super::{Before, Judged, Turn, Was, claims_seat, gives_seat, holds_unused, judge};
+use super::{Before, Judged, Judgements, Turn, Was, claims_seat, gives_seat, holds_unused};
 use crate::account::{Account, AccountState, Seat};
+use crate::apply::lines::pass_number;
 use crate::audit::Happening;
 use crate::batch::{PlanItem, PlanWord};
 use crate::command::is_blocked_only_by;
@@ -43,18 +44,27 @@ pub(crate) fn restore(
 ) -> Result<Restored, NotLoaded> {
     let mut restored = Restored::default();
     let (mut claims, mut may_give_back, mut touched) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut meant, mut judgements) = (Vec::new(), Judgements::default());
     for item in items {
         let Some(before) = item.account.and_then(|id| befores.get(&id).copied()) else { continue };
         match item.kind.word() {
             PlanWord::SeatBack => may_give_back.push(before),
             PlanWord::NotUndone => {}
-            _ => match judge(before, ledger.account(before.account)?, at) {
-                Judged::Restore(word) => {
-                    claims.extend(line(before, word, at, ledger, acting, &mut restored)?);
-                    touched.push(before);
-                }
-                Judged::AsBefore | Judged::Stays(_) => restored.not_undone.push(before.account),
-            },
+            _ => {
+                judgements.add(before, ledger.account(before.account)?, at);
+                meant.push(before);
+            }
+        }
+    }
+    let judgements = judgements.finish();
+    give_numbers_back(&judgements, ledger, acting)?;
+    for before in meant {
+        match judgements[&before.account] {
+            Judged::Restore(word) => {
+                claims.extend(line(before, word, at, ledger, acting, &mut restored)?);
+                touched.push(before);
+            }
+            Judged::AsBefore | Judged::Stays(_) => restored.not_undone.push(before.account),
         }
     }
     if let Some(first) = claims.first().map(|claim| claim.account) {
@@ -117,6 +127,21 @@ fn line(
     }
     let seat = before.was.as_ref().and_then(|was| was.seat).filter(|_| claims);
     Ok(seat.map(|seat| Claim { account: id, seat }))
+}
+
+/// Numbers that the batch passed on go back. Who had one in between shows it as a former one.
+fn give_numbers_back(
+    judgements: &BTreeMap<AccountId, Judged>,
+    ledger: &mut Ledger<'_>,
+    acting: Acting<'_>,
+) -> Result<(), NotLoaded> {
+    let mut back = Vec::new();
+    for (id, judged) in judgements {
+        if matches!(judged, Judged::Restore(_)) {
+            back.extend(ledger.account(*id)?.number_passed.take().map(|passed| (passed.to, *id)));
+        }
+    }
+    back.into_iter().try_for_each(|(from, to)| pass_number(from, to, ledger, acting))
 }
 
 /// From now, so that nothing of theirs is lost for another 14 days. Who was closed closes again by itself.

@@ -23,6 +23,7 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("GET", format!("batches/{ID}/items"), read()),
         ("GET", format!("batches/{ID}/difference?older={ID}"), read()),
         ("GET", format!("batches/{ID}/rejected"), manage()),
+        ("POST", format!("batches/{ID}/decided"), manage()),
         ("POST", format!("batches/{ID}/approve"), manage()),
         ("POST", format!("batches/{ID}/schedule"), manage()),
         ("POST", format!("batches/{ID}/apply"), manage()),

@@ -53,6 +53,9 @@ pub struct AccountView {
     pub signed_in_at: Option<Timestamp>,
     /// When a code was last issued.
     pub code_issued_at: Option<Timestamp>,
+    /// 旧番号: whose the staff number is now, if it is another person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number_passed_to: Option<AccountId>,
 }
 
 /// One account with all that a helpdesk call asks for.

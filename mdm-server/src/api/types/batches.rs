@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use mdm_core::batch::{LikeLeave, LostZeros, Mode, PlanSummary, RowProblem};
+use mdm_core::identity::Whose;
 use mdm_core::undo::NotUndone;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId, OperatorId};
@@ -43,6 +44,24 @@ pub struct MendQuery {
     /// Overrules the encoding that would be found: `utf-8`, `utf-8-bom`, `cp932`, `utf-16`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
+}
+
+/// Who rows are about that are possibly about another person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecideRequest {
+    /// The rows, at most [`mdm_core::identity::MAX_DECIDED`].
+    pub rows: Vec<DecidedRow>,
+}
+
+/// Who one row is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecidedRow {
+    /// Row of the file.
+    pub row: u32,
+    /// `same`: the person who is known by the number; `another`: somebody else who has it now.
+    pub whose: Whose,
 }
 
 /// Applying a plan at once.
@@ -260,6 +279,9 @@ pub struct BatchView {
     /// The plan whose rejected rows were mended for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mends: Option<BatchId>,
+    /// What was said of rows that are possibly about another person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<DecidedRow>,
     /// Kinds of appointment that sound like leaving, by which nobody leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub like_leave: Vec<LikeLeave>,
@@ -335,6 +357,9 @@ pub struct ItemView {
     pub department: Option<String>,
     /// Asks for a seat, where the row says so.
     pub wishes_seat: Option<bool>,
+    /// Of somebody new: whose the staff number was until now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number_of: Option<AccountId>,
     /// Of an undo: why the person stays as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_undone: Option<NotUndone>,

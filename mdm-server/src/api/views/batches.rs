@@ -5,11 +5,12 @@ use mdm_core::account::Attributes;
 use mdm_core::approval::{GuardRules, Guards};
 use mdm_core::audit::Actor;
 use mdm_core::batch::{Approval, Batch, BatchState, Capacity, PlanKind};
+use mdm_core::identity::Decided;
 
 use super::main_post;
 use crate::api::types::{
-    AppliedView, ApprovalView, BatchView, BatchWord, DifferenceView, DifferentView, HeldView, ItemView,
-    KindWord, PlanView, PrivateUseView, RejectionView, RowCount,
+    AppliedView, ApprovalView, BatchView, BatchWord, DecidedRow, DifferenceView, DifferentView, HeldView,
+    ItemView, KindWord, PlanView, PrivateUseView, RejectionView, RowCount,
 };
 use crate::use_cases::batches::compare::{Compared, Comparison};
 use crate::use_cases::batches::{InForce, Line};
@@ -30,6 +31,7 @@ impl BatchView {
                 asks_leavers: guards.leavers.is_some(),
             }),
             lost_zeros: batch.lost_zeros,
+            decided: batch.decided.iter().map(decided).collect(),
             like_leave: batch.like_leave.clone(),
             rejected_kept: batch.kept.rows,
             summary: Some(batch.summary.clone()),
@@ -72,6 +74,7 @@ impl BatchView {
             lost_zeros: None,
             undoes: batch.undoes(),
             mends: batch.mends,
+            decided: Vec::new(),
             like_leave: Vec::new(),
             rejected_kept: 0,
             summary: None,
@@ -109,10 +112,14 @@ impl From<&Approval> for ApprovalView {
     }
 }
 
+fn decided(one: &Decided) -> DecidedRow {
+    DecidedRow { row: one.row, whose: one.whose }
+}
+
 impl From<&Line> for ItemView {
     fn from(line: &Line) -> Self {
         let (kind, said, wishes_seat) = match &line.item.kind {
-            PlanKind::Join { attributes, wishes_seat } => {
+            PlanKind::Join { attributes, wishes_seat, .. } => {
                 (KindWord::Join, Some(attributes), Some(*wishes_seat))
             }
             PlanKind::Move { attributes, wishes_seat } => {
@@ -141,6 +148,10 @@ impl From<&Line> for ItemView {
             name: person.map(|person| person.name.clone()),
             department: person.map(|person| main_post(&person.departments)),
             wishes_seat,
+            number_of: match &line.item.kind {
+                PlanKind::Join { number_of, .. } => *number_of,
+                _ => None,
+            },
             not_undone: match &line.item.kind {
                 PlanKind::NotUndone(why) => Some(*why),
                 _ => None,

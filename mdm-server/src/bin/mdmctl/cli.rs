@@ -140,6 +140,17 @@ pub(crate) enum Batch {
         #[arg(long)]
         encoding: Option<String>,
     },
+    /// Say of rejected rows that are possibly about another person who they are: a plan with that takes the place of this one.
+    Decide {
+        /// The batch that rejected them.
+        id: BatchId,
+        /// A row that is about the person who is known by its number. May be given more than once.
+        #[arg(long, value_name = "ROW", required_unless_present = "another")]
+        same: Vec<u32>,
+        /// A row that is about another person, who has the number now: the one who had it leaves. May be given more than once.
+        #[arg(long, value_name = "ROW")]
+        another: Vec<u32>,
+    },
     /// Approve a plan that somebody else uploaded.
     Approve {
         /// The batch.

@@ -7,7 +7,7 @@ use mdm_core::account::{AccountState, SourceName};
 use serde::Deserialize;
 use shared::ids::AccountId;
 
-use super::view::{badge, seat_badge};
+use super::view::{badge, number, seat_badge};
 use crate::console::Console;
 use crate::console::choice::{self, Choice};
 use crate::console::devices::view::{self as device_view, Badge};
@@ -111,7 +111,7 @@ impl Row {
         let printed = |text: &str| page.printed(&account.source, text);
         Self {
             id: account.id,
-            number: current.staff_number.to_string(),
+            number: number(page, account),
             name: printed(&current.name),
             kana: current.kana.as_deref().map(printed),
             department: current.departments.first().map(|post| printed(&post.name)).unwrap_or_default(),

@@ -20,6 +20,15 @@ pub(in crate::console) fn badge(state: AccountState) -> Badge {
     Badge { key, class }
 }
 
+/// 職員番号, marked where it is another person's now.
+pub(in crate::console) fn number(page: &Page, account: &Account) -> String {
+    let number = account.current().staff_number.to_string();
+    match account.number_passed {
+        Some(_) => page.say1("accounts-former-number", "number", number),
+        None => number,
+    }
+}
+
 /// How an account stands to a seat; `place` is its place in the waiting list, if it waits.
 pub(super) fn seat_badge(account: &Account, place: Option<usize>) -> Badge {
     let (key, class) = match (account.seat, place) {
@@ -49,6 +58,8 @@ pub(in crate::console) struct PersonView {
     pub(in crate::console) kana: Option<Printed>,
     /// 職員番号.
     pub(in crate::console) number: String,
+    /// Who has that number now, if it is another person's.
+    pub(in crate::console) successor: Option<AccountId>,
     /// 名簿区分.
     pub(in crate::console) source: String,
     /// All 所属, the main post first.
@@ -61,12 +72,13 @@ pub(in crate::console) struct PersonView {
 
 impl PersonView {
     pub(in crate::console) fn new(account: &Account, page: &Page) -> Self {
-        let Attributes { staff_number, name, kana, title, departments, .. } = account.current().clone();
+        let Attributes { name, kana, title, departments, .. } = account.current().clone();
         Self {
             id: account.id,
             name: page.printed(&account.source, &name),
             kana: kana.map(|kana| page.printed(&account.source, &kana)),
-            number: staff_number.to_string(),
+            number: number(page, account),
+            successor: account.number_passed.map(|passed| passed.to),
             source: account.source.to_string(),
             posts: departments.iter().map(|department| post(page, &account.source, department)).collect(),
             title,

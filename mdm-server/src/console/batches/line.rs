@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use mdm_core::account::{Attributes, Department, SourceName};
-use mdm_core::batch::{PlanKind, PlanWord};
+use mdm_core::batch::{PlanKind, PlanWord, RowProblem};
+use mdm_core::identity::DateMark;
 use mdm_core::undo::NotUndone;
 use shared::ids::AccountId;
 
@@ -30,6 +31,8 @@ pub(super) struct LineRow {
     pub(super) after: Printed,
     /// What else is different afterwards.
     pub(super) changes: Vec<Changed>,
+    /// 別の人: whose the staff number was until now.
+    pub(super) number_of: Option<AccountId>,
     /// Whether they would have to wait for the seat that they wish.
     pub(super) waits: bool,
     /// Of an undo: why they stay as they are.
@@ -59,6 +62,16 @@ pub(super) struct RejectedRow {
     pub(super) why: String,
     /// What to do.
     pub(super) cure: String,
+    /// Who is known by the number, where somebody must say whether it is another person.
+    pub(super) asked: Option<Asked>,
+}
+
+/// The person who is known by the number of a row.
+pub(super) struct Asked {
+    /// The account.
+    pub(super) account: AccountId,
+    /// 氏名.
+    pub(super) name: Printed,
 }
 
 /// A line before the batch took effect, at `applied_at`, or as it is planned.
@@ -93,9 +106,14 @@ pub(super) fn line_row(
             (Some(known), Some(said)) => changed(page, source, known, said),
             _ => Vec::new(),
         },
+        number_of: match line.item.kind {
+            PlanKind::Join { number_of, .. } => number_of,
+            _ => None,
+        },
         waits,
         not_undone: match line.item.kind {
             PlanKind::NotUndone(NotUndone::ChangedSince) => Some(page.say("batches-undo-changed-since")),
+            PlanKind::NotUndone(NotUndone::NumberTaken) => Some(page.say("batches-undo-number-taken")),
             PlanKind::NotUndone(NotUndone::Closed) => Some(page.say("batches-undo-closed")),
             _ => None,
         },
@@ -140,7 +158,11 @@ pub(super) fn changed(
         ("batches-temporary-until", last(known), last(said)),
         ("batches-mail", text(&known.mail), text(&said.mail)),
     ];
-    let different = pairs.into_iter().filter(|(_, before, after)| before != after);
+    let pairs = pairs.into_iter().chain([
+        marked(page, "batches-birth-date", known.born, said.born),
+        marked(page, "batches-hire-date", known.hired, said.hired),
+    ]);
+    let different = pairs.filter(|(_, before, after)| before != after);
     different
         .map(|(key, before, after)| Changed {
             what: page.say(key),
@@ -150,10 +172,32 @@ pub(super) fn changed(
         .collect()
 }
 
+/// Of dates no more is known than whether they are the same.
+fn marked(
+    page: &Page,
+    key: &'static str,
+    known: Option<DateMark>,
+    said: Option<DateMark>,
+) -> (&'static str, String, String) {
+    let told = |mark: Option<DateMark>| mark.map(|_| page.say("batches-date-told")).unwrap_or_default();
+    let after = if known.is_some() && said != known { page.say("batches-date-other") } else { told(said) };
+    (key, told(known), after)
+}
+
 /// All reasons of a rejected line.
-pub(super) fn rejected_rows(page: &Page, line: &Line, in_workbook: bool) -> Vec<RejectedRow> {
+pub(super) fn rejected_rows(
+    page: &Page,
+    source: &SourceName,
+    line: &Line,
+    in_workbook: bool,
+) -> Vec<RejectedRow> {
     let PlanKind::Rejected(rejections) = &line.item.kind else { return Vec::new() };
+    let asked = |problem: RowProblem| {
+        let known = line.account.as_ref().filter(|_| problem == RowProblem::PossiblyAnother)?;
+        Some(Asked { account: known.id, name: page.printed(source, &known.current().name) })
+    };
     let row = |rejection: &mdm_core::batch::Rejection| RejectedRow {
+        asked: asked(rejection.problem),
         row: line.item.row,
         column: rejection.column.clone(),
         value: reasons::row_value(page.language, rejection),

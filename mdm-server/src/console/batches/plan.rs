@@ -256,7 +256,10 @@ async fn plan(
     Ok(PlanPage {
         sends_mail,
         lines: if is_rejected { Vec::new() } else { lines.iter().map(row).collect() },
-        rejected: lines.iter().flat_map(|line| rejected_rows(&page, line, is_workbook(&batch))).collect(),
+        rejected: lines
+            .iter()
+            .flat_map(|line| rejected_rows(&page, &batch.source, line, is_workbook(&batch)))
+            .collect(),
         failure: failure(&page, console, &batch),
         approval: approved(&page, &actors, &batch),
         late: late(&page, &batch),

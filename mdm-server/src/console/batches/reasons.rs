@@ -193,6 +193,8 @@ fn column(language: Language, column: Column) -> String {
         Column::Title => "batches-person-title",
         Column::Employment => "batches-employment",
         Column::TermEnds => "batches-term-ends",
+        Column::BirthDate => "batches-birth-date",
+        Column::HireDate => "batches-hire-date",
         Column::Mail => "batches-mail",
         Column::Wish => "batches-wish",
     };
@@ -219,6 +221,7 @@ pub(super) fn row_why(language: Language, problem: RowProblem) -> String {
         RowProblem::PostsDisagree => "batches-why-posts-disagree",
         RowProblem::OtherPost => "batches-why-other-post",
         RowProblem::LeaverUnknown => "batches-why-leaver-unknown",
+        RowProblem::PossiblyAnother => "batches-why-possibly-another",
     };
     language.say(key, &[])
 }
@@ -273,6 +276,7 @@ pub(super) fn row_cure(language: Language, problem: RowProblem, in_workbook: boo
         RowProblem::PostsDisagree => "batches-do-posts-disagree",
         RowProblem::OtherPost => "batches-do-other-post",
         RowProblem::LeaverUnknown => "batches-do-leaver-unknown",
+        RowProblem::PossiblyAnother => "batches-do-possibly-another",
     };
     language.say(key, &[])
 }

@@ -5,9 +5,11 @@ use mdm_core::account::{Account, AccountState, Attributes, Dated, SourceName, St
 use mdm_core::audit::{Actor, Happening};
 use mdm_core::batch::{Mode, PlanKind};
 use mdm_core::change::{Stored, Version};
+use mdm_core::identity::DateKey;
 use mdm_core::license::Pool;
 use mdm_core::operator::Role;
 use mdm_core::plan::{Plan, PlanInput, plan};
+use shared::crypto::Secret;
 use shared::ids::AccountId;
 
 use crate::console::Console;
@@ -439,6 +441,8 @@ fn planned(sheet: &mdm_core::sheet::Sheet, accounts: &[Stored<Account>]) -> Plan
         sheet,
         accounts,
         temporary_until: None,
+        decided: &[],
+        dates: &DateKey::derive(&Secret::from_bytes([7; 32])),
         roster_version: 0,
         pool: &Pool::default(),
         actor: Actor::Server,
@@ -506,6 +510,8 @@ fn known(number: &str) -> Stored<Account> {
         employment: None,
         term_ends: None,
         temporary_until: None,
+        born: None,
+        hired: None,
         departments: Vec::new(),
     };
     let account = Account {
@@ -521,6 +527,7 @@ fn known(number: &str) -> Stored<Account> {
         signed_in_at: None,
         code_issued_at: None,
         absences: Vec::new(),
+        number_passed: None,
     };
     Stored { version: Version(1), value: account }
 }
@@ -556,4 +563,43 @@ async fn rejected_rows_are_mended_on_their_page_and_what_is_wrong_is_said_beside
     let older = bench.browser.get(&format!("{plan}?kind=rejected")).await.text();
     assert!(older.contains("差し替えられました") || older.contains(&done.location), "{older}");
     assert!(!older.contains(&format!("href=\"{plan}/mend\"")), "an ended plan takes no rows: {older}");
+}
+
+#[tokio::test]
+async fn beside_a_row_that_is_possibly_another_person_it_is_said_who_it_is() {
+    let bench = Bench::new().await;
+    let file = |who: &str| format!("職員番号,氏名,フリガナ,生年月日,所属,利用\n007,{who},税務課,○\n");
+    let first = bench.plan(&file("佐藤花子,サトウハナコ,1965/5/1")).await;
+    bench.apply(&first, "").await;
+    let old = bench.world.account("007").await.id;
+    let next = bench.plan(&file("鈴木一,スズキハジメ,2004/9/30")).await;
+    let lines = bench.browser.get(&format!("{next}?kind=rejected")).await.text();
+    for said in ["別の人かもしれません", "同じ人として扱う", &format!("href=\"/accounts/{old}\"")]
+    {
+        assert!(lines.contains(said), "{said}: {lines}");
+    }
+    let decided = format!("{next}/decided");
+    let refused = bench.browser.post(&decided, &[("row", "9"), ("whose", "same")]).await;
+    assert_eq!(refused.location, format!("{next}?kind=rejected#lines"));
+    let why = bench.browser.get(&next).await.text();
+    assert!(why.contains("9行目は、同じ人かどうかを選ぶ行ではありません"), "{why}");
+    let done = bench.browser.post(&decided, &[("row", "2"), ("whose", "another")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let plan = done.location.split('?').next().unwrap();
+    assert_ne!(plan, next);
+    let shown = bench.browser.get(plan).await.text();
+    assert!(
+        shown.contains("選んだ内容で作り直しました") && shown.contains("前にこの番号だった人"),
+        "{shown}"
+    );
+    let second = Browser::signed_in(&bench.world, &bench.console, Role::Owner).await;
+    assert_eq!(approve(&second, plan, "1").await.status, StatusCode::SEE_OTHER);
+    bench.apply(plan, "1").await;
+    let person = bench.browser.get(&format!("/accounts/{old}")).await.text();
+    assert!(person.contains("007(旧番号)") && person.contains("いまは別の人のものです"), "{person}");
+    let list = bench.browser.get("/accounts?q=007").await.text();
+    assert!(list.contains("鈴木一") && list.contains("旧番号"), "{list}");
+    let auditor = Browser::signed_in(&bench.world, &bench.console, Role::Auditor).await;
+    let refused = auditor.post(&decided, &[("row", "2"), ("whose", "same")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }

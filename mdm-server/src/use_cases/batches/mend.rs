@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use mdm_core::apply::ApplyError;
 use mdm_core::audit::Actor;
-use mdm_core::batch::{Batch, Mode, plan_digest_of_lines};
+use mdm_core::batch::{Batch, Mode, Rejection, plan_digest_of_lines};
+use mdm_core::identity::Whose;
 use mdm_core::plan::PlanInput;
-use mdm_core::plan::mend::{Mending, mend as mend_plan};
-use mdm_core::sheet::{self, Declared, rejected as rejected_rows};
+use mdm_core::plan::mend::{Mending, decide as decided, mend as mend_plan, takes_mended_rows};
+use mdm_core::sheet::rejected::{REASON_BEGINS, REASON_HEADERS};
+use mdm_core::sheet::{self, Declared, Delimiter, rejected as rejected_rows};
 use rand::rngs::OsRng;
 use shared::ids::BatchId;
 
-use super::{UploadError, accounts_of, blocking, chunk, readable, show, store};
+use super::{UploadError, accounts_of, blocking, chunk, readable, rejected, show, store};
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
 
@@ -22,6 +24,31 @@ pub struct Mended {
     pub declared: Declared,
     /// The file's name, for the journal.
     pub file_name: Option<String>,
+    /// What is said of rows that are possibly about another person: the row in the first file, and who it is.
+    pub said: Vec<(u32, Whose)>,
+}
+
+/// Says of rows that are possibly about another person who they are. The rows themselves come back as they were written, so
+/// that the new plan is made as if they had been mended.
+pub async fn decide(
+    service: &Service,
+    id: BatchId,
+    said: Vec<(u32, Whose)>,
+    actor: Actor,
+) -> Result<Batch, UploadError> {
+    let first = show(service, id).await?;
+    takes_mended_rows(&first, first.roster_version).map_err(UseCaseError::from)?;
+    let reason = |rejections: &[Rejection]| {
+        let first = rejections.first().map(|one| one.problem.to_string()).unwrap_or_default();
+        format!("{}{first}", REASON_BEGINS[0])
+    };
+    let bytes = rejected::file(service, &first, REASON_HEADERS[0], reason).await?;
+    let declared = Declared {
+        encoding: first.encoding.parse().ok(),
+        delimiter: Delimiter::of_name(&first.delimiter),
+        ..Declared::default()
+    };
+    mend(service, id, bytes, Mended { declared, file_name: None, said }, actor).await
 }
 
 /// Puts mended rows in the place of the rejected ones of a plan. The new plan is of the same list, and for the same time; who
@@ -33,7 +60,7 @@ pub async fn mend(
     mended: Mended,
     actor: Actor,
 ) -> Result<Batch, UploadError> {
-    let Mended { declared, file_name } = mended;
+    let Mended { declared, file_name, said } = mended;
     let first = show(service, id).await?;
     // Cells come back as they were written: zeros are put back as they were then.
     let declared = Declared { pad_numbers_to: first.padded_to, ..declared };
@@ -48,11 +75,14 @@ pub async fn mend(
     if plan_digest_of_lines(id, first.roster_version, &items) != first.plan_digest {
         return Err(UseCaseError::from(ApplyError::NotWhatWasApproved).into());
     }
+    let now = service.clock.now();
+    let decided = decided(Mending { batch: &first, items: &items }, &said, actor, now);
+    let decided = decided.map_err(UseCaseError::from)?;
     // The version first: a batch that takes effect between the two makes this plan stale, not wrong.
     let roster = service.store.roster(&first.source).await.map_err(UseCaseError::from)?;
     let accounts = accounts_of(service, &first.source).await?;
     let pool = service.store.pool().await.map_err(UseCaseError::from)?.value;
-    let now = service.clock.now();
+    let dates = Arc::clone(&service.keyring.dates);
     let plan = blocking(move || {
         let input = PlanInput {
             source: first.source.clone(),
@@ -60,6 +90,8 @@ pub async fn mend(
             sheet: &sheet,
             accounts: &accounts,
             temporary_until: None,
+            decided: &decided,
+            dates: &dates,
             roster_version: roster.map_or(0, |roster| roster.value.version),
             pool: &pool,
             actor,

@@ -1,8 +1,8 @@
 //! All or nothing, and what must stay unique.
 
-use mdm_core::account::{Account, AccountState};
+use mdm_core::account::{Account, AccountState, NumberPassed};
 use mdm_core::audit::GENESIS;
-use mdm_core::change::{Changeset, Record};
+use mdm_core::change::{Changeset, Record, Stored, Version};
 use mdm_core::operator::{Operator, OperatorName};
 use shared::ids::OperatorId;
 
@@ -80,6 +80,45 @@ pub(crate) async fn two_accounts_may_exchange_their_staff_numbers(place: &impl P
     store.commit(changes).await.unwrap();
     let found = store.account_by_staff_number(&second.source, &samples::staff_number(1)).await.unwrap();
     assert_eq!(found.unwrap().value, second);
+}
+
+/// Another person gets the number of one who has gone: `back` takes it back.
+fn pass(from: &Stored<Account>, to: Account, known: Version) -> Changeset {
+    let mut changes = Changeset::default();
+    let passed = Some(NumberPassed { to: to.id, at: samples::at(1) });
+    changes.update(from.version, Record::Account(Account { number_passed: passed, ..from.value.clone() }));
+    let to = Account { number_passed: None, ..to };
+    changes.update(known, Record::Account(to));
+    changes
+}
+
+pub(crate) async fn a_staff_number_goes_from_one_account_to_another_in_one_commit(place: &impl Place) {
+    let store = place.open();
+    let (first, source) = (samples::account(1), samples::source("市長部局"));
+    let number = samples::staff_number(1);
+    store.commit(samples::inserts([Record::Account(first.clone())])).await.unwrap();
+    let mut second = samples::account(2);
+    second.history[0].value.staff_number = number.clone();
+    let load = async |account: &Account| store.account(account.id).await.unwrap().unwrap();
+
+    // There and back, whichever of the two is written first.
+    store.commit(pass(&load(&first).await, second.clone(), Version(0))).await.unwrap();
+    let found = store.account_by_staff_number(&source, &number).await.unwrap().unwrap();
+    assert_eq!((found.value, store.accounts(None, 10).await.unwrap().len()), (second.clone(), 2));
+    let mut back = pass(&load(&second).await, first.clone(), load(&first).await.version);
+    back.writes.reverse();
+    store.commit(back).await.unwrap();
+    let found = store.account_by_staff_number(&source, &number).await.unwrap().unwrap();
+    assert_eq!(found.value, first);
+
+    // Who is back keeps it, while the other one only shows it.
+    let stored = load(&second).await;
+    let mut changes = Changeset::default();
+    changes.update(stored.version, Record::Account(second));
+    assert!(is_taken(&store.commit(changes).await, Unique::StaffNumber));
+    drop(store);
+    let found = place.open().account_by_staff_number(&source, &number).await.unwrap().unwrap();
+    assert_eq!(found.value, first);
 }
 
 pub(crate) async fn a_device_key_belongs_to_one_device(place: &impl Place) {

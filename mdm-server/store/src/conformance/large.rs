@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mdm_core::account::{Account, NumberPassed};
 use mdm_core::audit::GENESIS;
 use mdm_core::batch::BatchState;
 use mdm_core::change::{Changeset, Key, Record};
@@ -122,6 +123,56 @@ pub(crate) async fn a_conflict_in_a_large_change_leaves_nothing_of_it(place: &im
     // And none of it stands in the way of the next.
     store.commit_large(april(&store).await).await.unwrap();
     assert!(check_whole(&store).await);
+}
+
+pub(crate) async fn staff_numbers_move_within_a_large_change(place: &impl Place) {
+    let store = place.open();
+    upload(&store).await;
+    store.commit_large(april(&store).await).await.unwrap();
+    let successor = |number: u32| {
+        let mut account = samples::account(PEOPLE + number);
+        account.history[0].value.staff_number = samples::staff_number(number);
+        account
+    };
+    let (mut changes, mut taken) = (Changeset::default(), Changeset::default());
+    for number in 0..PEOPLE {
+        let stored = store.account(samples::account_id(number)).await.unwrap().unwrap();
+        let to = successor(number);
+        let number_passed = Some(NumberPassed { to: to.id, at: samples::at(6) });
+        // In the first half the number is taken before it is given up.
+        let former = Account { number_passed, ..stored.value };
+        if number < PEOPLE / 2 {
+            changes.insert(Record::Account(to.clone()));
+            changes.update(stored.version, Record::Account(former.clone()));
+        } else {
+            changes.update(stored.version, Record::Account(former.clone()));
+            changes.insert(Record::Account(to.clone()));
+        }
+        // One keeps theirs.
+        taken.insert(Record::Account(to));
+        if number != PEOPLE - 1 {
+            taken.update(stored.version, Record::Account(former));
+        }
+    }
+    let refused = store.commit_large(LargeChange::split(samples::batch_id(2), taken)).await;
+    assert!(matches!(refused, Err(CommitError::Conflict(Conflict::Taken { .. }))));
+    let source = samples::source("市長部局");
+    for all_moved in [false, true] {
+        for number in (0..PEOPLE).step_by(99) {
+            let found = store.account_by_staff_number(&source, &samples::staff_number(number)).await;
+            let expected = if all_moved { successor(number).id } else { samples::account_id(number) };
+            assert_eq!(found.unwrap().unwrap().value.id, expected);
+        }
+        if !all_moved {
+            let moved = LargeChange::split(samples::batch_id(3), changes.clone());
+            store.commit_large(moved).await.unwrap();
+        }
+    }
+    drop(store);
+    let store = place.open();
+    let found = store.account_by_staff_number(&source, &samples::staff_number(7)).await.unwrap();
+    assert_eq!(found.unwrap().value, successor(7));
+    assert_eq!(count_accounts(&store).await, 2 * PEOPLE as usize);
 }
 
 /// Commits the change and, from another task, others until it is through.

@@ -78,6 +78,7 @@ pub(crate) fn account(number: u32) -> Account {
         signed_in_at: None,
         code_issued_at: None,
         absences: vec![Absence { from: Date::constant(2027, 5, 1), until: None }],
+        number_passed: None,
     }
 }
 
@@ -91,6 +92,8 @@ pub(crate) fn attributes(number: u32) -> Attributes {
         employment: None,
         term_ends: None,
         temporary_until: None,
+        born: None,
+        hired: None,
         departments: Vec::new(),
     }
 }
@@ -213,6 +216,7 @@ pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
         temporary_until: Some(Date::constant(2027, 9, 30)),
         mends: None,
         earlier_authors: Vec::new(),
+        decided: Vec::new(),
         befores: 0,
         plan_digest: [4; 32],
         release: Release::default(),

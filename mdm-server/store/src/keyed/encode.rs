@@ -1,7 +1,6 @@
 //! The values of the database: a record is its version as 8 bytes, then its CBOR; and the index entries of each record.
 
 use ciborium::{from_reader, into_writer};
-use mdm_core::account::AccountState;
 use mdm_core::change::{Key, Record, Stored, Version};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -108,7 +107,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
     match record {
         Record::Account(account) => {
             let mut entries = vec![plain(layout::account_by_source(&account.source, account.id))];
-            if account.state != AccountState::Closed {
+            if account.holds_number() {
                 let number = layout::account_by_number(&account.source, &account.current().staff_number);
                 entries.push(unique(number, Unique::StaffNumber));
             }

@@ -6,10 +6,12 @@ use mdm_core::apply::{self, ApplyInput};
 use mdm_core::audit::Actor;
 use mdm_core::batch::{Mode, PlanItem, PlanKind};
 use mdm_core::change::{Key, Stored};
+use mdm_core::identity::DateKey;
 use mdm_core::plan::{self, PlanInput};
 use mdm_core::seats::{self, Acting, Holdings, Rule};
 use mdm_core::sheet::{self, Declared};
 use mdm_store::MAX_PAGE;
+use shared::crypto::Secret;
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 
 use super::{Server, ServerError};
@@ -84,6 +86,8 @@ impl Server {
             sheet: &sheet,
             accounts: &accounts,
             temporary_until: None,
+            decided: &[],
+            dates: &DateKey::derive(&Secret::from_bytes([7; 32])),
             roster_version: roster.map_or(0, |roster| roster.value.version),
             pool: &pool,
             actor: Actor::Server,

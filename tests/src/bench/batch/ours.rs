@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use mdm_core::account::SourceName;
 use mdm_core::audit::Actor;
 use mdm_core::batch::Mode;
+use mdm_core::identity::DateKey;
 use mdm_core::license::Pool;
 use mdm_core::plan::{PlanInput, plan};
 use mdm_core::sheet::{self, Declared};
 use rand::rngs::OsRng;
+use shared::crypto::Secret;
 
 use crate::roster::{Encoding, Row as Person, encode};
 use crate::world::World;
@@ -67,6 +69,8 @@ fn steps(bytes: &[u8]) -> Result<(Duration, Duration)> {
         sheet: &sheet,
         accounts: &[],
         temporary_until: None,
+        decided: &[],
+        dates: &DateKey::derive(&Secret::from_bytes([7; 32])),
         roster_version: 0,
         pool: &Pool::default(),
         actor: Actor::Server,

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{file, on_day, rng_of};
-use crate::account::AccountState;
+use super::{on_day, rng_of};
+use crate::account::{AccountState, StaffNumber};
+use crate::audit::Actor;
 use crate::batch::{Mode, PlanKind, PlanSummary};
+use crate::identity::{Decided, Whose};
 use crate::testing::book::Book;
 
 /// A row as somebody typed it.
@@ -17,6 +19,11 @@ pub(crate) struct Typed {
     name: u8,
     department: u8,
     wish: bool,
+    kana: Option<u8>,
+    born: Option<u8>,
+    hired: Option<u8>,
+    /// What is said of the number, if anybody asks.
+    whose: Option<Whose>,
     damage: Damage,
 }
 
@@ -31,18 +38,36 @@ enum Damage {
 impl Typed {
     /// A row without damage.
     pub(crate) fn whole(number: u8, department: u8, wish: bool) -> Self {
-        Self { number, name: 0, department, wish, damage: Damage::None }
+        let (kana, born, hired, whose) = (None, None, None, None);
+        Self { number, name: 0, department, wish, kana, born, hired, whose, damage: Damage::None }
+    }
+
+    /// Somebody of whom kana and date of birth are told, and what is said of the number.
+    pub(crate) fn who(self, who: u8, whose: Option<Whose>) -> Self {
+        Self { kana: Some(who), born: Some(who), whose, ..self }
     }
 
     pub(crate) fn line(&self) -> String {
-        let Self { number, name, department, wish, damage } = self;
+        let Self { number, name, department, wish, damage, .. } = self;
         let wish = if *wish { "○" } else { "" };
+        let kana = self.kana.map(|kana| ["カトウ", "サトウ"][usize::from(kana)]).unwrap_or_default();
+        let day = |day: Option<u8>| day.map(|day| format!("1990/4/{}", day + 1)).unwrap_or_default();
+        let (born, hired) = (day(self.born), day(self.hired));
         match damage {
-            Damage::None => format!("P{number},n{name},d{department},,{wish}\n"),
-            Damage::LostName => format!("P{number},?{name},d{department},,{wish}\n"),
-            Damage::FormulaNumber => format!("=P{number},n{name},d{department},,{wish}\n"),
+            Damage::None => format!("P{number},n{name},d{department},,{wish},{kana},{born},{hired}\n"),
+            Damage::LostName => format!("P{number},?{name},d{department},,{wish},{kana},{born},{hired}\n"),
+            Damage::FormulaNumber => {
+                format!("=P{number},n{name},d{department},,{wish},{kana},{born},{hired}\n")
+            }
             Damage::MissingCell => format!("P{number},n{name},d{department}\n"),
         }
+    }
+
+    fn decided(&self) -> Option<Decided> {
+        let number = StaffNumber::new(&format!("P{}", self.number)).unwrap();
+        let account = shared::ids::AccountId::from_bytes([0; 16]);
+        let (row, by, at) = (0, Actor::Server, on_day(0));
+        Some(Decided { number, account, row, whose: self.whose?, by, at })
     }
 
     fn number_is_readable(&self) -> bool {
@@ -57,8 +82,39 @@ pub(crate) fn typed() -> impl Strategy<Value = Typed> {
         1 => Just(Damage::FormulaNumber),
         1 => Just(Damage::MissingCell),
     ];
-    (0_u8..14, 0_u8..3, 0_u8..3, any::<bool>(), damage)
-        .prop_map(|(number, name, department, wish, damage)| Typed { number, name, department, wish, damage })
+    let told = || proptest::option::weighted(0.7, 0_u8..2);
+    let whose = proptest::option::weighted(0.7, prop_oneof![Just(Whose::Same), Just(Whose::Another)]);
+    let who = (told(), told(), told(), whose);
+    (0_u8..14, 0_u8..3, 0_u8..3, any::<bool>(), who, damage).prop_map(
+        |(number, name, department, wish, (kana, born, hired, whose), damage)| Typed {
+            number,
+            name,
+            department,
+            wish,
+            kana,
+            born,
+            hired,
+            whose,
+            damage,
+        },
+    )
+}
+
+/// A file of these rows.
+pub(crate) fn file(rows: &[Typed]) -> String {
+    let lines: String = rows.iter().map(Typed::line).collect();
+    format!("職員番号,氏名,所属,職名,利用,フリガナ,生年月日,採用年月日\n{lines}")
+}
+
+/// What is said of numbers in it: of each what the first row says that says something.
+pub(crate) fn decided(rows: &[Typed]) -> Vec<Decided> {
+    let mut all: Vec<Decided> = Vec::new();
+    for one in rows.iter().filter(|row| row.number_is_readable()).filter_map(Typed::decided) {
+        if !all.iter().any(|known| known.number == one.number) {
+            all.push(one);
+        }
+    }
+    all
 }
 
 /// What the model knows of a person.
@@ -67,12 +123,31 @@ struct Person {
     name: u8,
     department: u8,
     wish: bool,
+    kana: Option<u8>,
+    born: Option<u8>,
+    hired: Option<u8>,
     works: bool,
+}
+
+impl Person {
+    fn of(row: &Typed) -> Self {
+        let Typed { name, department, wish, kana, born, hired, .. } = *row;
+        Self { name, department, wish, kana, born, hired, works: true }
+    }
+
+    fn is_somebody_else(&self, row: &Typed) -> bool {
+        let other = |one: Option<u8>, two: Option<u8>| one.is_some() && two.is_some() && one != two;
+        let comparable = self.born.is_some() && row.born.is_some();
+        other(self.kana, row.kana)
+            && if comparable { self.born != row.born } else { other(self.hired, row.hired) }
+    }
 }
 
 #[derive(Default)]
 struct Model {
     people: BTreeMap<u8, Person>,
+    /// People who had a number that is another's now.
+    former: usize,
 }
 
 impl Model {
@@ -81,12 +156,28 @@ impl Model {
         let mut counts = PlanSummary { rows: u32::try_from(rows.len()).unwrap(), ..PlanSummary::default() };
         let readable = |row: &&Typed| row.number_is_readable();
         let times = |number: u8| rows.iter().filter(readable).filter(|row| row.number == number).count();
+        let held_back = mode == Mode::Roster && rows.iter().any(|row| !row.number_is_readable());
         for row in rows {
             if row.damage != Damage::None || times(row.number) > 1 {
                 counts.rejected += 1;
                 continue;
             }
-            let now = Person { name: row.name, department: row.department, wish: row.wish, works: true };
+            let mut now = Person::of(row);
+            if let Some(before) = self.people.get(&row.number) {
+                let said = row.whose.filter(|whose| *whose == Whose::Same || !held_back);
+                match (before.is_somebody_else(row), said) {
+                    (true, None) => {
+                        counts.rejected += 1;
+                        continue;
+                    }
+                    (true, Some(Whose::Another)) => {
+                        counts.leave += u32::from(before.works);
+                        self.former += 1;
+                        self.people.remove(&row.number);
+                    }
+                    _ => (now.born, now.hired) = (now.born.or(before.born), now.hired.or(before.hired)),
+                }
+            }
             *match self.people.insert(row.number, now.clone()) {
                 None => &mut counts.join,
                 Some(before) if !before.works => &mut counts.returned,
@@ -96,7 +187,7 @@ impl Model {
             } += 1;
         }
         if mode == Mode::Roster {
-            counts.leavers_held_back = rows.iter().any(|row| !row.number_is_readable());
+            counts.leavers_held_back = held_back;
             let absent = |number: &u8| !counts.leavers_held_back && times(*number) == 0;
             for (_, person) in
                 self.people.iter_mut().filter(|(number, person)| person.works && absent(number))
@@ -110,7 +201,10 @@ impl Model {
 }
 
 fn check_people(book: &Book, model: &Model) {
-    assert_eq!(book.accounts().len(), model.people.len());
+    assert_eq!(book.accounts().len(), model.people.len() + model.former);
+    let former = book.accounts().into_iter().filter(|account| account.value.number_passed.is_some());
+    assert!(former.clone().all(|account| !account.value.may_work()));
+    assert_eq!(former.count(), model.former);
     for (number, person) in &model.people {
         let account = book.by_number(&format!("P{number}"));
         let said = account.current();
@@ -133,7 +227,8 @@ proptest! {
         for (day, (rows, whole)) in (0..).zip(&files) {
             let mode = if *whole { Mode::Roster } else { Mode::Upsert };
             let expected = model.take(rows, mode);
-            let text = file(&rows.iter().map(Typed::line).collect::<String>());
+            let text = file(rows);
+            book.decided = decided(rows);
             let before = book.pool().value;
             let present = book.accounts().iter().filter(|account| account.value.may_work()).count();
             let (plan, applied) = book.upload(&text, mode, on_day(day), &mut rng_of(day));
@@ -180,10 +275,10 @@ proptest! {
         at in 0_usize..16,
         damage in prop_oneof![Just(Damage::LostName), Just(Damage::FormulaNumber), Just(Damage::MissingCell)],
     ) {
-        let text = |rows: &[Typed]| file(&rows.iter().map(Typed::line).collect::<String>());
         let mut book = Book::default();
-        book.upload(&text(&before), Mode::Roster, on_day(0), &mut rng_of(0));
-        let leavers = |rows: &[Typed]| book.plan(&text(rows), Mode::Roster, on_day(1), &mut rng_of(1)).batch.summary.leave;
+        book.decided = decided(&after);
+        book.upload(&file(&before), Mode::Roster, on_day(0), &mut rng_of(0));
+        let leavers = |rows: &[Typed]| book.plan(&file(rows), Mode::Roster, on_day(1), &mut rng_of(1)).batch.summary.leave;
         let whole = leavers(&after);
         let mut damaged = after.clone();
         let at = at % damaged.len();

@@ -1,3 +1,5 @@
+mod decisions;
+
 use proptest::prelude::*;
 
 use shared::ids::OperatorId;
@@ -7,7 +9,7 @@ use crate::audit::Actor;
 use crate::batch::{Approval, BatchState, Capacity};
 use crate::sheet::rejected::{Kept, REASON_HEADERS};
 use crate::sheet::{self, Declared};
-use crate::testing::book::{Book, source};
+use crate::testing::book::{Book, date_key, source};
 use crate::testing::{noon, rng};
 
 const HEADER: &str = "職員番号,氏名,所属,職名,発令区分,利用";
@@ -39,6 +41,8 @@ fn mended(book: &Book, plan: &Plan, text: &str) -> Result<Plan, MendError> {
         sheet: &sheet,
         accounts: &book.accounts(),
         temporary_until: None,
+        decided: &[],
+        dates: &date_key(),
         roster_version: plan.batch.roster_version,
         pool: &pool,
         actor: Actor::Server,
@@ -226,6 +230,8 @@ fn a_plan_that_has_ended_or_is_stale_takes_no_rows() {
         sheet: &sheet,
         accounts: &book.accounts(),
         temporary_until: None,
+        decided: &[],
+        dates: &date_key(),
         roster_version: plan.batch.roster_version + 1,
         pool: &book.pool().value,
         actor: Actor::Server,

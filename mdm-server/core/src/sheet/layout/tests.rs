@@ -89,8 +89,8 @@ fn cybozu_com_is_read_with_header_without_and_with_columns_of_the_organisation()
         assert_eq!(first.attributes.kana.as_deref(), Some("たかはし　はなこ"));
         assert_eq!(first.attributes.staff_number.as_str(), "001201");
         assert!(first.attributes.departments.is_empty() && !first.leaves);
-        let kept = BTreeSet::from([Column::Name, Column::Kana, Column::Mail]);
-        assert_eq!(person(sheet, 1).kept, kept);
+        let kept = [Column::Name, Column::Kana, Column::Mail, Column::BirthDate, Column::HireDate];
+        assert_eq!(person(sheet, 1).kept, BTreeSet::from(kept));
         assert!(person(sheet, 2).leaves);
     }
     let by_login = fixture!("cybozu-com-headerless-without-ids.csv");
@@ -99,6 +99,17 @@ fn cybozu_com_is_read_with_header_without_and_with_columns_of_the_organisation()
     // The login name is kept as it is, and still listed: it stands for the number.
     let rows: Vec<u32> = by_login.rows.iter().map(|row| row.number).collect();
     assert_eq!((by_login.normalised, with.normalised), (rows, Vec::new()));
+}
+
+#[test]
+fn cybozu_com_tells_when_people_were_born_and_hired() {
+    let header = include_str!("../../../tests/fixtures/layouts/cybozu-com.csv").lines().next().unwrap();
+    let row =
+        "hanako,髙橋　花子,*,*,*,*,たかはし,はなこ,*,*,*,*,*,*,*,*,*,*,001201,2010-04-01,1987-06-05,*,*,*,*";
+    let sheet = read(format!("{header}\n{row}\n").as_bytes(), &Declared::default()).unwrap();
+    let first = person(&sheet, 0);
+    let dates = (first.hired.unwrap().to_string(), first.born.unwrap().to_string());
+    assert_eq!(dates, ("2010-04-01".to_owned(), "1987-06-05".to_owned()));
 }
 
 #[test]

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use shared::ids::{AccountId, BatchId};
 
-use crate::account::{AccountState, Attributes, Seat};
-use crate::apply::tests::model::{Typed, typed};
-use crate::apply::tests::{file, on_day, rng_of};
+use crate::account::{AccountState, Attributes, NumberPassed, Seat};
+use crate::apply::tests::model::{Typed, decided, file, typed};
+use crate::apply::tests::{on_day, rng_of};
 use crate::batch::{Mode, PlanWord};
+use crate::identity::Whose;
 use crate::testing::book::Book;
 use crate::undo::Before;
 
@@ -25,6 +26,7 @@ struct Person {
     returned_at: Option<Timestamp>,
     signed_in_at: Option<Timestamp>,
     usable_codes: usize,
+    number_passed: Option<NumberPassed>,
 }
 
 /// All that anybody can see of a roster and its seats.
@@ -51,6 +53,7 @@ impl Seen {
                 returned_at: account.returned_at,
                 signed_in_at: account.signed_in_at,
                 // Who has used theirs is not given another.
+                number_passed: account.number_passed,
                 usable_codes: book.usable_codes(account.id) * usize::from(account.signed_in_at.is_none()),
             };
             if only.is_none_or(|only| only.contains(&account.id)) {
@@ -78,8 +81,8 @@ fn history(pool: u32, files: &[(Vec<Typed>, bool)], lucky: &[usize]) -> Book {
 
 fn upload(book: &mut Book, rows: &[Typed], whole: bool, day: i64) -> BatchId {
     let mode = if whole { Mode::Roster } else { Mode::Upsert };
-    let text = file(&rows.iter().map(Typed::line).collect::<String>());
-    book.upload(&text, mode, on_day(day), &mut rng_of(day)).0.batch.id
+    book.decided = decided(rows);
+    book.upload(&file(rows), mode, on_day(day), &mut rng_of(day)).0.batch.id
 }
 
 fn events(book: &mut Book, lucky: &[usize], day: i64) {
@@ -170,9 +173,11 @@ proptest! {
                     prop_assert!(now.seat == was.seat || after.waiting.contains(id), "it came to who waits");
                 }
                 Some(_) => {
-                    prop_assert!(only.contains(id), "only the chosen are restored");
+                    let is_pair = |(from, to): (AccountId, AccountId)| (from == *id && only.contains(&to)) || (to == *id && only.contains(&from));
+                    let mut passed = after.people.iter().filter_map(|(from, p)| Some((*from, p.number_passed?.to)));
+                    prop_assert!(only.contains(id) || passed.any(is_pair), "only the chosen are restored, and who has their number");
                     match known.get(id) {
-                        Some(known) => prop_assert_eq!((&known.said, known.wish), (&now.said, now.wish)),
+                        Some(known) => prop_assert_eq!((&known.said, known.wish, known.number_passed), (&now.said, now.wish, now.number_passed)),
                         None => prop_assert_eq!((now.state, now.seat), (None, None)),
                     }
                 }
@@ -189,9 +194,11 @@ type Mistake = fn(&mut Before);
 #[test]
 fn a_mistake_in_what_is_restored_is_noticed() {
     let row = |number: u8, department: u8, wish: bool| Typed::whole(number, department, wish);
-    let past = vec![(vec![row(1, 0, true), row(2, 0, true), row(3, 0, true), row(4, 0, false)], true)];
-    // 1 leaves, 2 withdraws the wish, 3 gets a seat, 4 moves, 5 joins.
-    let last = [row(2, 0, false), row(3, 0, true), row(4, 1, false), row(5, 0, true)];
+    let before = [row(1, 0, true), row(2, 0, true), row(3, 0, true), row(4, 0, false)];
+    let past = vec![([before.to_vec(), vec![row(6, 0, false).who(0, None)]].concat(), true)];
+    // The number of 6 is another person's, 1 leaves, 2 withdraws the wish, 3 gets a seat, 4 moves, 5 joins.
+    let other = row(6, 0, false).who(1, Some(Whose::Another));
+    let last = [row(2, 0, false), row(3, 0, true), row(4, 1, false), row(5, 0, true), other];
     let outcome = |mistake: Mistake| comes_back(&mut history(2, &past, &[]), &last, true, mistake);
     assert!(outcome(|_| {}), "without a mistake all is as it was");
     let mistakes: [(&str, Mistake); 6] = [

@@ -42,7 +42,7 @@ fn list(accounts: &[AccountView]) -> String {
         let post = account.departments.first().map(|post| post.name.clone()).unwrap_or_default();
         let seat = if account.seat_since.is_some() { "yes" } else { "no" };
         vec![
-            account.staff_number.clone(),
+            number(account),
             account.name.clone(),
             post,
             word(account.state),
@@ -56,13 +56,21 @@ fn list(accounts: &[AccountView]) -> String {
     format!("{} accounts\n\n{}", rows.len(), table(&header, &rows))
 }
 
+/// The staff number, marked where it is another person's now.
+fn number(account: &AccountView) -> String {
+    match account.number_passed_to {
+        Some(_) => format!("{} (former)", account.staff_number),
+        None => account.staff_number.clone(),
+    }
+}
+
 fn show(detail: &AccountDetail) -> String {
     let account = &detail.account;
     let posts: Vec<&str> = account.departments.iter().map(|post| post.name.as_str()).collect();
     let mut text = fields(&[
         ("id", account.id.to_string()),
         ("source", account.source.clone()),
-        ("staff number", account.staff_number.clone()),
+        ("staff number", number(account)),
         ("name", account.name.clone()),
         ("kana", account.kana.clone().unwrap_or_default()),
         ("departments", posts.join(", ")),

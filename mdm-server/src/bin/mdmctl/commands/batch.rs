@@ -5,10 +5,11 @@ use std::io::{Read, Write as _};
 use std::path::Path;
 
 use mdm_core::batch::{LikeLeave, LostZeros, PlanSummary};
+use mdm_core::identity::Whose;
 use mdm_server::api::types::{
-    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DifferenceView, DifferentView,
-    ItemView, KindWord, MAX_UPLOAD, MailCancelled, MailQueued, MailRequest, MailResults, MailWord, PlanView,
-    ScheduleRequest, UndoRequest,
+    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DecideRequest, DecidedRow,
+    DifferenceView, DifferentView, ItemView, KindWord, MAX_UPLOAD, MailCancelled, MailQueued, MailRequest,
+    MailResults, MailWord, PlanView, ScheduleRequest, UndoRequest,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -50,6 +51,15 @@ pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Fa
             let mut query = vec![("file_name", name.as_str())];
             query.extend(encoding.as_deref().map(|encoding| ("encoding", encoding)));
             let batch: BatchView = client.upload(&["batches", &id.to_string(), "mended"], &query, &bytes)?;
+            answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
+        }
+        Batch::Decide { id, same, another } => {
+            let said = |rows: &[u32], whose| -> Vec<DecidedRow> {
+                rows.iter().map(|row| DecidedRow { row: *row, whose }).collect()
+            };
+            let rows = [said(same, Whose::Same), said(another, Whose::Another)].concat();
+            let request = DecideRequest { rows };
+            let batch: BatchView = client.post(&["batches", &id.to_string(), "decided"], &[], &request)?;
             answer(json, &batch, |batch| format!("{}\n{}", counts(batch), next_step(batch)))
         }
         Batch::Approve { id, plan, leavers, emergency } => {
@@ -404,6 +414,7 @@ fn line(item: &ItemView) -> Vec<String> {
     let mut remarks: Vec<String> =
         item.rejections.iter().map(|rejection| rejection.message.clone()).collect();
     remarks.extend(item.not_undone.map(|why| why.to_string()));
+    remarks.extend(item.number_of.map(|account| format!("has the number that account {account} had")));
     let wish = item.wishes_seat.map(|wishes| if wishes { "yes" } else { "no" });
     vec![
         item.row.map(|row| row.to_string()).unwrap_or_default(),
