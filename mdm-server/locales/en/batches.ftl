@@ -351,3 +351,4 @@ batches-mail-only-failed = Show only what was not sent
 batches-mail-nobody = There is nobody.
 batches-mail-standing = Mail
 batches-mail-at = When, or next try
+batches-delimiter-hint = Choose only if columns were divided wrongly. Workbooks have none.

@@ -351,3 +351,4 @@ batches-mail-only-failed = 送れなかった人だけを表示
 batches-mail-nobody = 該当する人はいません。
 batches-mail-standing = メール
 batches-mail-at = 日時(送信待ちは次の送信)
+batches-delimiter-hint = 列の分かれ方がおかしいときだけ選びます。Excelブックには関係ありません。

@@ -603,3 +603,21 @@ async fn beside_a_row_that_is_possibly_another_person_it_is_said_who_it_is() {
     let refused = auditor.post(&decided, &[("row", "2"), ("whose", "same")]).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn a_delimiter_that_is_found_wrong_is_overruled_on_the_form() {
+    let bench = Bench::new().await;
+    // One header is a list with commas in it: as many known words stand between them as between the semicolons.
+    let file = "職員番号;氏名;所属;\"利用,フリガナ,職名,メール\"\n001;髙橋太郎;総務課;○\n";
+    let upload = async |delimiter: &str| {
+        let fields = [("source", "知事部局"), ("mode", "upsert"), ("delimiter", delimiter)];
+        bench.browser.post_file("/batches/new", &fields, "四月.csv", file.as_bytes()).await
+    };
+    for wrong in ["", "comma", "blank"] {
+        assert_eq!(upload(wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+    }
+    let answer = upload("semicolon").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    let page = bench.browser.get(&format!("{}?kind=join", answer.location)).await.text();
+    assert!(page.contains("髙橋太郎") && page.contains("<dd>セミコロン</dd>"), "{page}");
+}

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
 use mdm_core::account::SourceName;
 use mdm_core::batch::Mode;
-use mdm_core::sheet::{Declared, Encoding, MAX_PADDING};
+use mdm_core::sheet::{Declared, Delimiter, Encoding, MAX_PADDING};
 use serde::Deserialize;
 
 use super::{failed, reasons};
@@ -30,6 +30,7 @@ struct Filled {
     source: String,
     mode: Option<Mode>,
     encoding: Option<Encoding>,
+    delimiter: Option<Delimiter>,
     pad: String,
     until: String,
 }
@@ -58,11 +59,15 @@ struct NewPage {
     sources: BTreeSet<String>,
     filled: Filled,
     encodings: Vec<Choice>,
+    delimiters: Vec<Choice>,
     problems: Problems,
 }
 
 const ENCODINGS: [(&str, Encoding); 3] =
     [("utf-8", Encoding::Utf8), ("cp932", Encoding::Cp932), ("utf-16", Encoding::Utf16)];
+
+const DELIMITERS: [(&str, Delimiter); 3] =
+    [("comma", Delimiter::Comma), ("tab", Delimiter::Tab), ("semicolon", Delimiter::Semicolon)];
 
 async fn show(
     viewer: &Viewer<Manage>,
@@ -78,8 +83,14 @@ async fn show(
         said: reasons::encoding(page.language, encoding),
         chosen: filled.encoding == Some(encoding),
     });
+    let delimiters = DELIMITERS.map(|(value, delimiter)| Choice {
+        value,
+        said: page.say(&format!("batches-delimiter-{value}")),
+        chosen: filled.delimiter == Some(delimiter),
+    });
     let sources = rosters.into_iter().map(|roster| roster.value.source.to_string()).collect();
-    Ok(render_with(status, &NewPage { page, sources, filled, encodings: encodings.into(), problems }))
+    let (encodings, delimiters) = (encodings.into(), delimiters.into());
+    Ok(render_with(status, &NewPage { page, sources, filled, encodings, delimiters, problems }))
 }
 
 /// What may be filled in beforehand.
@@ -129,6 +140,7 @@ pub(in crate::console) async fn upload(
             _ => None,
         },
         encoding: uploaded.field("encoding").parse().ok(),
+        delimiter: Delimiter::of_name(uploaded.field("delimiter")),
         pad: uploaded.field("pad").trim().to_owned(),
         until: uploaded.field("until").trim().to_owned(),
     };
@@ -151,7 +163,7 @@ pub(in crate::console) async fn upload(
         }
     };
     let pad_numbers_to = pad.unwrap_or_default();
-    let declared = Declared { encoding: filled.encoding, pad_numbers_to, ..Declared::default() };
+    let declared = Declared { encoding: filled.encoding, delimiter: filled.delimiter, pad_numbers_to };
     let temporary_until = until.unwrap_or_default();
     let file_name = uploaded.file_name;
     let upload = Upload { source, mode, declared, file_name, effective_at: None, temporary_until };
