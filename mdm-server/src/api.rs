@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod batches;
 mod codes;
+mod columns;
 mod csv;
 mod devices;
 mod documents;
@@ -123,6 +124,7 @@ fn v1() -> Router<Api> {
         .route("/operators/{operator}/disable", post(operators::disable))
         .route("/operators/{operator}/enable", post(operators::enable))
         .route("/operators/{operator}/token", post(operators::make_token).delete(operators::revoke_token))
+        .route("/columns", get(columns::list).put(columns::change))
         .route("/substitutes", get(substitutes::list).put(substitutes::change))
         .route("/server", get(server::show))
         .route("/audit/entries", get(audit::entries))

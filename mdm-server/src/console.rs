@@ -128,6 +128,7 @@ fn routes(console: Console) -> Router {
             get(batches::mend::form).post(batches::mend::mend).layer(DefaultBodyLimit::max(UPLOAD_MAX)),
         )
         .route("/batches/{id}/decided", post(batches::decide::decide))
+        .route("/batches/{id}/columns/forget", post(batches::columns::forget))
         .route("/batches/{id}/mail", get(batches::mail::show).post(batches::mail::queue))
         .route("/batches/{id}/mail/cancel", post(batches::mail::cancel))
         .route("/batches/{id}/undo", get(batches::undo::form).post(batches::undo::plan))

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod batches;
 pub mod codes;
+pub mod columns;
 pub mod devices;
 pub mod documents;
 mod error;

@@ -55,6 +55,8 @@ pub enum Happening {
     BatchLinesDeleted,
     UploadForgotten,
     NumberDecided,
+    ColumnsAssigned,
+    ColumnsForgotten,
     SubstituteSet,
     SubstituteRemoved,
     AccountJoined,

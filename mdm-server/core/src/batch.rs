@@ -10,6 +10,7 @@ use shared::ids::{AccountId, BatchId};
 use crate::account::{Attributes, SourceName};
 use crate::audit::Actor;
 use crate::identity::Decided;
+use crate::sheet::AssignedColumn;
 use crate::undo::NotUndone;
 
 mod rejection;
@@ -252,6 +253,10 @@ pub struct Batch {
     pub lost_zeros: Option<LostZeros>,
     /// Headers of columns that were not used, at most [`SHOWN`] characters of each.
     pub unused_columns: Vec<String>,
+    /// Columns of which somebody has said what they are, at most [`MAX_COLUMNS`](crate::sheet::MAX_COLUMNS): the file's rows were
+    /// read so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assigned: Vec<AssignedColumn>,
     /// 外字: the first [`LISTED`] private-use characters.
     pub private_use: Vec<PrivateUse>,
     /// How many there are.

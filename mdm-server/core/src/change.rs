@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId, OperatorId};
 
 use crate::account::{Account, Roster, SourceName};
+use crate::assignment::Assignments;
 use crate::audit::{AuditEvent, Happening};
 use crate::batch::{Batch, PlanChunk, UploadPart};
 use crate::code::{CodeIndex, CodeRecord};
@@ -42,6 +43,8 @@ pub enum Key {
     Account(AccountId),
     /// [`Roster`].
     Roster(SourceName),
+    /// [`Assignments`] of a source.
+    Assignments(SourceName),
     /// [`Substitutes`] of a source.
     Substitutes(SourceName),
     /// [`Pool`]; there is one.
@@ -86,6 +89,7 @@ pub enum Key {
 pub enum Record {
     Account(Account),
     Roster(Roster),
+    Assignments(Assignments),
     Substitutes(Substitutes),
     Pool(Pool),
     Waiting(WaitingEntry),
@@ -112,6 +116,7 @@ impl Record {
         match self {
             Self::Account(account) => Key::Account(account.id),
             Self::Roster(roster) => Key::Roster(roster.source.clone()),
+            Self::Assignments(table) => Key::Assignments(table.source.clone()),
             Self::Substitutes(table) => Key::Substitutes(table.source.clone()),
             Self::Pool(_) => Key::Pool,
             Self::Waiting(entry) => Key::Waiting(entry.account),

@@ -7,6 +7,7 @@ pub mod absence;
 pub mod account;
 pub mod apply;
 pub mod approval;
+pub mod assignment;
 pub mod audit;
 pub mod batch;
 pub mod change;

@@ -125,6 +125,7 @@ pub fn plan(input: &PlanInput<'_>, rng: &mut impl RngCore) -> Plan {
         unused_sheets: unused_sheets(sheet),
         lost_zeros: compare::lost_zeros(input, &items),
         unused_columns: sheet.unused_columns.clone(),
+        assigned: sheet.assigned.clone(),
         private_use: sheet.private_use.clone(),
         private_use_total: count(sheet.private_use_total),
         normalised_rows: sheet.normalised.iter().take(LISTED).copied().collect(),

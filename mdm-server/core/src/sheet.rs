@@ -3,6 +3,7 @@
 //! Here: limits, encoding, delimiter, workbooks, layouts, columns and what each cell may hold. Not here: what the rows
 //! mean for the accounts (`plan`). Errors of the file stop it; errors of a row reject that row only and are kept in it.
 
+mod assigned;
 mod cells;
 mod column;
 mod columns;
@@ -21,6 +22,7 @@ mod tests;
 mod text;
 mod workbook;
 
+pub use assigned::{Assigned, AssignedColumn, Header, InvalidHeader, MAX_ASSIGNED, Meaning, UnknownMeaning};
 pub use column::{Column, half_width};
 pub use delimiter::Delimiter;
 pub use encoding::{Encoding, UnknownEncoding, fits_cp932};
@@ -58,7 +60,7 @@ pub const MAX_PADDING: u8 = 20;
 const SHOWN_OTHERWISE: &str = "#NUMBER_FORMAT!";
 
 /// What the uploader says of a file, instead of what would be found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Declared {
     /// Of a text.
     pub encoding: Option<Encoding>,
@@ -67,6 +69,8 @@ pub struct Declared {
     /// Staff numbers of digits only have lost zeros in front: they are put back up to this length, at most
     /// [`MAX_PADDING`].
     pub pad_numbers_to: Option<u8>,
+    /// What columns are, by their headers. Of no use where there are none.
+    pub columns: Assigned,
 }
 
 /// A file that could be read. It holds names: not for logs.
@@ -82,6 +86,8 @@ pub struct Sheet {
     pub columns: BTreeSet<Column>,
     /// Headers of columns that are not used, in order.
     pub unused_columns: Vec<String>,
+    /// Columns of which the uploader has said what they are, in order.
+    pub assigned: Vec<AssignedColumn>,
     /// Rows that are not empty, in order.
     pub rows: Vec<Row>,
     /// 外字 in used columns: kept, and the first [`LISTED`](crate::batch::LISTED) listed here.
@@ -147,7 +153,8 @@ pub enum Post {
 /// Reads a staff file.
 pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
     let source = Source::open(bytes, declared)?;
-    let columns = numbered(&source).map_err(|error| blame_encoding(error, declared, bytes))?;
+    let columns =
+        numbered(&source, &declared.columns).map_err(|error| blame_encoding(error, declared, bytes))?;
     let pad_to = declared.pad_numbers_to.map(|width| width.min(MAX_PADDING));
     let mut notes = Notes::default();
     let mut rows = Vec::new();
@@ -173,6 +180,7 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
         layout: columns.layout(),
         columns: columns.used(),
         unused_columns: columns.unused().to_vec(),
+        assigned: columns.assigned(),
         rows,
         private_use: notes.private_use,
         private_use_total: notes.private_use_total,
@@ -187,8 +195,8 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
 }
 
 /// The columns, and which of them names people: where nobody has a staff number, the login name.
-fn numbered(source: &Source<'_>) -> Result<Columns, SheetError> {
-    let mut columns = recognise(source)?;
+fn numbered(source: &Source<'_>, assigned: &Assigned) -> Result<Columns, SheetError> {
+    let mut columns = recognise(source, assigned)?;
     let by_login = if columns.layout() == Layout::Own {
         false
     } else if columns.has_reasons() && columns.index(Column::StaffNumber).is_some() {
@@ -204,14 +212,14 @@ fn numbered(source: &Source<'_>) -> Result<Columns, SheetError> {
 }
 
 /// The columns, from the first row that says something.
-fn recognise(source: &Source<'_>) -> Result<Columns, SheetError> {
+fn recognise(source: &Source<'_>, assigned: &Assigned) -> Result<Columns, SheetError> {
     let mut found = None;
     source.each(&mut |record| {
         if record.is_empty() || text::is_version(&record) {
             return Ok(ControlFlow::Continue(()));
         }
         record.within_limits().map_err(|error| in_workbook(error, source))?;
-        found = Some(Columns::recognise(&record)?);
+        found = Some(Columns::recognise(&record, assigned)?);
         Ok(ControlFlow::Break(()))
     })?;
     found.ok_or(SheetError::Empty)
@@ -223,6 +231,15 @@ impl Sheet {
         match mode {
             Mode::Roster if self.is_rejected_rows => Err(SheetError::RejectedRowsOnly),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the file has the columns of which something was said: a header that was mistyped would be passed over.
+    pub fn has(&self, said: &Assigned) -> Result<(), SheetError> {
+        let is_there = |header: &Header| self.assigned.iter().any(|column| column.header == *header);
+        match said.keys().find(|header| !is_there(header)) {
+            Some(header) => Err(SheetError::NoSuchColumn { header: header.to_string() }),
+            None => Ok(()),
         }
     }
 }

@@ -188,7 +188,7 @@ pub(crate) fn judge(before: &Before, account: &Account, at: Timestamp) -> Judged
     }
     let worked = |was: &Was| matches!(was.state, AccountState::Provisional | AccountState::Active);
     // Who had left before the batch has lost nothing by it but the number.
-    if account.state == AccountState::Closed && before.was.as_ref().is_none_or(worked) {
+    if account.state == AccountState::Closed && before.was.as_deref().is_none_or(worked) {
         return Judged::Stays(NotUndone::Closed);
     }
     if Mark::of(account) == before.left_as && is_of(before, word, account, at) {
@@ -317,6 +317,7 @@ fn batch(input: &UndoInput<'_>, items: &[PlanItem], seats: Seats, rng: &mut impl
         unused_sheets: Vec::new(),
         lost_zeros: None,
         unused_columns: Vec::new(),
+        assigned: Vec::new(),
         private_use: Vec::new(),
         private_use_total: 0,
         normalised_rows: Vec::new(),

@@ -242,3 +242,7 @@ audit-what-substitute-set = Substitute for a private-use character set
 audit-what-substitute-removed = Substitute for a private-use character removed
 audit-fact-code-point = Private-use character
 audit-fact-stands-for-it = Its substitute
+audit-what-columns-assigned = Columns of a source assigned
+audit-what-columns-forgotten = Assigned columns of a source forgotten
+audit-fact-headers = Headers
+audit-fact-attributes = Attributes

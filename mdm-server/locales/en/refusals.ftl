@@ -129,3 +129,4 @@ refusals-substitute-code-point = Write the code point of a private-use character
 refusals-substitute-text = A substitute has 1 to { $most } characters, none of them private-use or blank. Nothing was changed.
 refusals-substitute-changes = At most { $most } substitutes are changed at once. Nothing was changed. Save them in parts.
 refusals-substitutes = A source has at most { $most } substitutes. Nothing was changed. Remove some that are not used.
+refusals-columns = Of a source at most { $most } headers are remembered. Nothing was changed. Forget some that its files no longer have.

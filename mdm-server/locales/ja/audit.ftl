@@ -242,3 +242,7 @@ audit-what-substitute-set = 外字の代替文字の設定
 audit-what-substitute-removed = 外字の代替文字の削除
 audit-fact-code-point = 外字の番号
 audit-fact-stands-for-it = 代替文字の番号
+audit-what-columns-assigned = 名簿の列の指定
+audit-what-columns-forgotten = 名簿の列の指定の削除
+audit-fact-headers = 見出しの数
+audit-fact-attributes = 項目

@@ -126,3 +126,4 @@ refusals-substitute-code-point = 外字の番号は、U+E000のように入力�
 refusals-substitute-text = 代替文字は、外字や空白でない1文字から{ $most }文字で入力してください。何も変更していません。
 refusals-substitute-changes = 一度に変更できる代替文字は{ $most }件までです。何も変更していません。分けて保存してください。
 refusals-substitutes = 1つの名簿区分の代替文字は{ $most }件までです。何も変更していません。使わないものを消してください。
+refusals-columns = 1つの名簿区分で覚えておける見出しは{ $most }件までです。何も変更していません。ファイルにない見出しの指定を消してください。

@@ -22,7 +22,7 @@ use super::types::{
     DifferenceView, ItemView, LanguageQuery, MendQuery, Page, PageQuery, ScheduleRequest, UndoRequest,
     UploadQuery,
 };
-use super::{Api, ApiError};
+use super::{Api, ApiError, columns};
 use crate::console::batches::rejected;
 use crate::console::words::Language;
 use crate::rights::{Approve, Manage, Operators, Read};
@@ -48,6 +48,7 @@ pub(super) async fn upload(
         encoding,
         delimiter: delimiter.transpose()?,
         pad_numbers_to: padding(query.pad_numbers_to)?,
+        columns: columns::said(query.columns.as_deref())?,
     };
     let effective_at = query.effective_at.as_deref().map(|text| time(&api, text)).transpose()?;
     let UploadQuery { mode, file_name, temporary_until, .. } = query;

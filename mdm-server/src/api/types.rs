@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod batches;
 mod codes;
+mod columns;
 mod devices;
 mod documents;
 mod licenses;
@@ -27,6 +28,7 @@ pub use batches::{
     UndoRequest, UploadQuery,
 };
 pub use codes::{CodeRow, ExportFormat, ExportQuery, LanguageWord, LayoutWord, LettersQuery, Reissued};
+pub use columns::{AssignedView, ColumnView, ColumnsRequest};
 pub use devices::{CopyView, DeviceQuery, DeviceView, DeviceWord, OrderRequest, StatementView, WipeView};
 pub use documents::{AudienceWord, DOCUMENT_PART, DepartmentWord, DocumentRequest, DocumentView, FILE_PART};
 pub use licenses::{

@@ -3,6 +3,7 @@
 pub(super) mod apply;
 pub(super) mod approve;
 pub(super) mod cancel;
+pub(super) mod columns;
 pub(super) mod decide;
 pub(super) mod difference;
 mod kind;

@@ -14,8 +14,8 @@ use super::Console;
 use super::failure::Failure;
 use super::viewer::Visit;
 
-/// The most fields of an upload form besides its file, and the most bytes of one.
-const FIELDS: usize = 20;
+/// The most fields of an upload form besides its file, two of them for each column, and the most bytes of one.
+const FIELDS: usize = 20 + 2 * mdm_core::sheet::MAX_ASSIGNED;
 const FIELD_MAX: usize = 1_000;
 /// The form's field with the session's token.
 pub(super) const TOKEN: &str = "csrf";

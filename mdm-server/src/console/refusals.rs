@@ -5,6 +5,7 @@ use mdm_core::absence::AbsenceError;
 use mdm_core::account::{InvalidStaffNumber, SourceName};
 use mdm_core::apply::ApplyError;
 use mdm_core::approval::ApprovalError;
+use mdm_core::assignment::TooManyHeaders;
 use mdm_core::batch::{NotNow, StateWord};
 use mdm_core::command::CommandError;
 use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
@@ -15,6 +16,7 @@ use mdm_core::plan::WrongList;
 use mdm_core::plan::mend::MendError;
 use mdm_core::quarantine::LeaveError;
 use mdm_core::seats::{NotLoaded, ReissueError, SeatError};
+use mdm_core::sheet::MAX_ASSIGNED;
 use mdm_core::substitute::{MAX_CHANGES, MAX_CHARACTERS, MAX_ENTRIES, SubstituteError};
 use mdm_core::undo::UndoError;
 use mdm_store::{CommitError, ReadError, UnlockRecordsError};
@@ -121,6 +123,7 @@ fn refused(language: Language, refusal: &Refusal) -> Said {
         Refusal::CodeGoneAtOnce => "refusals-code-gone".into(),
         Refusal::OperatorName(error) => operator_name(*error),
         Refusal::Operator(error) => operator(error),
+        Refusal::Columns(TooManyHeaders) => Said::from("refusals-columns").with("most", MAX_ASSIGNED),
         Refusal::Substitute(error) => substitute(*error),
         Refusal::AuthenticatorDoesNotOpen(name) => {
             Said::from("refusals-authenticator-does-not-open").with("name", name.to_string())

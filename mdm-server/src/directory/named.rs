@@ -47,6 +47,7 @@ impl Named {
             Key::Document(document) => self.documents.contains(document),
             Key::Pool | Key::Waiting(_) => self.seats,
             Key::Roster(_)
+            | Key::Assignments(_)
             | Key::Substitutes(_)
             | Key::Code(_)
             | Key::Loss(_)
@@ -103,6 +104,8 @@ fn may_change_account(what: Happening) -> bool {
         | Happening::BatchLinesDeleted
         | Happening::UploadForgotten
         | Happening::NumberDecided
+        | Happening::ColumnsAssigned
+        | Happening::ColumnsForgotten
         | Happening::SubstituteSet
         | Happening::SubstituteRemoved
         | Happening::CodesExported

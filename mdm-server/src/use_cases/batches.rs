@@ -21,14 +21,15 @@ use jiff::civil::Date;
 use mdm_core::account::{Account, SourceName};
 use mdm_core::apply::{self, ApplyInput};
 use mdm_core::approval::{self, check_time};
+use mdm_core::assignment::{self, Assignments, TooManyHeaders};
 use mdm_core::audit::{Actor, PersonalValue};
 use mdm_core::batch::{Batch, Mode, PlanChunk, PlanItem, PlanKind};
-use mdm_core::change::Stored;
+use mdm_core::change::{Changeset, Stored};
 use mdm_core::device::BlockedBy;
 use mdm_core::license::day_of;
 use mdm_core::plan::{self, Plan, PlanInput};
 use mdm_core::seats::Acting;
-use mdm_core::sheet::{self, Declared, Sheet, SheetError, rejected as rejected_rows};
+use mdm_core::sheet::{self, Assigned, Declared, MAX_ASSIGNED, Sheet, SheetError, rejected as rejected_rows};
 use mdm_store::{CommitError, MAX_PAGE};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId};
@@ -46,7 +47,7 @@ pub struct Upload {
     pub source: SourceName,
     /// How it is compared.
     pub mode: Mode,
-    /// Overrules what would be found.
+    /// Overrules what would be found. What it says of columns is remembered for the next file of the source.
     pub declared: Declared,
     /// The file's name, for the journal.
     pub file_name: Option<String>,
@@ -77,27 +78,35 @@ pub async fn upload(
     upload: Upload,
     actor: Actor,
 ) -> Result<Batch, UploadError> {
-    let (declared, mode) = (upload.declared, upload.mode);
-    if let Some(wished) = upload.effective_at {
+    let Upload { source, mode, declared, file_name, effective_at, temporary_until } = upload;
+    let said = declared.columns.clone();
+    if let Some(wished) = effective_at {
         check_time(wished, service.clock.now()).map_err(UseCaseError::from)?;
     }
+    if said.len() > MAX_ASSIGNED {
+        return Err(UseCaseError::from(TooManyHeaders).into());
+    }
+    let remembered = service.store.assignments_of(&source).await.map_err(UseCaseError::from)?;
+    let remembered = remembered.map(|stored| stored.value);
+    let declared = Declared { columns: Assignments::beside(remembered.as_ref(), &said), ..declared };
     let bytes = Arc::new(bytes);
-    let file = bytes.clone();
+    let (file, reading, wanted) = (bytes.clone(), declared.clone(), said.clone());
     let sheet = blocking(move || {
-        let sheet = sheet::read((*file).as_ref(), &declared)?;
-        sheet.fits(mode).map(|()| sheet)
+        let sheet = sheet::read((*file).as_ref(), &reading)?;
+        sheet.fits(mode)?;
+        sheet.has(&wanted).map(|()| sheet)
     })
     .await?;
-    let sheet = readable(service, sheet, &upload.source, actor).await?;
+    let sheet = readable(service, sheet, &source, actor).await?;
     // The version first: a batch that takes effect between the two makes this plan stale, not wrong.
-    let roster = service.store.roster(&upload.source).await.map_err(UseCaseError::from)?;
-    let accounts = accounts_of(service, &upload.source).await?;
+    let roster = service.store.roster(&source).await.map_err(UseCaseError::from)?;
+    let accounts = accounts_of(service, &source).await?;
     let pool = service.store.pool().await.map_err(UseCaseError::from)?.value;
-    let Upload { source, mode, file_name, effective_at, temporary_until, .. } = upload;
     let now = service.clock.now();
     plan::fits_list(&accounts, temporary_until, day_of(now))
         .map_err(|wrong| UseCaseError::from(Refusal::from(wrong)))?;
     let dates = Arc::clone(&service.keyring.dates);
+    let padded_to = declared.pad_numbers_to;
     let mut plan = blocking(move || {
         let roster_version = roster.map_or(0, |roster| roster.value.version);
         let input = PlanInput {
@@ -123,8 +132,9 @@ pub async fn upload(
     })
     .await??;
     plan.batch.release.effective_at = effective_at;
-    plan.batch.padded_to = declared.pad_numbers_to;
-    Ok(store(service, plan, file_name).await?)
+    plan.batch.padded_to = padded_to;
+    Assignments::date(remembered.as_ref(), &said, &mut plan.batch.assigned);
+    Ok(store(service, plan, file_name, &said).await?)
 }
 
 /// What was read of a file. That one could not be read is noted.
@@ -144,7 +154,13 @@ async fn readable(
     }
 }
 
-async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Result<Batch, UseCaseError> {
+/// Stores a plan, and with it what was said of columns.
+async fn store(
+    service: &Service,
+    plan: Plan,
+    file_name: Option<String>,
+    said: &Assigned,
+) -> Result<Batch, UseCaseError> {
     let plan = Arc::new(plan);
     let batch = &plan.batch;
     let acting = approval::Acting { actor: batch.uploaded_by, now: batch.uploaded_at };
@@ -162,10 +178,21 @@ async fn store(service: &Service, plan: Plan, file_name: Option<String>) -> Resu
             Some(mended) => approval::replace(load(service, mended).await?, batch.id, acting)?,
             None => release::replaced_by(service, batch, acting).await?,
         });
+        changes.head.extend(remembering(service, batch, said).await?);
         Ok(commit_any_size(service, batch.id, changes).await?)
     })
     .await?;
     Ok(plan.batch.clone())
+}
+
+async fn remembering(service: &Service, batch: &Batch, said: &Assigned) -> Result<Changeset, UseCaseError> {
+    if said.is_empty() {
+        return Ok(Changeset::default());
+    }
+    let stored = service.store.assignments_of(&batch.source).await?;
+    let wanted = said.iter().map(|(header, meaning)| (header.clone(), Some(*meaning))).collect();
+    let acting = assignment::Acting { actor: batch.uploaded_by, now: batch.uploaded_at };
+    Ok(assignment::change(stored, &batch.source, &wanted, acting)?)
 }
 
 /// Work that would hold up everything else that runs on this thread. Its panic goes on here.

@@ -5,6 +5,7 @@ use mdm_core::absence::AbsenceError;
 use mdm_core::account::{InvalidStaffNumber, SourceName, StaffNumber};
 use mdm_core::apply::ApplyError;
 use mdm_core::approval::ApprovalError;
+use mdm_core::assignment::TooManyHeaders;
 use mdm_core::command::CommandError;
 use mdm_core::document::DocumentError;
 use mdm_core::operator::{InvalidOperatorName, OperatorError, OperatorName};
@@ -165,6 +166,9 @@ pub enum Refusal {
     /// Operators stay as they are. Never [`OperatorError::Unknown`].
     #[error(transparent)]
     Operator(OperatorError),
+    /// What is remembered of columns stays as it is.
+    #[error(transparent)]
+    Columns(#[from] TooManyHeaders),
     /// The table of substitutes stays as it is.
     #[error(transparent)]
     Substitute(#[from] SubstituteError),
@@ -279,6 +283,7 @@ refused!(
     mdm_core::quarantine::LeaveError,
     InvalidStaffNumber,
     InvalidOperatorName,
+    TooManyHeaders,
     SubstituteError,
     SeatError,
     ApplyError,

@@ -94,6 +94,7 @@ macro_rules! store_suite {
                 usable_codes_are_in_order_of_expiry,
                 queued_mail_is_in_order_of_its_time,
                 commands_are_in_their_order,
+                columns_are_those_of_their_source,
                 substitutes_are_those_of_their_source,
                 batches_come_newest_first,
                 documents_are_in_the_order_they_were_published,

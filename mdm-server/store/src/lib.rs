@@ -20,9 +20,10 @@ mod traits;
 
 pub use error::{CommitError, Conflict, ExportError, IoProblem, OpenError, ReadError, Unique};
 pub use traits::{
-    Accounts, Attempts, Audit, Batches, BoxFuture, Charge, Charged, Codes, Commands, Committed, Devices,
-    Documents, Export, LargeChange, Licenses, Losses, Mails, Notes, Operators, Read, Rosters, Server, Sink,
-    Store, SubstituteTables, UnlockRecords, UnlockRecordsError, UsableAfter, WaitingAfter,
+    Accounts, AssignmentTables, Attempts, Audit, Batches, BoxFuture, Charge, Charged, Codes, Commands,
+    Committed, Devices, Documents, Export, LargeChange, Licenses, Losses, Mails, Notes, Operators, Read,
+    Rosters, Server, Sink, Store, SubstituteTables, UnlockRecords, UnlockRecordsError, UsableAfter,
+    WaitingAfter,
 };
 
 /// The most rows that a page of a scan holds, whatever was asked for.

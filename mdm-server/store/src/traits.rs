@@ -5,6 +5,7 @@
 //! is the end. A row that is added before `after` between two calls is not seen, as in any listing.
 
 mod accounts;
+mod assignments;
 mod audit;
 mod batches;
 mod codes;
@@ -24,6 +25,7 @@ mod substitutes;
 mod unlock_records;
 
 pub use accounts::Accounts;
+pub use assignments::AssignmentTables;
 pub use audit::Audit;
 pub use batches::Batches;
 pub use codes::{Codes, UsableAfter};

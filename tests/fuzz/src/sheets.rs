@@ -95,7 +95,7 @@ fn check(file: &[u8], declared: Declared) {
     let known = |number: &u32| sheet.rows.iter().any(|row| row.number == *number);
     assert!(sheet.normalised.iter().all(known));
     assert!(sheet.private_use.iter().all(|character| known(&character.row)));
-    rejected_again(file, declared, &sheet);
+    rejected_again(file, declared.clone(), &sheet);
     if let Format::Text { encoding, delimiter } = sheet.format {
         let as_found = Declared { encoding: Some(encoding), delimiter: Some(delimiter), ..declared };
         assert!(sheet::read(file, &as_found).is_ok_and(|again| again == sheet), "declared as found");

@@ -58,6 +58,7 @@ fn batch(summary: PlanSummary) -> Batch {
         unused_sheets: Vec::new(),
         lost_zeros: None,
         unused_columns: Vec::new(),
+        assigned: Vec::new(),
         private_use: Vec::new(),
         private_use_total: 0,
         normalised_rows: Vec::new(),

@@ -341,6 +341,7 @@ fn sheet(base: &Batch, mended: &Sheet, rows: Vec<Row>, renumbered: &Renumbered) 
     Sheet {
         columns: TOLD.into(),
         unused_columns: base.unused_columns.clone(),
+        assigned: base.assigned.clone(),
         private_use_total: base.private_use_total as usize - gone + mended.private_use_total,
         rows,
         private_use,

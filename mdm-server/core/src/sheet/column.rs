@@ -95,13 +95,73 @@ const ACCEPTED: &[(Column, &[&str])] = &[
 pub(super) const DEPARTMENT: [Column; 6] = [Department, Division, Bureau, Section, DepartmentCode, OrgUnit];
 
 impl Column {
-    /// Headers that are recognised as this column; for the department and the name also those of their parts.
-    pub fn accepted(self) -> Vec<&'static str> {
-        let wanted: &[Column] = match self {
+    /// What somebody may say that a column tells: all that a list of one's own can have.
+    pub const ASSIGNABLE: [Self; 21] = [
+        StaffNumber,
+        Name,
+        FamilyName,
+        GivenName,
+        Kana,
+        FamilyKana,
+        GivenKana,
+        Department,
+        DepartmentCode,
+        Bureau,
+        Division,
+        Section,
+        Title,
+        Post,
+        Appointment,
+        Employment,
+        TermEnds,
+        BirthDate,
+        HireDate,
+        Mail,
+        Wish,
+    ];
+
+    /// As stored and typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            StaffNumber => "staff-number",
+            Self::Login => "login",
+            Name => "name",
+            FamilyName => "family-name",
+            GivenName => "given-name",
+            Kana => "kana",
+            FamilyKana => "family-kana",
+            GivenKana => "given-kana",
+            Department => "department",
+            DepartmentCode => "department-code",
+            OrgUnit => "org-unit",
+            Bureau => "bureau",
+            Division => "division",
+            Section => "section",
+            Title => "title",
+            Post => "post",
+            Appointment => "appointment",
+            Employment => "employment",
+            TermEnds => "term-ends",
+            BirthDate => "birth-date",
+            HireDate => "hire-date",
+            Mail => "mail",
+            Wish => "wish",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The columns that tell it, or together do.
+    pub(super) fn parts(&self) -> &[Self] {
+        match self {
             Department => &DEPARTMENT,
             Name => &[Name, FamilyName, GivenName],
-            ref one => std::slice::from_ref(one),
-        };
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// Headers that are recognised as this column; for the department and the name also those of their parts.
+    pub fn accepted(self) -> Vec<&'static str> {
+        let wanted = self.parts();
         let names = ACCEPTED.iter().filter(|(column, _)| wanted.contains(column));
         names.flat_map(|(_, names)| names.iter().copied()).collect()
     }

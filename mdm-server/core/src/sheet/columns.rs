@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::assigned::{Assigned, AssignedColumn, Meaning, overrule};
 use super::column::{Column, DEPARTMENT};
 use super::layout::{self, Layout};
 use super::rows::Record;
@@ -18,13 +19,15 @@ pub(super) struct Columns {
     at: BTreeMap<Column, usize>,
     headers: Vec<String>,
     unused: Vec<String>,
+    /// Of which the uploader has said what they are.
+    assigned: BTreeMap<usize, AssignedColumn>,
     /// The file has a column of reasons, and whether they say that login names stand for staff numbers.
     reasons: Option<bool>,
 }
 
 impl Columns {
-    /// From the first row that is not empty.
-    pub(super) fn recognise(first: &Record) -> Result<Self, SheetError> {
+    /// From the first row that is not empty, and from what was said of its headers.
+    pub(super) fn recognise(first: &Record, assigned: &Assigned) -> Result<Self, SheetError> {
         let cells: Vec<&str> = first.cells.iter().map(str::trim).collect();
         let layout = Layout::of(&cells);
         let headers: Vec<String> = if layout.is_headerless() {
@@ -32,8 +35,14 @@ impl Columns {
         } else {
             cells.iter().map(|cell| (*cell).to_owned()).collect()
         };
+        let by_header = layout.columns(&cells);
+        let (found, assigned) = if layout.is_headerless() {
+            (by_header, BTreeMap::new())
+        } else {
+            overrule(assigned, &cells, by_header)
+        };
         let mut at = BTreeMap::new();
-        for (index, column) in layout.columns(&cells) {
+        for (index, column) in found {
             if let Some(first) = at.insert(column, index) {
                 let (first, second) = (shown(&headers[first]), shown(&headers[index]));
                 return Err(SheetError::DuplicateColumn { column, first, second });
@@ -44,14 +53,17 @@ impl Columns {
             if layout.is_headerless() { rejected::is_reason(cell) } else { rejected::is_reason_header(cell) }
         };
         let reasons = cells.iter().find(is_reason).map(|cell| rejected::is_by_login(cell));
-        let mut columns = Self { layout, at, headers, unused: Vec::new(), reasons };
+        let mut columns = Self { layout, at, headers, unused: Vec::new(), assigned, reasons };
         columns.require()?;
         columns.list_unused();
         Ok(columns)
     }
 
     fn require(&self) -> Result<(), SheetError> {
-        let missing = |column: Column| SheetError::MissingColumn { column, found: listed(&self.headers) };
+        let missing = |column: Column| match self.ignored_as(column) {
+            Some(header) => SheetError::IgnoredColumn { column, header },
+            None => SheetError::MissingColumn { column, found: listed(&self.headers) },
+        };
         let has = |column: &Column| self.at.contains_key(column);
         if !has(&StaffNumber) && !has(&Login) {
             return Err(missing(StaffNumber));
@@ -64,6 +76,13 @@ impl Columns {
             return Err(missing(Department));
         }
         Ok(())
+    }
+
+    /// The header of a column that would tell it, had it not been said to tell something else or nothing.
+    fn ignored_as(&self, column: Column) -> Option<String> {
+        let tells = |said: &Column| column.parts().contains(said);
+        let overruled = |column: &&AssignedColumn| matches!(column.otherwise, Some(Meaning::Column(said)) if tells(&said));
+        self.assigned.values().find(overruled).map(|column| column.header.to_string())
     }
 
     /// Has the login name stand for the staff number.
@@ -83,7 +102,9 @@ impl Columns {
         let counts = |column: &Column| *column != Login || self.numbered_by_login();
         let used: BTreeSet<usize> =
             self.at.iter().filter(|(column, _)| counts(column)).map(|(_, index)| *index).collect();
-        let unused = self.headers.iter().enumerate().filter(|(index, _)| !used.contains(index));
+        let ignored = |index: &usize| matches!(self.assigned.get(index), Some(said) if said.meaning == Meaning::Ignored);
+        let unused = self.headers.iter().enumerate();
+        let unused = unused.filter(|(index, _)| !used.contains(index) && !ignored(index));
         let unused = unused.filter(|(_, header)| !header.is_empty() && !rejected::is_reason_header(header));
         self.unused = unused.map(|(_, header)| shown(header)).collect();
     }
@@ -106,6 +127,10 @@ impl Columns {
 
     pub(super) fn unused(&self) -> &[String] {
         &self.unused
+    }
+
+    pub(super) fn assigned(&self) -> Vec<AssignedColumn> {
+        self.assigned.values().cloned().collect()
     }
 
     pub(super) fn index(&self, column: Column) -> Option<usize> {

@@ -113,7 +113,7 @@ pub enum SheetError {
     },
     /// Two columns for the same thing.
     #[error(
-        "row 1: the columns {first:?} and {second:?} both stand for {column}: rename or remove one of them"
+        "row 1: the columns {first:?} and {second:?} both stand for {column}: rename or remove one of them, or say that one is ignored"
     )]
     DuplicateColumn {
         /// For what.
@@ -122,6 +122,24 @@ pub enum SheetError {
         first: String,
         /// The other.
         second: String,
+    },
+    /// A required column that somebody has said to be something else or nothing.
+    #[error(
+        "row 1: no column is left for {column}, since {header:?} was said to be something else or to be ignored: take that back, or say which other column it is"
+    )]
+    IgnoredColumn {
+        /// What is required.
+        column: Column,
+        /// The header that would say it.
+        header: String,
+    },
+    /// Something was said of a column that the file does not have.
+    #[error(
+        "row 1: there is no column {header:?}, of which it was said what it is: write the header as the file has it"
+    )]
+    NoSuchColumn {
+        /// The header.
+        header: String,
     },
 }
 
@@ -144,6 +162,8 @@ impl SheetError {
             Self::Quotation(_) => "quotation",
             Self::MissingColumn { .. } => "missing-column",
             Self::DuplicateColumn { .. } => "duplicate-column",
+            Self::IgnoredColumn { .. } => "ignored-column",
+            Self::NoSuchColumn { .. } => "no-such-column",
         }
     }
 }

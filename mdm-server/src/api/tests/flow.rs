@@ -312,3 +312,46 @@ async fn the_use_of_the_seats_is_listed_day_by_day() {
     let answer = api.call(&api.owner, "GET", &backwards, "").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn what_columns_are_is_said_with_a_file_remembered_and_forgotten() {
+    let api = Api::new().await;
+    let file = "個人番号,氏名,所属,補足\n001,髙橋太郎,総務課,主査\n";
+    let upload = async |columns: &str| {
+        let said: String = form_urlencoded::byte_serialize(columns.as_bytes()).collect();
+        let path = format!("/api/v1/batches?source=A&mode=roster&columns={said}");
+        api.call(&api.owner, "POST", &path, file).await
+    };
+    for (wrong, status) in [
+        ("x", StatusCode::BAD_REQUEST),
+        (r#"{"個人番号": "number"}"#, StatusCode::BAD_REQUEST),
+        (r#"{"補足": "title", "補 足": "ignored"}"#, StatusCode::BAD_REQUEST),
+        (r#"{"個人番号": "staff-number", "備考": "ignored"}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        (r#"{"個人番号": "staff-number", "所属": "ignored"}"#, StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let answer = upload(wrong).await;
+        assert_eq!(answer.status, status, "{wrong}: {}", answer.body);
+    }
+    assert_eq!(
+        api.must("GET", "/api/v1/columns", "").await,
+        json!([]),
+        "what made no plan is not remembered"
+    );
+
+    let batch = upload(r#"{"個人番号": "staff-number", "補足": "title"}"#).await;
+    assert_eq!(batch.status, StatusCode::CREATED, "{}", batch.body);
+    let said = json!([{"header": "個人番号", "is": "staff-number"}, {"header": "補足", "is": "title"}]);
+    assert_eq!(batch.body["assigned_columns"], said);
+    let next = upload("{}").await.body;
+    assert_eq!(next["assigned_columns"][0]["is"], "staff-number");
+    assert!(next["assigned_columns"][0]["remembered_since"].is_string(), "{next}");
+
+    let forget = json!({"source": "A", "columns": {"個人番号": null}});
+    let left = api.must("PUT", "/api/v1/columns", forget.to_string()).await;
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["header"]), (1, &json!("補足")));
+    assert_eq!(upload("{}").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        (api.noted(Happening::ColumnsAssigned).await, api.noted(Happening::ColumnsForgotten).await),
+        (1, 1)
+    );
+}

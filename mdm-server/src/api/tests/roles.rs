@@ -67,6 +67,8 @@ fn routes() -> Vec<(&'static str, String, Vec<Role>)> {
         ("POST", format!("operators/{ID}/enable"), owner()),
         ("POST", format!("operators/{ID}/token"), owner()),
         ("DELETE", format!("operators/{ID}/token"), owner()),
+        ("GET", "columns".to_owned(), read()),
+        ("PUT", "columns".to_owned(), manage()),
         ("GET", "substitutes".to_owned(), read()),
         ("PUT", "substitutes".to_owned(), manage()),
         ("GET", "server".to_owned(), read()),

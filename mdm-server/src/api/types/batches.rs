@@ -8,6 +8,8 @@ use mdm_core::undo::NotUndone;
 use serde::{Deserialize, Serialize};
 use shared::ids::{AccountId, BatchId, OperatorId};
 
+use super::columns::AssignedView;
+
 /// What comes with an uploaded file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadQuery {
@@ -24,6 +26,10 @@ pub struct UploadQuery {
     /// Overrules the delimiter that would be found: `comma`, `tab`, `semicolon`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
+    /// What columns are, by their headers, as a JSON object: `{"個人番号": "staff-number", "備考": "ignored"}`. It is remembered
+    /// for the next file of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<String>,
     /// Puts zeros back in front of staff numbers of digits only, up to this length (1 to 20).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pad_numbers_to: Option<u8>,
@@ -293,6 +299,9 @@ pub struct BatchView {
     pub summary: Option<PlanSummary>,
     /// Headers of columns that were not used.
     pub unused_columns: Vec<String>,
+    /// Columns of which somebody has said what they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assigned_columns: Vec<AssignedView>,
     /// 外字: the first private-use characters.
     pub private_use: Vec<PrivateUseView>,
     /// How many there are.

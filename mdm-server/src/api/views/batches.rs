@@ -6,11 +6,12 @@ use mdm_core::approval::{GuardRules, Guards};
 use mdm_core::audit::Actor;
 use mdm_core::batch::{Approval, Batch, BatchState, Capacity, PlanKind};
 use mdm_core::identity::Decided;
+use mdm_core::sheet::AssignedColumn;
 
 use super::main_post;
 use crate::api::types::{
-    AppliedView, ApprovalView, BatchView, BatchWord, DecidedRow, DifferenceView, DifferentView, HeldView,
-    ItemView, KindWord, PlanView, PrivateUseView, RejectionView, RowCount,
+    AppliedView, ApprovalView, AssignedView, BatchView, BatchWord, DecidedRow, DifferenceView, DifferentView,
+    HeldView, ItemView, KindWord, PlanView, PrivateUseView, RejectionView, RowCount,
 };
 use crate::use_cases::batches::compare::{Compared, Comparison};
 use crate::use_cases::batches::{InForce, Line};
@@ -36,6 +37,7 @@ impl BatchView {
             rejected_kept: batch.kept.rows,
             summary: Some(batch.summary.clone()),
             unused_columns: batch.unused_columns.clone(),
+            assigned_columns: batch.assigned.iter().map(AssignedView::from).collect(),
             private_use: private_use.collect(),
             private_use_total: batch.private_use_total,
             normalised_rows: RowCount { first: batch.normalised_rows.clone(), total: batch.normalised_total },
@@ -79,9 +81,21 @@ impl BatchView {
             rejected_kept: 0,
             summary: None,
             unused_columns: Vec::new(),
+            assigned_columns: Vec::new(),
             private_use: Vec::new(),
             private_use_total: 0,
             normalised_rows: RowCount { first: Vec::new(), total: 0 },
+        }
+    }
+}
+
+impl From<&AssignedColumn> for AssignedView {
+    fn from(column: &AssignedColumn) -> Self {
+        Self {
+            header: column.header.to_string(),
+            is: column.meaning.name().to_owned(),
+            otherwise: column.otherwise.map(|meaning| meaning.name().to_owned()),
+            remembered_since: column.since,
         }
     }
 }

@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Who waits for a seat.
     #[command(subcommand)]
     Waitlist(Waitlist),
+    /// What columns of a source's files are, where their headers do not say it.
+    #[command(subcommand)]
+    Columns(Columns),
     /// What stands for private-use characters (gaiji) of names where they are shown and printed.
     #[command(subcommand)]
     Substitutes(Substitutes),
@@ -94,6 +97,10 @@ pub(crate) enum Batch {
         /// Overrule the delimiter that would be found: comma, tab, semicolon.
         #[arg(long)]
         delimiter: Option<String>,
+        /// What a column is, by its header: staff-number, name and so on, or ignored, like 個人番号=staff-number. May be given
+        /// several times; it is remembered for the next file of the source.
+        #[arg(long = "column", value_name = "HEADER=IS")]
+        columns: Vec<String>,
         /// Put zeros back in front of staff numbers of digits only, up to this length.
         #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(1..=20))]
         pad_numbers_to: Option<u8>,
@@ -410,6 +417,30 @@ pub(crate) enum Waitlist {
     Add(Who),
     /// Show who waits, in order.
     List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Columns {
+    /// List what is remembered.
+    List,
+    /// Say what a column is from the next file on.
+    Set {
+        /// Its header.
+        header: String,
+        /// staff-number, name and so on, or ignored.
+        is: String,
+        /// The personnel authority or list whose files have it.
+        #[arg(long, value_name = "NAME")]
+        source: String,
+    },
+    /// Forget what was said of a column.
+    Forget {
+        /// Its header.
+        header: String,
+        /// The personnel authority or list whose files have it.
+        #[arg(long, value_name = "NAME")]
+        source: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

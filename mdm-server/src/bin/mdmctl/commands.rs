@@ -3,6 +3,7 @@
 mod accounts;
 mod batch;
 pub(crate) mod codes;
+mod columns;
 mod devices;
 mod documents;
 mod licenses;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Accounts(command) => accounts::run(&client, command, cli.json),
         Command::Licenses(command) => licenses::run(&client, command, cli.json),
         Command::Waitlist(command) => waitlist::run(&client, command, cli.json),
+        Command::Columns(command) => columns::run(&client, command, cli.json),
         Command::Substitutes(command) => substitutes::run(&client, command, cli.json),
         Command::Devices(command) => devices::run(&client, command, cli.json),
         Command::Documents(command) => documents::run(&client, command, cli.json),

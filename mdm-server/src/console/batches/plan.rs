@@ -9,12 +9,13 @@ use axum::response::Response;
 use jiff::Timestamp;
 use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::audit::{Body, Happening};
-use mdm_core::batch::{Batch, BatchState, Capacity, PlanSummary};
+use mdm_core::batch::{Batch, BatchState, Capacity, Mode, PlanSummary};
 use mdm_core::plan::mend::takes_mended_rows;
 use mdm_core::substitute::CodePoint;
 use serde::Deserialize;
 use shared::ids::BatchId;
 
+use super::columns::{self, AssignedRow, ColumnField};
 use super::kind::{self, Kind};
 use super::line::{LineRow, RejectedRow, line_row, rejected_rows};
 use super::rejected::is_workbook;
@@ -34,6 +35,7 @@ use crate::use_cases::UseCaseError;
 use crate::use_cases::batches::lines::lines_at;
 use crate::use_cases::batches::release::may_see_lines;
 use crate::use_cases::batches::{Index, Outlook, outlook};
+use crate::use_cases::columns::of_source;
 use crate::use_cases::journal::search::{About, Filter, oldest};
 
 /// One count and the way to its lines.
@@ -78,6 +80,10 @@ struct PlanPage {
     layout: String,
     unused_sheets: String,
     unused_columns: String,
+    /// Of which somebody has said what they are.
+    assigned: Vec<AssignedRow>,
+    /// Of which it can be said, for a new plan.
+    columns: Vec<ColumnField>,
     private_use: Vec<PrivateUse>,
     /// The listed characters, each once, and what stands for it.
     substitutes: Vec<SubstituteField>,
@@ -236,6 +242,7 @@ async fn plan(
         Some(_) => Arc::default(),
     };
     let actors = Actors::load(service).await?;
+    let remembered = if batch.assigned.is_empty() { None } else { of_source(service, &batch.source).await? };
     let outlook = match standing {
         _ if standing.is_open() => Some(outlook(&batch, &index, &*directory::current(service).await?)),
         _ => None,
@@ -278,6 +285,11 @@ async fn plan(
         layout: reasons::stored_layout(page.language, &batch.layout),
         unused_sheets: reasons::listed(page.language, &batch.unused_sheets),
         unused_columns: reasons::listed(page.language, &batch.unused_columns),
+        assigned: columns::rows(page.language, &batch, remembered.as_ref()),
+        columns: match standing {
+            _ if standing.is_open() && page.may_manage() => columns::of_plan(page.language, &batch),
+            _ => Vec::new(),
+        },
         private_use: private_use(&batch),
         substitutes: substitute_fields(&page, &batch),
         lacking: index.lacking(&batch.source, &page.substitutes),

@@ -85,6 +85,13 @@ pub(super) fn file(language: Language, error: &SheetError) -> String {
                 ("second", second.as_str().into()),
             ],
         ),
+        SheetError::IgnoredColumn { column, header } => say(
+            "batches-file-ignored-column",
+            &[("column", self::column(language, *column).into()), ("header", header.as_str().into())],
+        ),
+        SheetError::NoSuchColumn { header } => {
+            say("batches-file-no-such-column", &[("header", header.as_str().into())])
+        }
     }
 }
 
@@ -171,7 +178,8 @@ pub(super) fn stored_delimiter(language: Language, name: &str) -> String {
     language.say(key, &[])
 }
 
-fn column(language: Language, column: Column) -> String {
+/// What a column tells.
+pub(super) fn column(language: Language, column: Column) -> String {
     let key = match column {
         Column::StaffNumber => "batches-number",
         Column::Login => "batches-login",

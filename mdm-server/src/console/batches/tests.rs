@@ -621,3 +621,72 @@ async fn a_delimiter_that_is_found_wrong_is_overruled_on_the_form() {
     let page = bench.browser.get(&format!("{}?kind=join", answer.location)).await.text();
     assert!(page.contains("髙橋太郎") && page.contains("<dd>セミコロン</dd>"), "{page}");
 }
+
+#[tokio::test]
+async fn what_a_column_is_is_asked_remembered_shown_and_forgotten() {
+    let bench = Bench::new().await;
+    let file = "個人番号,氏名,所属,補足\n001,髙橋太郎,総務課,主査\n";
+    let refused = bench.upload(file.as_bytes()).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let form = refused.text();
+    assert!(
+        form.contains("name=\"header-0\" value=\"個人番号\"") && form.contains("value=\"staff-number\""),
+        "{form}"
+    );
+
+    let base =
+        [("source", "知事部局"), ("mode", "roster"), ("header-0", "個人番号"), ("column-0", "staff-number")];
+    let both = [("header-1", "補足"), ("column-1", "staff-number")];
+    let twice = bench
+        .browser
+        .post_file("/batches/new", &[&base[..], &both].concat(), "四月.csv", file.as_bytes())
+        .await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(twice.text().contains("「個人番号」と「補足」が、どちらも職員番号の列です"), "{}", twice.text());
+    assert!(twice.text().contains("value=\"staff-number\" selected"), "what was chosen stays");
+
+    let first = bench.browser.post_file("/batches/new", &base, "四月.csv", file.as_bytes()).await;
+    assert_eq!(first.status, StatusCode::SEE_OTHER, "{}", first.text());
+    let page = bench.browser.get(&first.location).await.text();
+    assert!(page.contains("このファイルで指定") && page.contains("「補足」の列"), "{page}");
+
+    // The next file is read so without a word; from its page the rest is said, and a new plan takes its place.
+    bench.world.clock.advance(SignedDuration::from_mins(1));
+    let second = bench.plan(file).await;
+    let page = bench.browser.get(&second).await.text();
+    assert!(page.contains("の指定を使用") && !page.contains("このファイルで指定"), "{page}");
+    let title = [("header-1", "補足"), ("column-1", "title")];
+    let third = bench
+        .browser
+        .post_file("/batches/new", &[&base[..], &title].concat(), "四月.csv", file.as_bytes())
+        .await;
+    let page = bench.browser.get(&format!("{}?kind=join", third.location)).await.text();
+    assert!(page.contains("髙橋太郎") && page.contains("<td data-label=\"項目\"><div>職名"), "{page}");
+    assert!(bench.browser.get(&second).await.text().contains("新しい計画"), "replaced");
+
+    // A known header is overruled in sight only.
+    let name = [("header-1", "補足"), ("column-1", "name"), ("header-2", "氏名"), ("column-2", "ignored")];
+    let odd = bench
+        .browser
+        .post_file("/batches/new", &[&base[..], &name].concat(), "四月.csv", file.as_bytes())
+        .await;
+    let page = bench.browser.get(&odd.location).await.text();
+    assert!(page.contains("見出しのとおりなら氏名"), "{page}");
+
+    let forget = format!("{}/columns/forget", odd.location);
+    let auditor = Browser::signed_in(&bench.world, &bench.console, Role::Auditor).await;
+    assert_eq!(auditor.post(&forget, &[("header", "個人番号")]).await.status, StatusCode::FORBIDDEN);
+    let done = bench.browser.post(&forget, &[("header", "個人番号")]).await;
+    assert_eq!(done.location, format!("{}#columns", odd.location));
+    let again = bench.upload(file.as_bytes()).await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "the number's column is unknown again");
+    let journal = bench.world.journal().await;
+    let noted = |what| journal.iter().filter(|entry| entry.body().unwrap().what == what).count();
+    assert_eq!((noted(Happening::ColumnsAssigned), noted(Happening::ColumnsForgotten)), (3, 1));
+    let facts: Vec<String> =
+        journal.iter().flat_map(|entry| entry.body().unwrap().facts).map(|(_, value)| value).collect();
+    assert!(
+        !facts.iter().any(|value| value.contains("補足") || value.contains("個人番号")),
+        "headers are not in the journal"
+    );
+}

@@ -9,9 +9,10 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::civil::Date;
 use mdm_core::account::SourceName;
 use mdm_core::batch::Mode;
-use mdm_core::sheet::{Declared, Delimiter, Encoding, MAX_PADDING};
+use mdm_core::sheet::{Assigned, Declared, Delimiter, Encoding, MAX_PADDING, SheetError};
 use serde::Deserialize;
 
+use super::columns::{self, ColumnField};
 use super::{failed, reasons};
 use crate::console::failure::Failure;
 use crate::console::notice::Notice;
@@ -33,6 +34,7 @@ struct Filled {
     delimiter: Option<Delimiter>,
     pad: String,
     until: String,
+    columns: Assigned,
 }
 
 /// What is wrong with it, beside the field.
@@ -43,13 +45,15 @@ struct Problems {
     file: Option<String>,
     pad: Option<String>,
     until: Option<String>,
+    /// What the file was refused for.
+    sheet: Option<SheetError>,
 }
 
-/// An encoding to choose.
-struct Choice {
-    value: &'static str,
-    said: String,
-    chosen: bool,
+/// Something to choose.
+pub(super) struct Choice {
+    pub(super) value: &'static str,
+    pub(super) said: String,
+    pub(super) chosen: bool,
 }
 
 #[derive(Template)]
@@ -60,6 +64,7 @@ struct NewPage {
     filled: Filled,
     encodings: Vec<Choice>,
     delimiters: Vec<Choice>,
+    columns: Vec<ColumnField>,
     problems: Problems,
 }
 
@@ -90,7 +95,9 @@ async fn show(
     });
     let sources = rosters.into_iter().map(|roster| roster.value.source.to_string()).collect();
     let (encodings, delimiters) = (encodings.into(), delimiters.into());
-    Ok(render_with(status, &NewPage { page, sources, filled, encodings, delimiters, problems }))
+    let asked = columns::asked_again(&filled.columns, problems.sheet.as_ref());
+    let columns = columns::fields(page.language, asked);
+    Ok(render_with(status, &NewPage { page, sources, filled, encodings, delimiters, columns, problems }))
 }
 
 /// What may be filled in beforehand.
@@ -143,6 +150,7 @@ pub(in crate::console) async fn upload(
         delimiter: Delimiter::of_name(uploaded.field("delimiter")),
         pad: uploaded.field("pad").trim().to_owned(),
         until: uploaded.field("until").trim().to_owned(),
+        columns: columns::chosen(&uploaded),
     };
     // A browser sends the field without a name when nothing was chosen; an empty file has one.
     let no_file = uploaded.file_name.as_deref().is_none_or(str::is_empty);
@@ -158,12 +166,14 @@ pub(in crate::console) async fn upload(
                 file: say(no_file, "batches-file-missing"),
                 pad: say(pad.is_err(), "batches-pad-wrong"),
                 until: say(until.is_err(), "batches-until-wrong"),
+                sheet: None,
             };
             return show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await;
         }
     };
     let pad_numbers_to = pad.unwrap_or_default();
-    let declared = Declared { encoding: filled.encoding, delimiter: filled.delimiter, pad_numbers_to };
+    let (encoding, delimiter) = (filled.encoding, filled.delimiter);
+    let declared = Declared { encoding, delimiter, pad_numbers_to, columns: filled.columns.clone() };
     let temporary_until = until.unwrap_or_default();
     let file_name = uploaded.file_name;
     let upload = Upload { source, mode, declared, file_name, effective_at: None, temporary_until };
@@ -176,11 +186,16 @@ pub(in crate::console) async fn upload(
             Ok(Redirect::to(&format!("/batches/{}", batch.id)).into_response())
         }
         Err(UploadError::Sheet(error)) => {
-            let problems = Problems { file: Some(reasons::file(language, &error)), ..Problems::default() };
+            let file = Some(reasons::file(language, &error));
+            let problems = Problems { file, sheet: Some(error), ..Problems::default() };
             show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await
         }
         Err(UploadError::Other(error @ UseCaseError::Refused(Refusal::WrongList(_)))) => {
             let problems = Problems { until: Some(refusals::text(language, &error)), ..Problems::default() };
+            show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await
+        }
+        Err(UploadError::Other(error @ UseCaseError::Refused(Refusal::Columns(_)))) => {
+            let problems = Problems { file: Some(refusals::text(language, &error)), ..Problems::default() };
             show(&viewer, &console, StatusCode::UNPROCESSABLE_ENTITY, filled, problems).await
         }
         Err(UploadError::Other(error)) => Err(failed::<UseCaseError>(&viewer.visit)(error)),

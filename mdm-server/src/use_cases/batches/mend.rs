@@ -9,7 +9,7 @@ use mdm_core::identity::Whose;
 use mdm_core::plan::PlanInput;
 use mdm_core::plan::mend::{Mending, decide as decided, mend as mend_plan, takes_mended_rows};
 use mdm_core::sheet::rejected::{REASON_BEGINS, REASON_HEADERS};
-use mdm_core::sheet::{self, Declared, Delimiter, rejected as rejected_rows};
+use mdm_core::sheet::{self, Assigned, Declared, Delimiter, rejected as rejected_rows};
 use rand::rngs::OsRng;
 use shared::ids::BatchId;
 
@@ -62,11 +62,12 @@ pub async fn mend(
 ) -> Result<Batch, UploadError> {
     let Mended { declared, file_name, said } = mended;
     let first = show(service, id).await?;
-    // Cells come back as they were written: zeros are put back as they were then.
-    let declared = Declared { pad_numbers_to: first.padded_to, ..declared };
+    // Cells come back as they were written: zeros are put back as they were then, and columns are what they were.
+    let columns = first.assigned.iter().map(|column| (column.header.clone(), column.meaning)).collect();
+    let declared = Declared { pad_numbers_to: first.padded_to, columns, ..declared };
     let bytes = Arc::new(bytes);
-    let file = bytes.clone();
-    let sheet = blocking(move || sheet::read((*file).as_ref(), &declared)).await?;
+    let (file, reading) = (bytes.clone(), declared.clone());
+    let sheet = blocking(move || sheet::read((*file).as_ref(), &reading)).await?;
     let sheet = readable(service, sheet, &first.source, actor).await?;
     let mut items = Vec::new();
     for number in 0..first.chunks {
@@ -107,7 +108,7 @@ pub async fn mend(
         Ok::<_, UploadError>(plan)
     })
     .await??;
-    Ok(store(service, plan, file_name).await?)
+    Ok(store(service, plan, file_name, &Assigned::new()).await?)
 }
 
 #[cfg(test)]

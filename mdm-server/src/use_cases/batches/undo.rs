@@ -13,6 +13,7 @@ use mdm_core::batch::{Batch, BatchState, PlanWord};
 use mdm_core::change::Stored;
 use mdm_core::command::is_blocked_only_by;
 use mdm_core::device::{BlockedBy, Device};
+use mdm_core::sheet::Assigned;
 use mdm_core::undo::{self, Before, BeforeChunk, UndoInput};
 use rand::rngs::OsRng;
 use shared::ids::{AccountId, BatchId};
@@ -165,7 +166,7 @@ pub async fn plan_undo(
     if plan.items.is_empty() {
         return Err(Refusal::NothingToUndo.into());
     }
-    store(service, plan, None).await
+    store(service, plan, None, &Assigned::new()).await
 }
 
 /// The departments of those whom a batch made different, each with the number of its people.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use mdm_core::absence::Absence;
 use mdm_core::account::{Account, AccountState, Attributes, Dated, Roster, SourceName, StaffNumber};
+use mdm_core::assignment::{Assignments, Remembered};
 use mdm_core::audit::{Actor, AuditEvent, Happening, PersonalValue, Subject};
 use mdm_core::batch::{
     Batch, BatchState, KeptRows, Mode, Origin, PlanChunk, PlanItem, PlanKind, PlanSummary, PlanWord, Release,
@@ -25,6 +26,7 @@ use mdm_core::operator::{
     Credentials, Deputy, Invitation, InvitationHash, Operator, OperatorName, PasswordHash, Role,
     SealedTotpSecret, SignIn, TokenHash,
 };
+use mdm_core::sheet::{Column, Header, MAX_ASSIGNED, Meaning};
 use mdm_core::substitute::{CodePoint, MAX_ENTRIES, Substitute, Substitutes};
 use mdm_core::undo::{Before, BeforeChunk, Mark};
 use rand::SeedableRng;
@@ -201,6 +203,7 @@ pub(crate) fn batch(number: u32, state: BatchState) -> Batch {
         unused_sheets: Vec::new(),
         lost_zeros: None,
         unused_columns: Vec::new(),
+        assigned: Vec::new(),
         private_use: Vec::new(),
         private_use_total: 0,
         normalised_rows: Vec::new(),
@@ -322,6 +325,14 @@ pub(crate) fn shelf(account: u32, change: u64) -> Shelf {
 
 pub(crate) fn roster(name: &str, version: u64) -> Roster {
     Roster { source: source(name), version }
+}
+
+/// With as many headers as there may be.
+pub(crate) fn assignments(name: &str) -> Assignments {
+    let header = |number| Header::new(&format!("{number}{}", "列".repeat(40))).unwrap();
+    let remembered = Remembered { meaning: Meaning::Column(Column::DepartmentCode), said_at: at(1) };
+    let entries = (0..MAX_ASSIGNED).map(|number| (header(number), remembered));
+    Assignments { source: source(name), entries: entries.collect() }
 }
 
 /// With as many entries as there may be.

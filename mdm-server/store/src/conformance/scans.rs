@@ -215,6 +215,20 @@ pub(crate) async fn commands_are_in_their_order(place: &impl Place) {
     assert_eq!(found.value, records[3]);
 }
 
+pub(crate) async fn columns_are_those_of_their_source(place: &impl Place) {
+    let store = place.open();
+    let tables = ["教育委員会", "市長部局"].map(samples::assignments);
+    assert_eq!(store.assignments_of(&tables[0].source).await.unwrap(), None);
+    store.commit(samples::inserts(tables.clone().map(Record::Assignments))).await.unwrap();
+    let found = store.assignments_of(&tables[1].source).await.unwrap().unwrap();
+    assert_eq!(found.value, tables[1]);
+    let mut changes = Changeset::default();
+    changes.delete(found.version, Key::Assignments(tables[1].source.clone()));
+    store.commit(changes).await.unwrap();
+    let left = store.assignments().await.unwrap();
+    assert_eq!(left.into_iter().map(|stored| stored.value).collect::<Vec<_>>(), tables[..1]);
+}
+
 pub(crate) async fn substitutes_are_those_of_their_source(place: &impl Place) {
     let store = place.open();
     let tables = ["教育委員会", "市長部局"].map(samples::substitutes);

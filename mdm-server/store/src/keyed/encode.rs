@@ -33,6 +33,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
     match record {
         Record::Account(value) => into_writer(value, &mut bytes),
         Record::Roster(value) => into_writer(value, &mut bytes),
+        Record::Assignments(value) => into_writer(value, &mut bytes),
         Record::Substitutes(value) => into_writer(value, &mut bytes),
         Record::Pool(value) => into_writer(value, &mut bytes),
         Record::Waiting(value) => into_writer(value, &mut bytes),
@@ -74,6 +75,7 @@ pub(super) fn decode_record(name: &Key, bytes: &[u8]) -> Result<Record, EngineEr
     match name {
         Key::Account(_) => from_reader(cbor).map(Record::Account),
         Key::Roster(_) => from_reader(cbor).map(Record::Roster),
+        Key::Assignments(_) => from_reader(cbor).map(Record::Assignments),
         Key::Substitutes(_) => from_reader(cbor).map(Record::Substitutes),
         Key::Pool => from_reader(cbor).map(Record::Pool),
         Key::Waiting(_) => from_reader(cbor).map(Record::Waiting),
@@ -150,6 +152,7 @@ pub(super) fn index_entries(record: &Record) -> Vec<IndexEntry> {
         Record::Document(_)
         | Record::Shelf(_)
         | Record::Roster(_)
+        | Record::Assignments(_)
         | Record::Substitutes(_)
         | Record::Pool(_)
         | Record::DayOfUse(_)

@@ -31,6 +31,7 @@ pub(super) const META_LARGE: &[u8] = b"xl";
 
 /// Records by id.
 pub(super) const ACCOUNT: u8 = b'a';
+pub(super) const ASSIGNMENTS: u8 = b'i';
 pub(super) const BATCH: u8 = b'b';
 pub(super) const DAY_OF_USE: u8 = b't';
 pub(super) const DEVICE: u8 = b'd';
@@ -84,6 +85,7 @@ pub(super) fn record(name: &Key) -> Vec<u8> {
     match name {
         Key::Account(id) => key(ACCOUNT, &[id.as_bytes()]),
         Key::Roster(source) => key(ROSTER, &[source.as_str().as_bytes()]),
+        Key::Assignments(source) => key(ASSIGNMENTS, &[source.as_str().as_bytes()]),
         Key::Substitutes(source) => key(SUBSTITUTES, &[source.as_str().as_bytes()]),
         Key::Pool => key(POOL, &[]),
         Key::Waiting(account) => key(WAITING, &[account.as_bytes()]),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use mdm_core::account::{Account, Roster, SourceName, StaffNumber};
+use mdm_core::assignment::Assignments;
 use mdm_core::audit::Entry;
 use mdm_core::batch::{Batch, PlanChunk, UploadPart};
 use mdm_core::change::{Key, Stored, Version};
@@ -30,8 +31,8 @@ use super::{KeyedStore, Shared, encode, layers, layout};
 use crate::MAX_PAGE;
 use crate::error::{IoProblem, ReadError};
 use crate::traits::{
-    Accounts, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Losses, Mails, Notes, Operators,
-    Read, Rosters, Server, SubstituteTables, UsableAfter, WaitingAfter,
+    Accounts, AssignmentTables, Audit, Batches, Codes, Commands, Devices, Documents, Licenses, Losses, Mails,
+    Notes, Operators, Read, Rosters, Server, SubstituteTables, UsableAfter, WaitingAfter,
 };
 
 /// Where the rows of a page come from.
@@ -354,6 +355,16 @@ impl<E: Engine> Rosters for KeyedStore<E> {
 
     fn rosters(&self) -> Read<'_, Vec<Stored<Roster>>> {
         self.page("roster", Rows::Records(layout::within(vec![layout::ROSTER])), usize::MAX)
+    }
+}
+
+impl<E: Engine> AssignmentTables for KeyedStore<E> {
+    fn assignments_of(&self, source: &SourceName) -> Read<'_, Option<Stored<Assignments>>> {
+        self.one("columns", Key::Assignments(source.clone()))
+    }
+
+    fn assignments(&self) -> Read<'_, Vec<Stored<Assignments>>> {
+        self.page("columns", Rows::Records(layout::within(vec![layout::ASSIGNMENTS])), usize::MAX)
     }
 }
 

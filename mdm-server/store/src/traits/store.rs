@@ -6,8 +6,8 @@ use shared::ids::BatchId;
 use shared::signed::JournalHead;
 
 use super::{
-    Accounts, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export, Licenses, Losses,
-    Mails, Notes, Operators, Rosters, Server, SubstituteTables,
+    Accounts, AssignmentTables, Audit, Batches, BoxFuture, Codes, Commands, Devices, Documents, Export,
+    Licenses, Losses, Mails, Notes, Operators, Rosters, Server, SubstituteTables,
 };
 use crate::error::CommitError;
 
@@ -47,6 +47,7 @@ impl LargeChange {
 /// Everything the server stores besides unlock records.
 pub trait Store:
     Accounts
+    + AssignmentTables
     + Audit
     + Batches
     + Codes

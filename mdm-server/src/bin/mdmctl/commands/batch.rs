@@ -7,9 +7,9 @@ use std::path::Path;
 use mdm_core::batch::{LikeLeave, LostZeros, PlanSummary};
 use mdm_core::identity::Whose;
 use mdm_server::api::types::{
-    AppliedView, ApplyRequest, ApproveRequest, BatchView, CancelRequest, DecideRequest, DecidedRow,
-    DifferenceView, DifferentView, ItemView, KindWord, MAX_UPLOAD, MailCancelled, MailQueued, MailRequest,
-    MailResults, MailWord, PlanView, ScheduleRequest, UndoRequest,
+    AppliedView, ApplyRequest, ApproveRequest, AssignedView, BatchView, CancelRequest, DecideRequest,
+    DecidedRow, DifferenceView, DifferentView, ItemView, KindWord, MAX_UPLOAD, MailCancelled, MailQueued,
+    MailRequest, MailResults, MailWord, PlanView, ScheduleRequest, UndoRequest,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -24,11 +24,23 @@ use crate::output::{answer, fields, maybe_time, table, time, word};
 
 pub(super) fn run(client: &Client, command: &Batch, json: bool) -> Result<(), Failure> {
     match command {
-        Batch::Upload { file, source, mode, encoding, delimiter, pad_numbers_to, at, temporary_until } => {
+        Batch::Upload {
+            file,
+            source,
+            mode,
+            encoding,
+            delimiter,
+            columns,
+            pad_numbers_to,
+            at,
+            temporary_until,
+        } => {
+            let columns = super::columns::said(columns)?;
             let padding = pad_numbers_to.map(|width| width.to_string());
             let declared = [
                 ("encoding", encoding.as_deref()),
                 ("delimiter", delimiter.as_deref()),
+                ("columns", columns.as_deref()),
                 ("pad_numbers_to", padding.as_deref()),
                 ("effective_at", at.as_deref()),
                 ("temporary_until", temporary_until.as_deref()),
@@ -308,6 +320,14 @@ fn counts(batch: &BatchView) -> String {
     }
     if !batch.unused_columns.is_empty() {
         said.push(("not used", batch.unused_columns.join(", ")));
+    }
+    if !batch.assigned_columns.is_empty() {
+        let one = |column: &AssignedView| match &column.otherwise {
+            Some(otherwise) => format!("{} is {} (not {otherwise})", column.header, column.is),
+            None => format!("{} is {}", column.header, column.is),
+        };
+        let all: Vec<String> = batch.assigned_columns.iter().map(one).collect();
+        said.push(("as was said", all.join(", ")));
     }
     if batch.layout != "own" && batch.undoes.is_none() {
         said.push(("layout", batch.layout.clone()));

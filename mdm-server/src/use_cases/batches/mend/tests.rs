@@ -4,8 +4,8 @@ use mdm_core::approval::Consent;
 use mdm_core::audit::Happening;
 use mdm_core::batch::{BatchState, Rejection};
 use mdm_core::plan::mend::MendError;
-use mdm_core::sheet::SheetError;
 use mdm_core::sheet::rejected::{REASON_BEGINS, REASON_HEADERS};
+use mdm_core::sheet::{Column, Header, Meaning, SheetError};
 
 use super::*;
 use crate::scheduler;
@@ -158,4 +158,35 @@ async fn another_roster_that_waits_is_not_replaced_by_mended_rows() {
     let whole = bring(&world, &next, &back.replace("'=1+1", "﨑山")).await.unwrap();
     assert_eq!(whole.release.effective_at, None, "its time is over");
     assert_eq!(show(&world.service, other.id).await.unwrap().state, BatchState::Planned);
+}
+
+#[tokio::test]
+async fn mended_rows_are_read_as_the_first_ones_whatever_is_remembered_by_then() {
+    use crate::use_cases::columns;
+    let world = World::new();
+    let said = [("個人番号", Meaning::Column(Column::StaffNumber)), ("内線", Meaning::Ignored)];
+    let said: Assigned = said.into_iter().map(|(header, is)| (Header::new(header).unwrap(), is)).collect();
+    let how = Upload {
+        temporary_until: None,
+        source: SourceName::new("知事部局").unwrap(),
+        mode: Mode::Roster,
+        declared: Declared { columns: said.clone(), ..Declared::default() },
+        file_name: None,
+        effective_at: None,
+    };
+    let file = NEXT.replace("職員番号", "個人番号").into_bytes();
+    let first = upload(&world.service, file, how, Actor::Server).await.unwrap();
+    assert_eq!((first.assigned.len(), first.summary.rejected), (2, 2));
+    let back = handed_back(&world, &first).await;
+    assert!(back.starts_with("個人番号,氏名,所属,内線,"), "{back}");
+
+    let forget = said.keys().map(|header| (header.clone(), None)).collect();
+    columns::change(&world.service, &first.source, &forget, Actor::Server).await.unwrap();
+    assert_eq!(columns::of_source(&world.service, &first.source).await.unwrap(), None);
+    let mended = back.replace("'=1+1", "佐藤").replace("濵田,,", "濵田,福祉課,");
+    let whole = bring(&world, &first, &mended).await.unwrap();
+    assert_eq!((whole.summary.rejected, whole.summary.join), (0, 4), "{mended}");
+    assert_eq!(whole.assigned, first.assigned);
+    let forgotten = columns::of_source(&world.service, &first.source).await.unwrap();
+    assert_eq!(forgotten, None, "what a plan keeps is not said anew");
 }
