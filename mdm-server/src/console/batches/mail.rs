@@ -4,7 +4,6 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use jiff::Timestamp;
 use mdm_core::account::Account;
 use mdm_core::batch::Batch;
 use mdm_core::mail::{Failure as Why, MailState, Obstacle};
@@ -33,7 +32,8 @@ struct Row {
     /// Of what waits: why the last try was in vain.
     why: Option<String>,
     is_bad: bool,
-    at: Option<Timestamp>,
+    /// When it came to that, or will be tried next.
+    at: String,
 }
 
 #[derive(Template)]
@@ -103,9 +103,11 @@ fn row((account, standing): &(Account, Standing), page: &Page) -> Row {
         at: match standing {
             Standing::Asked(
                 MailState::Sent { at } | MailState::Failed { at, .. } | MailState::Cancelled { at },
-            ) => Some(*at),
-            Standing::Asked(MailState::Queued { not_before, .. }) => Some(*not_before),
-            Standing::NotAsked | Standing::NoAddress => None,
+            ) => page.time(at),
+            Standing::Asked(MailState::Queued { not_before, .. }) => {
+                page.say1("batches-mail-next", "at", page.time(not_before))
+            }
+            Standing::NotAsked | Standing::NoAddress => page.time_or_dash(&None),
         },
     }
 }
