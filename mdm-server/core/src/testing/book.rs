@@ -314,8 +314,10 @@ impl Book {
         }
         for Stored { value: account, .. } in &accounts {
             let waits = waiting.contains(&account.id);
-            let entitled = account.may_work() && account.wishes_seat && account.seat.is_none();
-            assert!(!waits || entitled, "only who works, wishes and has no seat waits");
+            // Who has signed in may have held a seat without a wish, and waits for it when an undo finds none.
+            let wants = account.wishes_seat || account.signed_in_at.is_some();
+            let entitled = account.may_work() && wants && account.seat.is_none();
+            assert!(!waits || entitled, "only who works, wants a seat and has none waits");
             assert!(account.may_work() || account.seat.is_none(), "who left holds no seat");
             let codes = self.usable_codes(account.id);
             assert!(codes <= usize::from(account.seat.is_some()), "a code stands for a seat");

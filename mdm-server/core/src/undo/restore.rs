@@ -178,7 +178,8 @@ fn take_back(
     Ok(())
 }
 
-/// Seats go back to who held them, in the order of the plan; who finds none waits before everybody else.
+/// Seats go back to who held them, in the order of the plan; who finds none waits before everybody else, also without a wish:
+/// they had signed in and kept the seat when the wish was withdrawn.
 fn seat_again(
     claims: Vec<Claim>,
     ledger: &mut Ledger<'_>,
