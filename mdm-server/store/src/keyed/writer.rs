@@ -73,7 +73,9 @@ impl<E: Engine> Writer<E> {
     pub(super) fn run(mut self) {
         loop {
             let closed = self.gather();
-            if let Err(error) = self.step_large().and_then(|()| self.make_durable()) {
+            // Who waits for a commit does not wait for a turn of a large change as well.
+            let done = self.make_durable().and_then(|()| self.step_large()).and_then(|()| self.make_durable());
+            if let Err(error) = done {
                 self.fail(error);
             }
             self.export();
