@@ -222,6 +222,8 @@ impl AuditEvent {
 
     /// Adds an impersonal detail.
     pub fn fact(mut self, name: &str, value: impl ToString) -> Self {
+        // Most have one at most, and there may be 300,000 events.
+        self.facts.reserve_exact(1);
         self.facts.push((name.to_owned(), value.to_string()));
         self
     }

@@ -14,6 +14,7 @@ pub use lines::{Index, Line, items};
 pub use outlook::{Outlook, outlook};
 pub use release::apply;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -195,9 +196,14 @@ async fn remembering(service: &Service, batch: &Batch, said: &Assigned) -> Resul
     Ok(assignment::change(stored, &batch.source, &wanted, acting)?)
 }
 
-/// Work that would hold up everything else that runs on this thread. Its panic goes on here.
+/// Work that would hold up everything else that runs on this thread.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, UseCaseError> {
-    match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// What a task has done. Its panic goes on here.
+fn joined<T>(ended: Result<T, JoinError>) -> Result<T, UseCaseError> {
+    match ended.map_err(JoinError::try_into_panic) {
         Ok(done) => Ok(done),
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         // Not begun, since the server is stopping.
@@ -306,12 +312,9 @@ pub(crate) async fn take_effect(
     })
 }
 
-async fn input(service: &Service, id: BatchId) -> Result<ApplyInput, UseCaseError> {
+async fn input(service: &Arc<Service>, id: BatchId) -> Result<ApplyInput, UseCaseError> {
     let batch = load(service, id).await?;
-    let mut chunks = Vec::new();
-    for number in 0..batch.value.chunks {
-        chunks.push(chunk(service, id, number).await?);
-    }
+    let chunks = all_chunks(service, &batch.value).await?;
     let roster = service.store.roster(&batch.value.source).await?;
     let undone = undo::undone(service, &batch.value).await?;
     if let Some((undone, everybody)) = undone {
@@ -328,6 +331,30 @@ async fn input(service: &Service, id: BatchId) -> Result<ApplyInput, UseCaseErro
         .collect();
     let holdings = holdings(service, accounts, &may_lose).await?;
     Ok(ApplyInput { batch, chunks, roster, holdings, undone: None })
+}
+
+/// The whole plan, in its order, decoded on all cores.
+async fn all_chunks(service: &Arc<Service>, batch: &Batch) -> Result<Vec<PlanChunk>, UseCaseError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let each = batch.chunks.div_ceil(u32::try_from(cores).unwrap_or(1)).max(1);
+    let first = (0..batch.chunks).step_by(each as usize);
+    let ranges = first.map(|first| first..(first + each).min(batch.chunks));
+    let load = |range: Range<u32>| {
+        let (service, id) = (Arc::clone(service), batch.id);
+        tokio::spawn(async move {
+            let mut chunks = Vec::with_capacity(range.len());
+            for number in range {
+                chunks.push(chunk(&service, id, number).await?);
+            }
+            Ok::<_, UseCaseError>(chunks)
+        })
+    };
+    let loading: Vec<_> = ranges.map(load).collect();
+    let mut chunks = Vec::with_capacity(batch.chunks as usize);
+    for part in loading {
+        chunks.extend(joined(part.await)??);
+    }
+    Ok(chunks)
 }
 
 fn may_lose_seat(item: &PlanItem) -> bool {

@@ -1,6 +1,7 @@
 //! Seats changing hands in memory: every rule goes through here, so that the count of the pool, the seats on accounts,
 //! codes and the waiting list cannot come apart.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -171,8 +172,12 @@ impl<'a> Ledger<'a> {
 
     /// Takes an account from the waiting list.
     pub(crate) fn stop_waiting(&mut self, account: AccountId) {
-        if let Some(entry) = self.waiting.get_mut(&account).and_then(|tracked| tracked.now.take()) {
+        let Entry::Occupied(mut waits) = self.waiting.entry(account) else { return };
+        if let Some(entry) = waits.get_mut().now.take() {
             self.queue.remove(&(entry.since, entry.place, account));
+        }
+        if waits.get().before.is_none() {
+            waits.remove();
         }
     }
 
@@ -227,8 +232,14 @@ impl<'a> Ledger<'a> {
     }
 
     fn give(&mut self, id: AccountId, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), NotLoaded> {
-        self.seat(id, Seat::new(self.acting.now), &[])?;
-        self.issue_code(id, rng)
+        let acting = self.acting;
+        let account = self.account(id)?;
+        account.seat = Some(Seat::new(acting.now));
+        let temporary = account.is_temporary();
+        let issued = issue(account, acting, rng);
+        self.seated(id, temporary, &[]);
+        self.issued(id, issued);
+        Ok(())
     }
 
     /// Gives a free seat back to who has held it before. Without a code: their device is still theirs. A notice begins again: in
@@ -244,10 +255,15 @@ impl<'a> Ledger<'a> {
         let account = self.account(id)?;
         account.seat = Some(seat);
         let temporary = account.is_temporary();
+        self.seated(id, temporary, facts);
+        Ok(())
+    }
+
+    /// Counts and notes a seat that an account has now.
+    fn seated(&mut self, id: AccountId, temporary: bool, facts: &[(&str, &str)]) {
         self.seats.give(temporary);
         self.outcome.given.push(id);
         self.happened(Happening::SeatAssigned, id, facts);
-        Ok(())
     }
 
     pub(crate) fn issue_code(
@@ -256,12 +272,16 @@ impl<'a> Ledger<'a> {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<(), NotLoaded> {
         let acting = self.acting;
-        let (code, mut event) = issue(self.account(id)?, acting, rng);
+        let issued = issue(self.account(id)?, acting, rng);
+        self.issued(id, issued);
+        Ok(())
+    }
+
+    fn issued(&mut self, id: AccountId, (code, mut event): (CodeRecord, AuditEvent)) {
         event.subject.batch = self.batch;
         self.note(event);
         // Most have no other.
         self.codes.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(Tracked::fresh(code));
-        Ok(())
     }
 
     /// Seats that can be given to the account now, which may be temporary.
