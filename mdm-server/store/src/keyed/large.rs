@@ -212,6 +212,8 @@ pub(super) struct Queue {
     staged: usize,
     /// Bytes moved since the last sync.
     moved: usize,
+    /// Bytes that are true and still to be moved.
+    to_move: usize,
     /// Everything is in place; with the next sync the stage can be emptied.
     in_place: bool,
     /// Keys in the stage with a mark that they are not to be moved.
@@ -225,6 +227,11 @@ impl Queue {
 
     pub(super) fn is_idle(&self) -> bool {
         self.active.is_none() && self.waiting.is_empty()
+    }
+
+    /// Bytes that will be needed in the map.
+    pub(super) fn to_move(&self) -> usize {
+        self.to_move
     }
 
     /// Whether somebody waits for what was applied, or enough of it has gathered.
@@ -262,7 +269,7 @@ impl Queue {
         if let Some(mut job) = self.active.take() {
             job.refuse(error.clone().refused());
         }
-        (self.staged, self.moved, self.in_place) = (0, 0, false);
+        (self.staged, self.moved, self.to_move, self.in_place) = (0, 0, 0, false);
         self.marked.clear();
         self.flipped.take().map(|(_, applied)| applied)
     }
@@ -280,7 +287,10 @@ impl<E: Engine> Writer<E> {
             Err(Refusal::Change(error)) => {
                 job.refuse(error);
                 self.large.staged = 0;
-                self.shared.engine.clear_stage()?;
+                // Of a database that does not open, what is true may still stand there.
+                if !self.broken {
+                    self.shared.engine.clear_stage()?;
+                }
             }
             Err(Refusal::Engine(error)) => {
                 self.large.active = Some(job);
@@ -398,8 +408,9 @@ impl<E: Engine> Writer<E> {
         // If that failed it may be there all the same: the answer waits for what the next open finds.
         self.large.flipped = Some((forward, flip));
         put.map_err(Refusal::Engine)?;
+        self.large.to_move = usize::try_from(flipped.bytes).unwrap_or(usize::MAX);
         // Nothing of them is looked at any more.
-        job.events = Vec::new();
+        (job.events, job.writes) = (Vec::new(), Box::new(std::iter::empty()));
         job.phase = Phase::Moving(flipped);
         Ok(())
     }
@@ -426,8 +437,13 @@ impl<E: Engine> Writer<E> {
             }
         }
         let Some(last) = passed.last() else {
-            self.apply_large(vec![(layout::META_LARGE.to_vec(), None)], 0)?;
-            self.large.in_place = true;
+            // With the marker go the marks of keys that were never passed: no other change is to find them.
+            puts.push((layout::META_LARGE.to_vec(), None));
+            puts.extend(
+                std::mem::take(&mut self.large.marked).iter().map(|key| (layout::overtaken(key), None)),
+            );
+            self.apply_large(puts, 0)?;
+            (self.large.in_place, self.large.to_move) = (true, 0);
             return Ok(None);
         };
         flipped.moved = Some(last.to_vec());
@@ -456,6 +472,7 @@ impl<E: Engine> Writer<E> {
     fn apply_large(&mut self, puts: Puts, bytes: usize) -> Result<(), Refusal> {
         self.shared.engine.apply(puts).map_err(Refusal::Engine)?;
         self.large.moved += bytes;
+        self.large.to_move = self.large.to_move.saturating_sub(bytes);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::engine::{Engine, EngineError, Range};
 use super::stage::{Place, Places};
+use crate::error::IoProblem;
 
 /// Values under their keys; `None` is a delete.
 type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -41,6 +42,8 @@ impl Forward {
 pub(super) struct Layers {
     pub(super) shadow: Values,
     pub(super) forward: Forward,
+    /// Until a recovery is through, what the engine holds is not one state, and is not shown.
+    pub(super) closed: bool,
 }
 
 /// Nothing in here can be left half-done by a panic, so that a poisoned lock is as good as any.
@@ -75,7 +78,15 @@ impl Layers {
         shadow.or_else(|| self.forward.get(key).map(Layered::Forward))
     }
 
+    fn check_open(&self) -> Result<(), EngineError> {
+        match self.closed {
+            true => Err(EngineError::Io(IoProblem::new("the database failed and is not open again yet"))),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn get<E: Engine>(&self, engine: &E, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.check_open()?;
         match self.over(key) {
             Some(value) => value.load(engine),
             None => engine.get(key),
@@ -89,6 +100,7 @@ impl Layers {
         range: &Range,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, EngineError>,
     ) -> Result<(), EngineError> {
+        self.check_open()?;
         let mut show = |key: &[u8], value: Option<Vec<u8>>| match value {
             Some(value) => visit(key, &value),
             None => Ok(ControlFlow::Continue(())),

@@ -34,7 +34,12 @@ pub(super) fn recover<E: Engine>(engine: &E) -> Result<Recovered, EngineError> {
             engine.sync(commits)?;
         }
     }
-    engine.clear_stage()?;
+    take_marks(engine)?;
+    if !engine.staged(0, 1)?.is_empty() {
+        // What was found may not be durable yet, and the marker's end among it.
+        engine.sync(commits)?;
+        engine.clear_stage()?;
+    }
     let head = check_head(engine)?;
     Ok(Recovered { head, commits })
 }
@@ -96,6 +101,17 @@ fn keys<E: Engine>(engine: &E, range: &Range, limit: usize) -> Result<Vec<Vec<u8
         Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     Ok(found)
+}
+
+/// Marks are of one large change, which is over.
+fn take_marks<E: Engine>(engine: &E) -> Result<(), EngineError> {
+    loop {
+        let marks = keys(engine, &layout::within(vec![layout::OVERTAKEN]), PUTS_PER_TURN)?;
+        if marks.is_empty() {
+            return Ok(());
+        }
+        engine.apply(marks.into_iter().map(|mark| (mark, None)).collect())?;
+    }
 }
 
 /// Moves what had not been moved, in the writer's order, but for what a later commit has overwritten.

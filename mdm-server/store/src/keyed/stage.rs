@@ -34,10 +34,17 @@ impl Place {
     /// The value.
     pub(super) fn load<E: Engine>(self, engine: &E) -> Result<Option<Vec<u8>>, EngineError> {
         match self {
-            Self::Value { at, length } => engine.staged(at, length as usize).map(Some),
+            Self::Value { at, length } => {
+                let value = engine.staged(at, length as usize)?;
+                if value.len() == length as usize { Ok(Some(value)) } else { Err(damaged()) }
+            }
             Self::Deleted => Ok(None),
         }
     }
+}
+
+fn damaged() -> EngineError {
+    EngineError::Damaged("the staged part of a large change".to_owned())
 }
 
 /// What is staged, by key.
@@ -101,7 +108,6 @@ pub(super) fn each<E: Engine>(
     check: u32,
     mut show: impl FnMut(&[u8], Place),
 ) -> Result<(), EngineError> {
-    let damaged = || EngineError::Damaged("the staged part of a large change".to_owned());
     let mut hasher = crc32fast::Hasher::new();
     let mut block = Vec::new();
     let (mut begin, mut read) = (0, 0);

@@ -51,7 +51,7 @@ pub(super) struct Writer<E> {
     /// Wait for a moment without a large change.
     exports: Vec<(Sink, export::Reply)>,
     /// Set while the engine could not be opened again after a failure.
-    broken: bool,
+    pub(super) broken: bool,
 }
 
 impl<E: Engine> Writer<E> {
@@ -74,7 +74,8 @@ impl<E: Engine> Writer<E> {
         loop {
             let closed = self.gather();
             // Who waits for a commit does not wait for a turn of a large change as well.
-            let done = self.make_durable().and_then(|()| self.step_large()).and_then(|()| self.make_durable());
+            let done =
+                self.make_durable().and_then(|()| self.step_large()).and_then(|()| self.make_durable());
             if let Err(error) = done {
                 self.fail(error);
             }
@@ -133,7 +134,10 @@ impl<E: Engine> Writer<E> {
         if count > MAX_PUTS || bytes > MAX_BYTES {
             return Err(CommitError::TooMany { puts: count, bytes }.into());
         }
-        self.shared.engine.room(bytes, reserve).map_err(|error| Refusal::Change(error.refused()))?;
+        // What is true already has its claim on the disk.
+        let claimed = if reserve { 0 } else { self.large.to_move() };
+        let room = bytes.saturating_add(claimed);
+        self.shared.engine.room(room, reserve).map_err(|error| Refusal::Change(error.refused()))?;
         self.large.overtake(planner.touched());
         let mut puts = planner.into_puts();
         puts.extend(entries.into_iter().map(|(key, value)| (key, Some(value))));
@@ -249,6 +253,7 @@ impl<E: Engine> Writer<E> {
         let shared = Arc::clone(&self.shared);
         // Readers wait: until recovery is through, what the engine holds is not one state.
         let mut layers = layers::write(&shared.layers);
+        layers.closed = true;
         shared.engine.reopen()?;
         let recovered = recovery::recover(&shared.engine)?;
         shared.engine.sync(recovered.commits)?;

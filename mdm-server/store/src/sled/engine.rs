@@ -37,23 +37,19 @@ const PIECE_KEY: u8 = 0xfe;
 const OPEN_TRIES: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
-/// The opened database.
-struct Open {
-    db: sled::Db,
-    /// The file that sled writes, for `sync_data`.
-    file: File,
-}
-
 /// Bytes in a folder.
 pub(crate) struct SledEngine {
     folder: PathBuf,
     options: Options,
     /// Empty while the database could not be opened again after a failure.
-    open: RwLock<Option<Open>>,
+    open: RwLock<Option<sled::Db>>,
+    /// The file that sled writes, for `sync_data`. Opened once: a file that is opened later does not hear of what the kernel failed
+    /// to write before.
+    file: File,
     mark: File,
     stage: File,
-    /// Set when `sync_data` failed: the kernel may have dropped what it could not write and call the next sync a
-    /// success, so that only a restart, which reads the file anew, tells what is there.
+    /// Set when `sync_data` failed: the kernel may have dropped what it could not write, still show it, and call the next sync a
+    /// success. Nothing that is read from then on is known to be on the disk.
     sync_failed: AtomicBool,
     /// Held as long as the folder is in use.
     _lock: File,
@@ -73,10 +69,12 @@ impl SledEngine {
         let mark = file_options.open(folder.join("commits")).map_err(io)?;
         let stage = file_options.open(folder.join("stage")).map_err(io)?;
         let open = open_patiently(folder, &options).map_err(|error| super::open_error(folder, error))?;
+        let file = File::open(folder.join("db")).map_err(io)?;
         let engine = Self {
             folder: folder.to_owned(),
             options,
             open: RwLock::new(Some(open)),
+            file,
             mark,
             stage,
             sync_failed: AtomicBool::new(false),
@@ -88,9 +86,9 @@ impl SledEngine {
         Ok(engine)
     }
 
-    fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, EngineError>) -> Result<T, EngineError> {
+    fn with<T>(&self, work: impl FnOnce(&sled::Db) -> Result<T, EngineError>) -> Result<T, EngineError> {
         match &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(open) => work(open),
+            Some(db) => work(db),
             None => Err(EngineError::Io(IoProblem::new("the database is closed after a failure"))),
         }
     }
@@ -129,7 +127,7 @@ fn half(mark: &[u8; 16], at: usize) -> [u8; 8] {
     mark[at..at + 8].try_into().expect("half of 16 bytes are 8")
 }
 
-fn open_patiently(folder: &Path, options: &Options) -> Result<Open, EngineError> {
+fn open_patiently(folder: &Path, options: &Options) -> Result<sled::Db, EngineError> {
     let mut tries = 1;
     loop {
         match open_database(folder, options) {
@@ -144,18 +142,16 @@ fn open_patiently(folder: &Path, options: &Options) -> Result<Open, EngineError>
 }
 
 /// sled panics on some damaged files, hence the net.
-fn open_database(folder: &Path, options: &Options) -> Result<Open, EngineError> {
+fn open_database(folder: &Path, options: &Options) -> Result<sled::Db, EngineError> {
     remove_unfinished_snapshots(folder).map_err(|error| EngineError::io(&error))?;
     let config = sled::Config::new()
         .path(folder)
         .cache_capacity(options.cache_bytes)
         .flush_every_ms(None)
         .mode(sled::Mode::LowSpace);
-    let db = catch_unwind(AssertUnwindSafe(|| config.open()))
+    catch_unwind(AssertUnwindSafe(|| config.open()))
         .map_err(|_| EngineError::Damaged("sled cannot read it".to_owned()))?
-        .map_err(engine_error)?;
-    let file = OpenOptions::new().read(true).open(folder.join("db")).map_err(|e| EngineError::io(&e))?;
-    Ok(Open { db, file })
+        .map_err(engine_error)
 }
 
 /// At each open sled writes what it has recovered to `snap.N.generating`, renames that to `snap.N` and removes the one
@@ -243,7 +239,7 @@ fn batch(db: &sled::Db, puts: Puts) -> Result<sled::Batch, EngineError> {
 
 impl Engine for SledEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        self.with(|Open { db, .. }| match db.get(key).map_err(engine_error)? {
+        self.with(|db| match db.get(key).map_err(engine_error)? {
             Some(stored) => load(db, key, &stored),
             None => Ok(None),
         })
@@ -253,7 +249,7 @@ impl Engine for SledEngine {
         if range.start >= range.end {
             return Ok(());
         }
-        self.with(|Open { db, .. }| {
+        self.with(|db| {
             let mut rows = db.range(range.start.as_slice()..range.end.as_slice());
             while let Some(row) = if range.reverse { rows.next_back() } else { rows.next() } {
                 let (key, stored) = row.map_err(engine_error)?;
@@ -277,13 +273,13 @@ impl Engine for SledEngine {
     }
 
     fn apply(&self, puts: Puts) -> Result<(), EngineError> {
-        self.with(|Open { db, .. }| db.apply_batch(batch(db, puts)?).map_err(engine_error))
+        self.with(|db| db.apply_batch(batch(db, puts)?).map_err(engine_error))
     }
 
     fn sync(&self, commits: u64) -> Result<(), EngineError> {
-        self.with(|Open { db, file }| {
+        self.with(|db| {
             db.flush().map_err(engine_error)?;
-            self.sync_file(file)
+            self.sync_file(&self.file)
         })?;
         // Not synced: the mark may be behind the database, never ahead of it.
         let mark = [commits.to_be_bytes(), (!commits).to_be_bytes()].concat();
@@ -322,7 +318,9 @@ impl Engine for SledEngine {
 
     fn reopen(&self) -> Result<(), EngineError> {
         if self.sync_failed.load(Ordering::SeqCst) {
-            return Err(EngineError::Io(IoProblem::new("the disk failed to sync; restart the server")));
+            return Err(EngineError::Io(IoProblem::new(
+                "the disk failed to sync; restart the machine, then the server",
+            )));
         }
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         *open = None;

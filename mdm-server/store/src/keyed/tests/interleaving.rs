@@ -164,3 +164,63 @@ async fn a_recovery_does_not_move_again_what_was_moved_and_changed_since() {
         journal::check(&store).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_ends_with_the_change_that_it_was_made_for() {
+    // The last key of all that is moved: nothing passes it.
+    let last = samples::account_id(PEOPLE - 1);
+    let changed = |wish| {
+        let mut account = samples::account(PEOPLE - 1);
+        account.wishes_seat = wish;
+        Record::Account(account)
+    };
+    let mut wanted = small(1);
+    wanted.update(Version(1), changed(false));
+    let engine = Failing::new(1);
+    let flip = |write: Option<&Puts>| write.is_some_and(|puts| puts_to(puts, layout::ROSTER));
+    let (store, asked) = ask_at(&engine, flip, wanted);
+    store.commit_large(april()).await.unwrap();
+    asked.check(&Key::Account(last));
+    engine.is_in_place().await;
+    assert!(engine.is_tidy());
+
+    // Another large change of the same record is recovered whole from any moment.
+    let version = store.account(last).await.unwrap().unwrap().version;
+    let mut again = small(2);
+    again.update(version, changed(true));
+    engine.0.lock().unwrap().images = Some(Vec::new());
+    store.commit_large(LargeChange::split(samples::batch_id(2), again)).await.unwrap();
+    engine.is_in_place().await;
+    let images = engine.0.lock().unwrap().images.take().unwrap();
+    let flipped: Vec<_> = images.iter().filter(|(map, _)| map.contains_key(layout::META_LARGE)).collect();
+    assert!(!flipped.is_empty());
+    for image in flipped {
+        let store = open(&disk_with(image));
+        assert!(store.account(last).await.unwrap().unwrap().value.wishes_seat);
+        assert!(store.device(samples::enrolment(2)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_does_not_open_again_keeps_what_is_staged_and_shows_nothing() {
+    let engine = Failing::new(1);
+    engine.0.lock().unwrap().spares_stage = true;
+    let (store, weak) = (open(&engine), engine.clone());
+    // From the first move on.
+    engine.0.lock().unwrap().on_write = Some(Arc::new(move |write: Option<&Puts>| {
+        let journal = |(key, value): &(Vec<u8>, Option<Vec<u8>>)| layout::is_journal(key) && value.is_some();
+        if write.is_some_and(|puts| puts.iter().any(journal)) {
+            weak.fail_at(1, u32::MAX, false);
+        }
+    }));
+    store.commit_large(april()).await.unwrap();
+    let refused = store.commit_large(LargeChange::split(samples::batch_id(2), small(2))).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(store.account(samples::account_id(0)).await.is_err(), "not one state is at hand");
+    engine.0.lock().unwrap().on_write = None;
+    assert!(engine.works_again());
+    drop(store);
+    engine.crash();
+    assert!(super::is_whole(&open(&engine)).await, "acknowledged and lost");
+    assert!(engine.is_tidy());
+}
