@@ -158,7 +158,7 @@ impl Service {
     pub async fn commit_large(&self, change: LargeChange) -> Result<Committed, CommitError> {
         let mut change = change;
         if cfg!(debug_assertions) {
-            let mut whole = Changeset { writes: change.writes.collect(), events: change.events.clone() };
+            let mut whole = Changeset { writes: change.writes.collect(), events: change.events.all() };
             change.writes = Box::new(whole.writes.clone().into_iter());
             whole.extend(change.last.clone());
             assert_eq!(directory::unheard(&*self.store, &whole).await, None, "{UNHEARD}");

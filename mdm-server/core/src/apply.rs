@@ -147,7 +147,7 @@ pub fn apply(
         Some(undone) => (undo(undone, items, &mut ledger, acting, rng)?, Vec::new()),
         None => do_lines(&batch.value, items, &mut ledger, acting, rng)?,
     };
-    let (seat_change, lines) = ledger.finish_long();
+    let (seat_change, events, lines) = ledger.finish_long();
     let SeatChange { changes: of_lines, given, freed, waiting, block, .. } = seat_change;
     let Restored { unblock, not_undone, seats_kept } = restored;
 
@@ -167,7 +167,7 @@ pub fn apply(
     head.update(roster.version, Record::Roster(next));
     head.extend(of_lines);
     let befores = befores.into_iter().map(|chunk| Write::insert(Record::BeforeChunk(chunk)));
-    let changes = LongChangeset { head, writes: Box::new(befores.chain(lines)) };
+    let changes = LongChangeset { head, events: Box::new(events), writes: Box::new(befores.chain(lines)) };
     let applied =
         Applied { block, unblock, not_undone, seats_given: given, seats_freed: freed, seats_kept, waiting };
     Ok((changes, applied))

@@ -4,10 +4,13 @@
 //! [`PersonalValue`]s, so that they can be deleted while the chain still verifies.
 
 mod chain;
+mod long;
 #[cfg(test)]
 mod tests;
 
 pub use chain::{ChainError, Entry, GENESIS, Verified, Walk, link, verify};
+pub use long::Events;
+pub(crate) use long::Happenings;
 
 use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};

@@ -8,7 +8,7 @@ use shared::ids::{AccountId, BatchId, CommandId, DocumentId, EnrolmentId, NoteId
 
 use crate::account::{Account, Roster, SourceName};
 use crate::assignment::Assignments;
-use crate::audit::{AuditEvent, Happening};
+use crate::audit::{AuditEvent, Events, Happening};
 use crate::batch::{Batch, PlanChunk, UploadPart};
 use crate::code::{CodeIndex, CodeRecord};
 use crate::command::CommandRecord;
@@ -203,8 +203,10 @@ impl Changeset {
 
 /// A change of any size: all but a few of its writes are made as they are taken, since there may be 100,000.
 pub struct LongChangeset {
-    /// All events, and the writes that others may be in the way of: batch, roster, pool.
+    /// The first events, and the writes that others may be in the way of: batch, roster, pool.
     pub head: Changeset,
+    /// The other events.
+    pub events: Box<dyn Events>,
     /// The others. No key is written twice.
     pub writes: Box<dyn Iterator<Item = Write> + Send>,
 }
@@ -212,15 +214,16 @@ pub struct LongChangeset {
 impl LongChangeset {
     /// All of it at once.
     pub fn whole(self) -> Changeset {
-        let Self { mut head, writes } = self;
+        let Self { mut head, events, writes } = self;
         head.writes.extend(writes);
+        head.events.extend(events.all());
         head
     }
 }
 
 impl From<Changeset> for LongChangeset {
     fn from(head: Changeset) -> Self {
-        Self { head, writes: Box::new(std::iter::empty()) }
+        Self { head, events: Box::new(Vec::new()), writes: Box::new(std::iter::empty()) }
     }
 }
 

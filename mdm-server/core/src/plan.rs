@@ -178,7 +178,7 @@ impl Plan {
             let bytes = self.kept.chunks(UPLOAD_PART).nth(number as usize).unwrap_or_default().to_vec();
             Write::insert(Record::UploadPart(UploadPart { batch, number, bytes }))
         });
-        LongChangeset { head, writes: Box::new(chunks.chain(parts)) }
+        LongChangeset { head, events: Box::new(Vec::new()), writes: Box::new(chunks.chain(parts)) }
     }
 
     /// Rows of the file that are not accepted.

@@ -345,6 +345,8 @@ async fn all_chunks(service: &Arc<Service>, batch: &Batch) -> Result<Vec<PlanChu
             let mut chunks = Vec::with_capacity(range.len());
             for number in range {
                 chunks.push(chunk(&service, id, number).await?);
+                // A wipe does not wait until all is decoded.
+                tokio::task::yield_now().await;
             }
             Ok::<_, UseCaseError>(chunks)
         })

@@ -82,10 +82,13 @@ pub(super) async fn commit_any_size(
     changes: impl Into<LongChangeset>,
 ) -> Result<(), CommitError> {
     let mut changes = changes.into();
-    let room = (AT_ONCE + 1).saturating_sub(changes.head.writes.len() + changes.head.events.len());
+    let events = changes.head.events.len() + changes.events.count();
+    let room = (AT_ONCE + 1).saturating_sub(changes.head.writes.len() + events);
     changes.head.writes.extend(changes.writes.by_ref().take(room));
-    if changes.head.writes.len() + changes.head.events.len() <= AT_ONCE {
-        match service.commit(changes.head.clone()).await {
+    if changes.head.writes.len() + events <= AT_ONCE {
+        let mut whole = changes.head.clone();
+        whole.events.extend(changes.events.all());
+        match service.commit(whole).await {
             // Index entries count as well, and only the store knows how many there are.
             Err(CommitError::TooMany { .. }) => {}
             done => return done.map(|_| ()),

@@ -48,25 +48,27 @@ pub fn reissue(
             changes.update(code.version, Record::Code(code.value));
         }
     }
-    let (code, event) = issue(&mut account.value, acting, rng);
+    let code = issue(&mut account.value, acting, rng);
+    let subject = Subject::account(account.value.id);
+    let event = AuditEvent::new(acting.now, acting.actor, Happening::CodeIssued, subject);
+    changes.note(event.fact(EXPIRES_AT, code.expires_at));
     changes.insert(Record::Code(code));
-    changes.note(event);
     changes.update(account.version, Record::Account(account.value));
     Ok(changes)
 }
+
+/// What the journal says of a fresh code.
+pub(super) const EXPIRES_AT: &str = "expires-at";
 
 /// A fresh code, valid from now.
 pub(super) fn issue(
     account: &mut Account,
     acting: Acting<'_>,
     rng: &mut (impl RngCore + CryptoRng),
-) -> (CodeRecord, AuditEvent) {
+) -> CodeRecord {
     let code = acting.keys.issue(account.id, acting.now, acting.now, rng);
     account.code_issued_at = Some(acting.now);
-    let subject = Subject::account(account.id);
-    let event = AuditEvent::new(acting.now, acting.actor, Happening::CodeIssued, subject)
-        .fact("expires-at", code.expires_at);
-    (code, event)
+    code
 }
 
 /// Ends codes past their last day and forgets their text.

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use rand::{CryptoRng, RngCore};
 use shared::ids::{AccountId, BatchId, EnrolmentId};
 
-use super::codes::issue;
+use super::codes::{EXPIRES_AT, issue};
 use super::{Acting, Holdings, NotLoaded, SeatChange, is_helped};
 use crate::account::{Account, Attributes, Seat};
-use crate::audit::{AuditEvent, Happening, Subject};
+use crate::audit::{AuditEvent, Events, Happening, Happenings};
 use crate::batch::PlanWord;
 use crate::change::{Key, Record, Stored, Version, Write};
 use crate::code::{CodeRecord, CodeState};
@@ -54,7 +54,6 @@ impl<T: Clone + PartialEq> Tracked<T> {
 /// The state of all seats during one change.
 pub(crate) struct Ledger<'a> {
     acting: Acting<'a>,
-    batch: Option<BatchId>,
     pool: Tracked<Pool>,
     seats: Pool,
     accounts: BTreeMap<AccountId, Tracked<Account>>,
@@ -65,6 +64,7 @@ pub(crate) struct Ledger<'a> {
     devices: BTreeMap<AccountId, Vec<Device>>,
     /// Who got a seat, in this order, and the turn that they had.
     served: Vec<(AccountId, Turn)>,
+    happenings: Happenings,
     outcome: SeatChange,
 }
 
@@ -77,7 +77,6 @@ impl<'a> Ledger<'a> {
         };
         let mut ledger = Self {
             acting,
-            batch: None,
             seats: pool.value.clone(),
             pool: Tracked::loaded(pool),
             accounts: accounts.into_iter().map(|stored| (stored.value.id, Tracked::loaded(stored))).collect(),
@@ -89,6 +88,7 @@ impl<'a> Ledger<'a> {
             codes: BTreeMap::new(),
             devices: BTreeMap::new(),
             served: Vec::new(),
+            happenings: Happenings::new(acting.now, acting.actor),
             outcome: SeatChange::default(),
         };
         for code in codes {
@@ -100,22 +100,19 @@ impl<'a> Ledger<'a> {
         ledger
     }
 
-    /// Events from now on name the batch they come from.
+    /// All events name the batch they come from.
     pub(crate) fn for_batch(mut self, batch: BatchId) -> Self {
-        self.batch = Some(batch);
+        self.happenings.set_batch(batch);
         self
     }
 
     pub(crate) fn note(&mut self, event: AuditEvent) {
-        self.outcome.changes.note(event);
+        self.happenings.note(event);
     }
 
     /// Notes that something happened to an account.
     pub(crate) fn happened(&mut self, what: Happening, account: AccountId, facts: &[(&str, &str)]) {
-        let subject = Subject { batch: self.batch, ..Subject::account(account) };
-        let event = AuditEvent::new(self.acting.now, self.acting.actor, what, subject);
-        let event = facts.iter().fold(event, |event, (name, value)| event.fact(name, value));
-        self.note(event);
+        self.happenings.of_account(what, account, facts);
     }
 
     pub(crate) fn account(&mut self, id: AccountId) -> Result<&mut Account, NotLoaded> {
@@ -277,9 +274,8 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    fn issued(&mut self, id: AccountId, (code, mut event): (CodeRecord, AuditEvent)) {
-        event.subject.batch = self.batch;
-        self.note(event);
+    fn issued(&mut self, id: AccountId, code: CodeRecord) {
+        self.happened(Happening::CodeIssued, id, &[(EXPIRES_AT, &code.expires_at.to_string())]);
         // Most have no other.
         self.codes.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(Tracked::fresh(code));
     }
@@ -326,20 +322,23 @@ impl<'a> Ledger<'a> {
 
     /// What became of it, with all that is to be written: only what differs from what was loaded.
     pub(crate) fn finish(self) -> SeatChange {
-        let (mut outcome, writes) = self.finish_long();
+        let (mut outcome, events, writes) = self.finish_long();
         outcome.changes.writes.extend(writes);
+        outcome.changes.events = events.all();
         outcome
     }
 
-    /// The same of a change of any size: all writes but that of the pool are made as they are taken.
-    pub(crate) fn finish_long(mut self) -> (SeatChange, impl Iterator<Item = Write> + Send + use<>) {
+    /// The same of a change of any size: all events, and all writes but that of the pool, are made as they are taken.
+    pub(crate) fn finish_long(
+        mut self,
+    ) -> (SeatChange, impl Events + use<>, impl Iterator<Item = Write> + Send + use<>) {
         for (_, _, id) in std::mem::take(&mut self.queue) {
             if self.waiting.get(&id).is_some_and(|tracked| tracked.before.is_none()) {
                 self.outcome.waiting.push(id);
                 self.happened(Happening::WaitingAdded, id, &[]);
             }
         }
-        let Self { mut pool, seats, waiting, accounts, codes, mut outcome, .. } = self;
+        let Self { mut pool, seats, waiting, accounts, codes, happenings, mut outcome, .. } = self;
         pool.now = Some(seats);
         outcome.changes.writes.extend(pool.write(Key::Pool, Record::Pool));
         let waiting =
@@ -350,6 +349,6 @@ impl<'a> Ledger<'a> {
             let index = tracked.now.as_ref()?.index;
             tracked.write(Key::Code(index), Record::Code)
         });
-        (outcome, waiting.chain(accounts).chain(codes))
+        (outcome, happenings, waiting.chain(accounts).chain(codes))
     }
 }

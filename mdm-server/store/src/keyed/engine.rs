@@ -106,6 +106,10 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Up to so many bytes of the stage: fewer where it ends.
     fn staged(&self, at: u64, length: usize) -> Result<Vec<u8>, EngineError>;
 
+    /// Begins to make durable what was staged, so that little is left for [`Engine::sync_stage`], and goes on meanwhile. Waits for
+    /// the one that was begun before.
+    fn begin_sync_stage(&self) -> Result<(), EngineError>;
+
     /// Makes all that was staged durable.
     fn sync_stage(&self) -> Result<(), EngineError>;
 

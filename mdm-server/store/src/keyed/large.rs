@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use mdm_core::audit::{self, AuditEvent};
+use mdm_core::audit::{self, Events};
 use mdm_core::change::{Changeset, Key, Version, Write};
 use serde::{Deserialize, Serialize};
 use shared::ids::BatchId;
@@ -33,8 +33,10 @@ pub(super) const BYTES_PER_TURN: usize = 128 * 1024;
 pub(super) const PUTS_PER_TURN: usize = 300;
 /// Bytes that may wait for a sync, so that none takes long.
 const BYTES_PER_SYNC: usize = 2 * 1024 * 1024;
-/// How often events are linked turn by turn. Then they are linked in one, for which other commits wait.
+/// How often events are linked with any commit between the turns. Then only urgent ones go between them, and others wait.
 const TRIES_TO_LINK: u32 = 4;
+/// And how often with urgent ones. Then they are linked in one turn.
+const TRIES_BETWEEN_URGENT: u32 = 100;
 
 /// A large change that is true and not in place yet, as recovery needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +91,7 @@ pub(super) struct Job {
     batch: BatchId,
     reply: Option<Reply>,
     writes: Box<dyn Iterator<Item = Write> + Send>,
-    events: Vec<AuditEvent>,
+    events: Box<dyn Events>,
     last: Changeset,
     /// Of what it writes.
     version: Version,
@@ -183,9 +185,11 @@ impl Job {
 }
 
 impl Linking {
-    fn link(&mut self, events: &[AuditEvent]) -> Result<(), CommitError> {
-        for event in events {
-            let entry = audit::link(&self.after, event);
+    /// Links so many more of them.
+    fn link(&mut self, events: &dyn Events, more: usize) -> Result<(), CommitError> {
+        for number in self.linked..self.linked + more {
+            let event = events.event(number);
+            let entry = audit::link(&self.after, &event);
             self.after = entry.head();
             let value = encode::to_cbor(&entry);
             if value.len() > MAX_VALUE {
@@ -196,7 +200,7 @@ impl Linking {
             let place = self.tail.add(&key, Some(&value));
             self.entries.insert(key.into_boxed_slice(), place);
         }
-        self.linked += events.len();
+        self.linked += more;
         Ok(())
     }
 }
@@ -227,6 +231,15 @@ impl Queue {
 
     pub(super) fn is_idle(&self) -> bool {
         self.active.is_none() && self.waiting.is_empty()
+    }
+
+    /// Whether commits have moved the head so often that those which are not urgent wait until the events are linked.
+    pub(super) fn lets_only_urgent_by(&self) -> bool {
+        let tries = self.active.as_ref().map(|job| match &job.phase {
+            Phase::Linking(linking) => linking.tries,
+            Phase::Staging | Phase::Moving(_) => 0,
+        });
+        tries.is_some_and(|tries| tries > TRIES_TO_LINK)
     }
 
     /// Bytes that will be needed in the map.
@@ -346,7 +359,11 @@ impl<E: Engine> Writer<E> {
     fn write_stage(&mut self, tail: &mut Tail) -> Result<(), Refusal> {
         self.shared.engine.room(tail.waiting(), false).map_err(|error| Refusal::Change(error.refused()))?;
         self.large.staged += tail.write(&self.shared.engine).map_err(Refusal::Engine)?;
-        if self.large.staged > BYTES_PER_SYNC { self.sync_stage() } else { Ok(()) }
+        if self.large.staged > BYTES_PER_SYNC {
+            self.large.staged = 0;
+            self.shared.engine.begin_sync_stage().map_err(Refusal::Engine)?;
+        }
+        Ok(())
     }
 
     fn sync_stage(&mut self) -> Result<(), Refusal> {
@@ -359,12 +376,11 @@ impl<E: Engine> Writer<E> {
         if linking.before != self.head {
             linking = job.linking(&self.head, linking.tries + 1);
         }
-        let left = &job.events[linking.linked..];
-        let at_once =
-            if linking.tries > TRIES_TO_LINK { left.len() } else { left.len().min(EVENTS_PER_TURN) };
-        linking.link(&left[..at_once])?;
+        let left = job.events.count() - linking.linked;
+        let at_once = if linking.tries > TRIES_BETWEEN_URGENT { left } else { left.min(EVENTS_PER_TURN) };
+        linking.link(&*job.events, at_once)?;
         self.write_stage(&mut linking.tail)?;
-        if linking.linked < job.events.len() {
+        if linking.linked < job.events.count() {
             job.phase = Phase::Linking(linking);
             return Ok(());
         }
@@ -410,7 +426,7 @@ impl<E: Engine> Writer<E> {
         put.map_err(Refusal::Engine)?;
         self.large.to_move = usize::try_from(flipped.bytes).unwrap_or(usize::MAX);
         // Nothing of them is looked at any more.
-        (job.events, job.writes) = (Vec::new(), Box::new(std::iter::empty()));
+        (job.events, job.writes) = (Box::new(Vec::new()), Box::new(std::iter::empty()));
         job.phase = Phase::Moving(flipped);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The one writer: takes what was asked for, applies it in order, makes it durable once for all that came together,
 //! then shows it to readers and answers.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
@@ -40,6 +40,8 @@ pub(super) struct Applied {
 pub(super) struct Writer<E> {
     pub(super) shared: Arc<Shared<E>>,
     queue: Receiver<Order>,
+    /// What was taken from the queue and waits for a large change that cannot be linked otherwise.
+    waiting: VecDeque<Order>,
     /// The journal's head, counting what is applied.
     pub(super) head: JournalHead,
     /// The number of the last commit applied.
@@ -59,6 +61,7 @@ impl<E: Engine> Writer<E> {
         Self {
             shared,
             queue,
+            waiting: VecDeque::new(),
             head: recovered.head,
             commits: recovered.commits,
             superseded: HashSet::new(),
@@ -91,12 +94,7 @@ impl<E: Engine> Writer<E> {
     fn gather(&mut self) -> bool {
         let mut puts = 0;
         while puts < MAX_PUTS {
-            let idle = self.round.is_empty() && self.large.is_idle() && self.exports.is_empty();
-            let order = match idle {
-                true => self.queue.recv().map_err(|_| TryRecvError::Disconnected),
-                false => self.queue.try_recv(),
-            };
-            match order {
+            match self.next() {
                 Ok(Order::Commit(changes, reply)) => match self.apply(changes) {
                     Ok((committed, count)) => {
                         puts += count;
@@ -116,6 +114,28 @@ impl<E: Engine> Writer<E> {
             }
         }
         false
+    }
+
+    /// What is to be done next; `Empty` where something else is.
+    fn next(&mut self) -> Result<Order, TryRecvError> {
+        let only_urgent = self.large.lets_only_urgent_by();
+        if !only_urgent && let Some(order) = self.waiting.pop_front() {
+            return Ok(order);
+        }
+        loop {
+            let idle = self.round.is_empty() && self.large.is_idle() && self.exports.is_empty();
+            let order = match idle {
+                true => self.queue.recv().map_err(|_| TryRecvError::Disconnected)?,
+                false => self.queue.try_recv()?,
+            };
+            match &order {
+                // What withholds or destroys a key waits for nothing.
+                Order::Commit(changes, _) if only_urgent && !changes.may_use_reserve() => {
+                    self.waiting.push_back(order);
+                }
+                _ => return Ok(order),
+            }
+        }
     }
 
     /// Applies one changeset. Gives how many puts it had.

@@ -89,6 +89,10 @@ impl Engine for MemoryEngine {
         Ok(read_at(&self.stage.read().unwrap_or_else(PoisonError::into_inner), at, length))
     }
 
+    fn begin_sync_stage(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn sync_stage(&self) -> Result<(), EngineError> {
         Ok(())
     }

@@ -13,7 +13,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::Options;
@@ -37,6 +38,8 @@ const PIECE_KEY: u8 = 0xfe;
 const OPEN_TRIES: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
+const SYNC_FAILED: &str = "the disk failed to sync; restart the machine, then the server";
+
 /// Bytes in a folder.
 pub(crate) struct SledEngine {
     folder: PathBuf,
@@ -47,10 +50,12 @@ pub(crate) struct SledEngine {
     /// to write before.
     file: File,
     mark: File,
-    stage: File,
+    stage: Arc<File>,
+    /// The sync of the stage that is on its way.
+    syncing: Mutex<Option<JoinHandle<()>>>,
     /// Set when `sync_data` failed: the kernel may have dropped what it could not write, still show it, and call the next sync a
     /// success. Nothing that is read from then on is known to be on the disk.
-    sync_failed: AtomicBool,
+    sync_failed: Arc<AtomicBool>,
     /// Held as long as the folder is in use.
     _lock: File,
 }
@@ -76,8 +81,9 @@ impl SledEngine {
             open: RwLock::new(Some(open)),
             file,
             mark,
-            stage,
-            sync_failed: AtomicBool::new(false),
+            stage: Arc::new(stage),
+            syncing: Mutex::default(),
+            sync_failed: Arc::default(),
             _lock: lock,
         };
         engine.check_mark().map_err(|error| super::open_error(folder, error))?;
@@ -99,6 +105,22 @@ impl SledEngine {
             self.sync_failed.store(true, Ordering::SeqCst);
             EngineError::io(&error)
         })
+    }
+
+    fn syncing(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the sync of the stage that is on its way.
+    fn stage_synced(&self) -> Result<(), EngineError> {
+        if self.syncing().take().is_some_and(|thread| thread.join().is_err()) {
+            self.sync_failed.store(true, Ordering::SeqCst);
+        }
+        if self.sync_failed.load(Ordering::SeqCst) {
+            Err(EngineError::Io(IoProblem::new(SYNC_FAILED)))
+        } else {
+            Ok(())
+        }
     }
 
     /// Compares the database with the mark.
@@ -308,7 +330,24 @@ impl Engine for SledEngine {
         Ok(bytes)
     }
 
+    fn begin_sync_stage(&self) -> Result<(), EngineError> {
+        self.stage_synced()?;
+        let (stage, failed) = (Arc::clone(&self.stage), Arc::clone(&self.sync_failed));
+        let sync = move || {
+            if stage.sync_data().is_err() {
+                failed.store(true, Ordering::SeqCst);
+            }
+        };
+        match thread::Builder::new().name("stage-sync".to_owned()).spawn(sync) {
+            Ok(thread) => *self.syncing() = Some(thread),
+            // Too many threads: what is not begun now is left for the sync of all.
+            Err(error) => tracing::debug!(%error, "the stage is not synced beside other work"),
+        }
+        Ok(())
+    }
+
     fn sync_stage(&self) -> Result<(), EngineError> {
+        self.stage_synced()?;
         self.sync_file(&self.stage)
     }
 
@@ -318,9 +357,7 @@ impl Engine for SledEngine {
 
     fn reopen(&self) -> Result<(), EngineError> {
         if self.sync_failed.load(Ordering::SeqCst) {
-            return Err(EngineError::Io(IoProblem::new(
-                "the disk failed to sync; restart the machine, then the server",
-            )));
+            return Err(EngineError::Io(IoProblem::new(SYNC_FAILED)));
         }
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         *open = None;

@@ -1,6 +1,6 @@
 //! The one door for writes.
 
-use mdm_core::audit::AuditEvent;
+use mdm_core::audit::Events;
 use mdm_core::change::{Changeset, Key, LongChangeset, Write};
 use shared::ids::BatchId;
 use shared::signed::JournalHead;
@@ -26,7 +26,7 @@ pub struct LargeChange {
     /// versions are checked by then; a later commit to one of these records ends the change with a conflict.
     pub writes: Box<dyn Iterator<Item = Write> + Send>,
     /// What the audit journal says of all of it.
-    pub events: Vec<AuditEvent>,
+    pub events: Box<dyn Events>,
     /// Becomes true in the very write that makes the whole change true, its events after the others: the batch's
     /// state, the roster's version, the pool. At most [`crate::MAX_PUTS`] puts. Records that others write often belong
     /// here, since their versions are checked last.
@@ -36,10 +36,12 @@ pub struct LargeChange {
 impl LargeChange {
     /// Splits one changeset: batch, roster and pool, which the head has, come last; all events stay in their order.
     pub fn split(batch: BatchId, changes: impl Into<LongChangeset>) -> Self {
-        let LongChangeset { head: Changeset { writes, events }, writes: others } = changes.into();
+        let LongChangeset { head: Changeset { writes, events: first }, events, writes: others } =
+            changes.into();
         let is_last = |write: &Write| matches!(write.key, Key::Batch(_) | Key::Roster(_) | Key::Pool);
         let (last, bulk): (Vec<_>, Vec<_>) = writes.into_iter().partition(is_last);
         let last = Changeset { writes: last, events: Vec::new() };
+        let events = Box::new((first, events));
         Self { batch, writes: Box::new(bulk.into_iter().chain(others)), events, last }
     }
 }

@@ -196,6 +196,10 @@ impl Engine for Failing {
         Ok(read_at(&self.0.lock().unwrap().stage, at, length))
     }
 
+    fn begin_sync_stage(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn sync_stage(&self) -> Result<(), EngineError> {
         let mut disk = self.0.lock().unwrap();
         disk.stage_call()?;

@@ -1,9 +1,10 @@
 //! Other commits in the middle of a large change.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
-use mdm_core::audit::GENESIS;
+use mdm_core::audit::{GENESIS, Happening};
 use mdm_core::change::{Changeset, Key, Record, Version};
 use tokio::sync::oneshot;
 
@@ -131,6 +132,90 @@ async fn a_commit_on_a_record_that_is_being_moved_wins_without_waiting() {
         assert_eq!(store.account(deleted).await.unwrap(), None);
         journal::check(&store).await;
     }
+}
+
+/// What is asked for at each write to the stage, one after the other, and when it was applied: before how many more of them.
+struct AskedOften {
+    waited: Arc<Mutex<HashMap<u32, u32>>>,
+    answers: Receiver<Result<Committed, CommitError>>,
+}
+
+impl AskedOften {
+    /// How many were asked for until the large change was in place. All of them are made.
+    async fn all_made(&self, engine: &Failing) -> u32 {
+        engine.is_in_place().await;
+        engine.0.lock().unwrap().on_write = None;
+        u32::try_from(self.answers.iter().map(Result::unwrap).count()).unwrap()
+    }
+}
+
+/// A store in which something is asked for whenever the writer is about to write to the stage, as long as `make` has something.
+fn ask_often(
+    engine: &Failing,
+    make: impl Fn(u32) -> Option<Changeset> + Send + Sync + 'static,
+) -> (Arc<dyn Store>, AskedOften) {
+    let store = open(engine);
+    let weak = Arc::downgrade(&store);
+    let (answers, answered) = channel();
+    let waited: Arc<Mutex<HashMap<u32, u32>>> = Arc::default();
+    let asked = AskedOften { waited: Arc::clone(&waited), answers: answered };
+    let (staged, pending) = (Mutex::new(0), Mutex::new(BTreeMap::new()));
+    let runtime = tokio::runtime::Handle::current();
+    engine.0.lock().unwrap().on_write = Some(Arc::new(move |write: Option<&Puts>| {
+        let (mut staged, mut pending) = (staged.lock().unwrap(), pending.lock().unwrap());
+        for (key, _) in write.into_iter().flatten() {
+            if let Some((number, since)) = pending.remove(key) {
+                waited.lock().unwrap().insert(number, *staged - since);
+            }
+        }
+        let Some(store) = weak.upgrade().filter(|_| write.is_none()) else { return };
+        *staged += 1;
+        let Some(changes) = make(*staged) else { return };
+        let number = *staged;
+        pending.insert(layout::record(&changes.writes[0].key), (number, number));
+        let answers = answers.clone();
+        let (sent, wait) = oneshot::channel();
+        runtime.spawn(async move {
+            let answer = store.commit(changes);
+            sent.send(()).unwrap();
+            answers.send(answer.await).unwrap();
+        });
+        wait.blocking_recv().unwrap();
+    }));
+    (store, asked)
+}
+
+/// Far more than it takes to link April four times.
+const OFTEN: u32 = 60;
+
+fn urgent(number: u32) -> Changeset {
+    let mut changes = small(number);
+    changes.events[0].what = Happening::DeviceWiped;
+    changes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wipes_without_end_wait_for_one_turn_each_while_a_large_change_is_prepared() {
+    let engine = Failing::new(1);
+    let (store, asked) = ask_often(&engine, |number| (number < OFTEN).then(|| urgent(number)));
+    store.commit_large(april()).await.unwrap();
+    assert_eq!(asked.all_made(&engine).await, OFTEN - 1);
+    let waited = asked.waited.lock().unwrap().clone();
+    assert_eq!(waited.len(), OFTEN as usize - 1);
+    // The write that it was asked before, and no other.
+    assert!(waited.values().all(|writes| *writes == 0), "{waited:?}");
+    journal::check(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_without_end_do_not_keep_a_large_change_from_being_linked_and_are_all_made() {
+    let engine = Failing::new(1);
+    // The bulk needs 11 turns, one linking 3.
+    let (store, asked) = ask_often(&engine, |number| (number < OFTEN).then(|| small(number)));
+    store.commit_large(april()).await.unwrap();
+    let made = asked.all_made(&engine).await;
+    assert!((15..OFTEN - 1).contains(&made), "{made}: it was linked while they were asked for");
+    journal::check(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
