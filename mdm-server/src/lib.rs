@@ -11,6 +11,7 @@ pub mod config;
 pub mod console;
 pub mod directory;
 pub mod documents;
+mod heavy;
 mod https;
 pub mod init;
 pub mod journal_file;

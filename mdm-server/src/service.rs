@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{self, Directory};
 use crate::documents::{self, Contents};
+use crate::heavy::Heavy;
 use crate::keyring::Keyring;
 use crate::quarantine::Standing;
 use crate::quic::{CALLS_PER_MINUTE, DeviceRate, LiveConnections, REPORTS_PER_MINUTE, Receiving};
@@ -72,6 +73,8 @@ pub struct Service {
     pub(crate) standing: Standing,
     /// Personnel batches one at a time, each with the blocks and unblocks behind it.
     pub(crate) undos: Undos,
+    /// Does what takes long.
+    pub(crate) heavy: Heavy,
     /// Tells the scheduler that a batch has got its time, or another one.
     pub(crate) rescheduled: Notify,
     /// Tells who sends mail that there is more to send.
@@ -116,6 +119,7 @@ impl Service {
             reports_of_loss: Reports::default(),
             standing: Standing::default(),
             undos: Undos::default(),
+            heavy: Heavy::start(),
             rescheduled: Notify::new(),
             mail_queued: Notify::new(),
             changes,

@@ -92,12 +92,14 @@ pub async fn upload(
     let declared = Declared { columns: Assignments::beside(remembered.as_ref(), &said), ..declared };
     let bytes = Arc::new(bytes);
     let (file, reading, wanted) = (bytes.clone(), declared.clone(), said.clone());
-    let sheet = blocking(move || {
-        let sheet = sheet::read((*file).as_ref(), &reading)?;
-        sheet.fits(mode)?;
-        sheet.has(&wanted).map(|()| sheet)
-    })
-    .await?;
+    let sheet = service
+        .heavy
+        .run(move || {
+            let sheet = sheet::read((*file).as_ref(), &reading)?;
+            sheet.fits(mode)?;
+            sheet.has(&wanted).map(|()| sheet)
+        })
+        .await?;
     let sheet = readable(service, sheet, &source, actor).await?;
     // The version first: a batch that takes effect between the two makes this plan stale, not wrong.
     let roster = service.store.roster(&source).await.map_err(UseCaseError::from)?;
@@ -108,30 +110,32 @@ pub async fn upload(
         .map_err(|wrong| UseCaseError::from(Refusal::from(wrong)))?;
     let dates = Arc::clone(&service.keyring.dates);
     let padded_to = declared.pad_numbers_to;
-    let mut plan = blocking(move || {
-        let roster_version = roster.map_or(0, |roster| roster.value.version);
-        let input = PlanInput {
-            source,
-            mode,
-            sheet: &sheet,
-            accounts: &accounts,
-            temporary_until,
-            decided: &[],
-            dates: &dates,
-            roster_version,
-            pool: &pool,
-            actor,
-            now,
-        };
-        let mut plan = plan::plan(&input, &mut OsRng);
-        let rejected = plan.rejected_rows();
-        if !rejected.is_empty() {
-            let wanted = |row| rejected.contains(&row).then_some(row);
-            plan.keep(rejected_rows::keep((*bytes).as_ref(), &declared, wanted)?);
-        }
-        Ok::<_, SheetError>(plan)
-    })
-    .await??;
+    let mut plan = service
+        .heavy
+        .run(move || {
+            let roster_version = roster.map_or(0, |roster| roster.value.version);
+            let input = PlanInput {
+                source,
+                mode,
+                sheet: &sheet,
+                accounts: &accounts,
+                temporary_until,
+                decided: &[],
+                dates: &dates,
+                roster_version,
+                pool: &pool,
+                actor,
+                now,
+            };
+            let mut plan = plan::plan(&input, &mut OsRng);
+            let rejected = plan.rejected_rows();
+            if !rejected.is_empty() {
+                let wanted = |row| rejected.contains(&row).then_some(row);
+                plan.keep(rejected_rows::keep((*bytes).as_ref(), &declared, wanted)?);
+            }
+            Ok::<_, SheetError>(plan)
+        })
+        .await??;
     plan.batch.release.effective_at = effective_at;
     plan.batch.padded_to = padded_to;
     Assignments::date(remembered.as_ref(), &said, &mut plan.batch.assigned);
@@ -194,11 +198,6 @@ async fn remembering(service: &Service, batch: &Batch, said: &Assigned) -> Resul
     let wanted = said.iter().map(|(header, meaning)| (header.clone(), Some(*meaning))).collect();
     let acting = assignment::Acting { actor: batch.uploaded_by, now: batch.uploaded_at };
     Ok(assignment::change(stored, &batch.source, &wanted, acting)?)
-}
-
-/// Work that would hold up everything else that runs on this thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, UseCaseError> {
-    joined(tokio::task::spawn_blocking(work).await)
 }
 
 /// What a task has done. Its panic goes on here.
@@ -287,11 +286,13 @@ pub(crate) async fn take_effect(
     let applied = retry_on_conflict(|| async {
         let input = input(service, id).await?;
         let working = service.clone();
-        let (changes, applied) = blocking(move || {
-            let acting = Acting { actor, now: working.clock.now(), keys: &working.keyring.codes };
-            apply::apply(input, acting, &mut OsRng)
-        })
-        .await??;
+        let (changes, applied) = service
+            .heavy
+            .run(move || {
+                let acting = Acting { actor, now: working.clock.now(), keys: &working.keyring.codes };
+                apply::apply(input, acting, &mut OsRng)
+            })
+            .await??;
         commit_any_size(service, id, changes).await?;
         Ok(applied)
     })

@@ -3,8 +3,8 @@
 use mdm_core::batch::{Batch, PlanItem};
 use mdm_core::plan::difference::{DifferenceWord, Different, difference};
 
+use super::chunk;
 use super::lines::{Line, line};
-use super::{blocking, chunk};
 use crate::service::Service;
 use crate::use_cases::{Refusal, UseCaseError};
 
@@ -77,11 +77,13 @@ pub async fn compare(
         return Err(Refusal::OtherSource.into());
     }
     let (before, now) = (whole(service, older).await?, whole(service, newer).await?);
-    let (before, now, found) = blocking(move || {
-        let found = difference(&before, &now);
-        (before, now, found)
-    })
-    .await?;
+    let (before, now, found) = service
+        .heavy
+        .run(move || {
+            let found = difference(&before, &now);
+            (before, now, found)
+        })
+        .await?;
     let of_it = found.people.iter().filter(|one| wanted.only.is_none_or(|word| one.word() == word));
     let mut people = Vec::new();
     for Different { older, newer } in of_it.skip(wanted.after).take(wanted.limit) {

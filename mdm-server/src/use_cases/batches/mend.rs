@@ -13,7 +13,7 @@ use mdm_core::sheet::{self, Assigned, Declared, Delimiter, rejected as rejected_
 use rand::rngs::OsRng;
 use shared::ids::BatchId;
 
-use super::{UploadError, accounts_of, blocking, chunk, readable, rejected, show, store};
+use super::{UploadError, accounts_of, chunk, readable, rejected, show, store};
 use crate::service::Service;
 use crate::use_cases::UseCaseError;
 
@@ -67,7 +67,7 @@ pub async fn mend(
     let declared = Declared { pad_numbers_to: first.padded_to, columns, ..declared };
     let bytes = Arc::new(bytes);
     let (file, reading) = (bytes.clone(), declared.clone());
-    let sheet = blocking(move || sheet::read((*file).as_ref(), &reading)).await?;
+    let sheet = service.heavy.run(move || sheet::read((*file).as_ref(), &reading)).await?;
     let sheet = readable(service, sheet, &first.source, actor).await?;
     let mut items = Vec::new();
     for number in 0..first.chunks {
@@ -84,30 +84,33 @@ pub async fn mend(
     let accounts = accounts_of(service, &first.source).await?;
     let pool = service.store.pool().await.map_err(UseCaseError::from)?.value;
     let dates = Arc::clone(&service.keyring.dates);
-    let plan = blocking(move || {
-        let input = PlanInput {
-            source: first.source.clone(),
-            mode: Mode::Upsert,
-            sheet: &sheet,
-            accounts: &accounts,
-            temporary_until: None,
-            decided: &decided,
-            dates: &dates,
-            roster_version: roster.map_or(0, |roster| roster.value.version),
-            pool: &pool,
-            actor,
-            now,
-        };
-        let mending = Mending { batch: &first, items: &items };
-        let (mut plan, renumbered) = mend_plan(mending, &input, &mut OsRng).map_err(UseCaseError::from)?;
-        let rejected = plan.rejected_rows();
-        if !rejected.is_empty() {
-            let wanted = |row| renumbered.of(row).filter(|first| rejected.contains(first));
-            plan.keep(rejected_rows::keep((*bytes).as_ref(), &declared, wanted)?);
-        }
-        Ok::<_, UploadError>(plan)
-    })
-    .await??;
+    let plan = service
+        .heavy
+        .run(move || {
+            let input = PlanInput {
+                source: first.source.clone(),
+                mode: Mode::Upsert,
+                sheet: &sheet,
+                accounts: &accounts,
+                temporary_until: None,
+                decided: &decided,
+                dates: &dates,
+                roster_version: roster.map_or(0, |roster| roster.value.version),
+                pool: &pool,
+                actor,
+                now,
+            };
+            let mending = Mending { batch: &first, items: &items };
+            let (mut plan, renumbered) =
+                mend_plan(mending, &input, &mut OsRng).map_err(UseCaseError::from)?;
+            let rejected = plan.rejected_rows();
+            if !rejected.is_empty() {
+                let wanted = |row| renumbered.of(row).filter(|first| rejected.contains(first));
+                plan.keep(rejected_rows::keep((*bytes).as_ref(), &declared, wanted)?);
+            }
+            Ok::<_, UploadError>(plan)
+        })
+        .await??;
     Ok(store(service, plan, file_name, &Assigned::new()).await?)
 }
 

@@ -9,7 +9,7 @@ use mdm_core::sheet::rejected::{self, Written};
 use mdm_store::{MAX_PAGE, ReadError};
 use shared::ids::BatchId;
 
-use super::{blocking, chunk, load};
+use super::{chunk, load};
 use crate::service::Service;
 use crate::use_cases::load::commit_any_size;
 use crate::use_cases::{Missing, UseCaseError, retry_on_conflict};
@@ -44,7 +44,7 @@ pub async fn file(
         }
     }
     let header = header.to_owned();
-    let file = blocking(move || rejected::write(written, &kept, &header, &reasons)).await?;
+    let file = service.heavy.run(move || rejected::write(written, &kept, &header, &reasons)).await?;
     Ok(file.map_err(|_| ReadError::Damaged { what: format!("rejected rows of batch {}", batch.id) })?)
 }
 
