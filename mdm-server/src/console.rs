@@ -141,6 +141,12 @@ fn routes(console: Console) -> Router {
             "/documents/new",
             get(documents::edit::new_form).post(documents::edit::publish).layer(DefaultBodyLimit::disable()),
         )
+        .route(
+            "/documents/new-notice",
+            get(documents::edit::new_notice_form)
+                .post(documents::edit::publish_notice)
+                .layer(DefaultBodyLimit::disable()),
+        )
         .route("/documents/{id}", get(documents::show::show))
         .route(
             "/documents/{id}/replace",

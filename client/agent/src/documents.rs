@@ -8,6 +8,7 @@
 //! | `manifest` | the last manifest that came whole: CBOR `[version, entries]` |
 //! | `content/<id>/<version>` | the contents; while they come, a write that was begun to be resumed |
 //! | `whole/<id>/<version>` | that those contents have the hash that the manifest says; only then they are shown |
+//! | `read/<id>/<version>` | of a notice: that it was read here |
 
 mod desk;
 mod pass;
@@ -69,14 +70,26 @@ pub struct Document {
     pub size: u64,
     /// 機密性, 1 to 3.
     pub level: u8,
+    /// Of a notice (お知らせ): how it stands with reading.
+    pub notice: Option<NoticeState>,
     /// How it stands here.
     pub state: DocumentState,
 }
 
+/// A notice, and whether it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeState {
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// It was read on this device.
+    pub is_read: bool,
+}
+
 impl Document {
-    fn new(entry: &DocumentEntry, state: DocumentState) -> Self {
-        let DocumentEntry { id, version, title, folder, media_type, size, level, .. } = entry.clone();
-        Self { id, version, title, folder, media_type, size, level, state }
+    fn new(entry: &DocumentEntry, state: DocumentState, is_read: bool) -> Self {
+        let DocumentEntry { id, version, title, folder, media_type, size, level, notice, .. } = entry.clone();
+        let notice = notice.map(|published_at| NoticeState { published_at, is_read });
+        Self { id, version, title, folder, media_type, size, level, notice, state }
     }
 }
 
@@ -85,8 +98,16 @@ impl Agent {
     /// Blocking.
     pub fn documents(&self) -> Result<Vec<Document>, AgentError> {
         let desk = self.desk()?;
-        let since = self.with_vault(desk::since)?;
-        Ok(desk.documents(&since))
+        let (since, read) = self.with_vault(|vault| Ok((desk::since(vault)?, desk::read(vault)?)))?;
+        Ok(desk.documents(&since, &read))
+    }
+
+    /// A notice was read, as it is now: a corrected one is unread again. Of anything else nothing is kept. Blocking.
+    pub fn mark_read(&self, id: DocumentId) -> Result<(), AgentError> {
+        let desk = self.desk()?;
+        let Some(edition) = desk.notice(id) else { return Ok(()) };
+        let read = self.with_vault(desk::read)?;
+        if read.contains(&edition) { Ok(()) } else { desk::keep_read(self, edition) }
     }
 
     /// How far documents are. Blocking.

@@ -35,7 +35,7 @@ pub use agent::{Agent, Event, Observer, OpenError};
 pub use clock::{boot_id, moment};
 pub use confine::Confinement;
 pub use device_state::{DeviceState, LoadStateError};
-pub use documents::{Document, DocumentState, DocumentsProgress};
+pub use documents::{Document, DocumentState, DocumentsProgress, NoticeState};
 pub use enrol::{EnrolError, EnrolRequest, Enrolled};
 pub use error::AgentError;
 pub use files::FileTransferError;

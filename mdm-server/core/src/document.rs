@@ -22,6 +22,8 @@ use crate::audit::Actor;
 pub const MAX_DEPARTMENTS: usize = 60;
 /// The most persons that a document is published to.
 pub const MAX_PERSONS: usize = 500;
+/// The most bytes of a notice: a few pages of text.
+pub const MAX_NOTICE: u64 = 64 * 1024;
 /// The most documents that are published at one time.
 pub const MAX_PUBLISHED: usize = 5_000;
 
@@ -125,6 +127,9 @@ pub struct Label {
     pub level: Level,
     /// For whom.
     pub audience: Audience,
+    /// お知らせ: shown before documents on phones, and marked until it was read. Its contents are text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notice: bool,
 }
 
 /// One document: its newest version. Earlier ones are in the journal, their contents are gone.

@@ -149,6 +149,7 @@ audit-fact-kind = Kind
 audit-fact-passed-to = Account that has the number now
 audit-fact-row = Row
 audit-fact-whose = Said
+audit-value-notice = Notice
 audit-value-number-passed = Staff number passed on
 audit-value-whose-same = the same person
 audit-value-whose-another = another person

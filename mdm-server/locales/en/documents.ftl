@@ -52,3 +52,13 @@ documents-unpublish-do = Unpublish and remove the contents
 documents-unpublish-does = The document is given to no device any more.
 documents-unpublish-never-back = Its contents are removed from the server. This cannot be undone.
 documents-unpublished-notice = “{ $title }” is not published any more.
+
+documents-notice = Notice
+documents-notice-new = Publish a notice
+documents-notice-replace = Correct the notice
+documents-notice-about = A notice stands at the top of the app and is marked until it was read. Its text is stored encrypted on the server, and publishing is noted in the audit journal.
+documents-notice-replace-about = The corrected notice is marked as unread again. The one before cannot be read any more.
+documents-notice-body = Text
+documents-notice-body-hint = Plain text, at most { $most } KB.
+documents-notice-body-stays = Left empty, the present text stays.
+documents-notice-body-missing = Enter the text.

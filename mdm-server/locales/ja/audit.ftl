@@ -149,6 +149,7 @@ audit-fact-kind = 種別
 audit-fact-passed-to = 番号を引き継いだアカウント
 audit-fact-row = 行
 audit-fact-whose = 判断
+audit-value-notice = お知らせ
 audit-value-number-passed = 職員番号の引き継ぎ
 audit-value-whose-same = 同じ人
 audit-value-whose-another = 別の人

@@ -52,3 +52,13 @@ documents-unpublish-do = 公開を終了し、中身を削除する
 documents-unpublish-does = この文書は、どの端末にも渡らなくなります。
 documents-unpublish-never-back = サーバーにある中身を削除します。元に戻せません。
 documents-unpublished-notice = 「{ $title }」の公開を終了しました。
+
+documents-notice = お知らせ
+documents-notice-new = お知らせを出す
+documents-notice-replace = お知らせを訂正する
+documents-notice-about = お知らせはアプリの一番上に出て、読まれるまで印が付きます。本文はサーバーで暗号化して保管し、公開の記録は監査記録に残ります。
+documents-notice-replace-about = 訂正したお知らせは、もう一度未読になります。前のものは読めなくなります。
+documents-notice-body = 本文
+documents-notice-body-hint = 文字だけ、{ $most } KBまでです。
+documents-notice-body-stays = 空欄のときは、今の本文のままです。
+documents-notice-body-missing = 本文を入力してください。

@@ -131,6 +131,7 @@ async fn upload(api: &Api, request: Request) -> Result<(Label, Option<Received>)
         return Err(ApiError::bad_request(format!("the second part is `{FILE_PART}`")));
     }
     if asked.media_type.is_none()
+        && !label.notice
         && let Some(said) = file.content_type().and_then(|said| MediaType::new(said).ok())
     {
         label.media_type = said;
@@ -163,6 +164,7 @@ async fn label(service: &Service, asked: &DocumentRequest) -> Result<Label, ApiE
         |name: &str, error: &dyn std::fmt::Display| ApiError::bad_request(format!("`{name}`: {error}"));
     let media_type = match &asked.media_type {
         Some(said) => MediaType::new(said).map_err(|error| wrong("media_type", &error))?,
+        None if asked.notice => MediaType::text(),
         None => MediaType::unknown(),
     };
     let label = Label {
@@ -171,6 +173,7 @@ async fn label(service: &Service, asked: &DocumentRequest) -> Result<Label, ApiE
         media_type,
         level: asked.level,
         audience: documents::audience(service, &wish(&asked.audience)?).await?,
+        notice: asked.notice,
     };
     documents::check(service, &label)?;
     Ok(label)

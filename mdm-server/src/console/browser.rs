@@ -83,6 +83,21 @@ impl Browser {
         self.ask(Method::POST, path, "application/x-www-form-urlencoded", form.finish().into_bytes()).await
     }
 
+    fn parts(&self, fields: &[(&str, &str)]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (field, value) in [("csrf", self.csrf.as_str())].iter().chain(fields) {
+            let part = format!("--x\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
+            body.extend(part.into_bytes());
+        }
+        body
+    }
+
+    /// A form that might have had a file.
+    pub(super) async fn post_multipart(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = [self.parts(fields), b"--x--\r\n".to_vec()].concat();
+        self.ask(Method::POST, path, "multipart/form-data; boundary=x", body).await
+    }
+
     pub(super) async fn post_file(
         &self,
         path: &str,
@@ -90,11 +105,7 @@ impl Browser {
         name: &str,
         file: &[u8],
     ) -> Answer {
-        let mut body = Vec::new();
-        for (field, value) in [("csrf", self.csrf.as_str())].iter().chain(fields) {
-            let part = format!("--x\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
-            body.extend(part.into_bytes());
-        }
+        let mut body = self.parts(fields);
         let head =
             format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
         body.extend(head.into_bytes());

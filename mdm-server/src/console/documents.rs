@@ -85,6 +85,7 @@ struct Row {
     readers: usize,
     size: String,
     published_at: Timestamp,
+    notice: bool,
 }
 
 impl Row {
@@ -99,6 +100,7 @@ impl Row {
             readers: directory.readers(document, &rules, now),
             size: size(document.content.size),
             published_at: document.published_at,
+            notice: document.label.notice,
         }
     }
 }

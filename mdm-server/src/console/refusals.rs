@@ -8,7 +8,9 @@ use mdm_core::approval::ApprovalError;
 use mdm_core::assignment::TooManyHeaders;
 use mdm_core::batch::{NotNow, StateWord};
 use mdm_core::command::CommandError;
-use mdm_core::document::{AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
+use mdm_core::document::{
+    AudienceError, DocumentError, MAX_DEPARTMENTS, MAX_NOTICE, MAX_PERSONS, MAX_PUBLISHED,
+};
 use mdm_core::identity::MAX_DECIDED;
 use mdm_core::operator::rules::MAX_DEPUTY_DAYS;
 use mdm_core::operator::{InvalidOperatorName, OperatorError};
@@ -179,6 +181,8 @@ fn document(error: &DocumentError) -> Said {
     match error {
         DocumentError::Unpublished(_) => "refusals-document-unpublished".into(),
         DocumentError::TooMany => most("refusals-documents-too-many", MAX_PUBLISHED),
+        DocumentError::NoticeIsNotText => "refusals-notice-not-text".into(),
+        DocumentError::NoticeTooLong => most("refusals-notice-too-long", (MAX_NOTICE / 1024) as usize),
         DocumentError::Audience(AudienceError::Nobody) => "refusals-audience-nobody".into(),
         DocumentError::Audience(AudienceError::TooManyDepartments) => {
             most("refusals-audience-departments", MAX_DEPARTMENTS)

@@ -151,6 +151,7 @@ pub(super) async fn answer<M: Message>(
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use shared::ids::DocumentId;
     use shared::wire::{Frame, ManifestVersion, PREFIX_LEN};
 
@@ -167,6 +168,7 @@ mod tests {
             size: u64::MAX,
             hash: [0xff; 32],
             level: 3,
+            notice: Some(Timestamp::MAX),
         };
         let entries: Vec<DocumentEntry> = (0..2_000).map(entry).collect();
         let pages = pages(entries.clone());

@@ -1,6 +1,8 @@
 //! Documents on their way down to a device: what an account may read, and the bytes. For connections that have proved a session
 //! grant; `docs/formats/sync.md` has the exchanges.
 
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond::optional as maybe_millis;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Kind, Message};
@@ -37,6 +39,9 @@ pub struct DocumentEntry {
     pub hash: [u8; 32],
     /// 機密性, 1 to 3.
     pub level: u8,
+    /// It is a notice (お知らせ), published at this time: shown before documents, and marked until it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe_millis")]
+    pub notice: Option<Timestamp>,
 }
 
 impl DocumentEntry {

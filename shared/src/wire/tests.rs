@@ -59,6 +59,7 @@ fn document() -> DocumentEntry {
         size: 52_428_800,
         hash: [9; 32],
         level: 2,
+        notice: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is known of documents while the vault is open: the machine, what it still wants done on the disk, and the download that
 //! is being written. Gone with the vault. Not here: the network.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use client_core::sync::{Edition, Effect, MAX_SIZE, Manifest, Misbehaviour, Part, Progress, Sync, Ticket};
@@ -20,12 +20,13 @@ use crate::error::AgentError;
 const MANIFEST: &str = "manifest";
 const CONTENT: &str = "content/";
 const WHOLE: &str = "whole/";
+const READ: &str = "read/";
 /// Longest stored manifest that is read, in bytes: [`client_core::sync::MAX_ENTRIES`] of the longest entries have fewer.
 const MAX_MANIFEST: u64 = 32 * 1024 * 1024;
 /// Downloads that were begun and are gone on with; there is one, unless documents were replaced meanwhile.
 const MAX_BEGUN: usize = 8;
-/// Most removals of one commit; each is of three names.
-const REMOVE_AT_ONCE: usize = 500;
+/// Most removals of one commit; each is of four names.
+const REMOVE_AT_ONCE: usize = 400;
 /// Progress is told when there are so many bytes more.
 const TELL_EVERY: u64 = 256 * 1024;
 
@@ -51,6 +52,19 @@ pub(super) fn since(vault: &Vault) -> Result<BTreeMap<Edition, Timestamp>, Vault
         since.extend(edition_of(entry.name, WHOLE).map(|edition| (edition, entry.stored_at())));
     })?;
     Ok(since)
+}
+
+/// The notices that were read.
+pub(super) fn read(vault: &Vault) -> Result<BTreeSet<Edition>, VaultError> {
+    let mut read = BTreeSet::new();
+    vault.each(DOCUMENTS, READ, |entry| read.extend(edition_of(entry.name, READ)))?;
+    Ok(read)
+}
+
+/// Keeps that a notice was read.
+pub(super) fn keep_read(agent: &Agent, edition: Edition) -> Result<(), AgentError> {
+    let name = named(READ, edition);
+    agent.with_vault(|vault| vault.put(DOCUMENTS, &name, &[], moment().now, &mut rng()).map(drop))
 }
 
 /// What the machine wants next.
@@ -133,10 +147,25 @@ impl Desk {
     }
 
     /// Everything that the manifest lists.
-    pub(super) fn documents(&self, since: &BTreeMap<Edition, Timestamp>) -> Vec<Document> {
+    pub(super) fn documents(
+        &self,
+        since: &BTreeMap<Edition, Timestamp>,
+        read: &BTreeSet<Edition>,
+    ) -> Vec<Document> {
         let state = self.state();
         let entries = state.sync.manifest().into_iter().flat_map(|manifest| &manifest.entries);
-        entries.map(|entry| Document::new(entry, state.standing(entry, since))).collect()
+        let document = |entry| {
+            let is_read = read.contains(&Edition::of(entry));
+            Document::new(entry, state.standing(entry, since), is_read)
+        };
+        entries.map(document).collect()
+    }
+
+    /// The newest edition of a notice.
+    pub(super) fn notice(&self, id: DocumentId) -> Option<Edition> {
+        let state = self.state();
+        let entries = &state.sync.manifest()?.entries;
+        entries.iter().find(|entry| entry.id == id && entry.notice.is_some()).map(Edition::of)
     }
 
     /// The edition of a document that can be read.
@@ -300,6 +329,7 @@ impl Desk {
             for edition in &editions {
                 let content = content_name(*edition);
                 batch.delete(DOCUMENTS, &named(WHOLE, *edition))?;
+                batch.delete(DOCUMENTS, &named(READ, *edition))?;
                 batch.delete(DOCUMENTS, &content)?.abandon(DOCUMENTS, &content)?;
             }
             vault.commit(batch, moment().now, &mut rng()).map(drop)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use shared::policy::LeaseMode;
 use shared::wire::{CHUNK_MAX, Kind};
 use tokio::task::JoinHandle;
@@ -13,7 +14,7 @@ use super::library::{contents, id};
 use super::peer::Peer;
 use super::{Watch, files_with, new_home, open, open_watched, pin, request};
 use crate::agent::Agent;
-use crate::documents::{Document, DocumentState};
+use crate::documents::{Document, DocumentState, NoticeState};
 use crate::error::AgentError;
 use crate::files::FileTransferError;
 
@@ -123,6 +124,34 @@ async fn what_is_published_comes_and_what_is_replaced_or_unpublished_goes() {
     peer.library(|library| [1, 3].map(|number| library.unpublish(number)));
     phone.look_until("nothing is listed", <[Document]>::is_empty).await;
     until("nothing is left", || sealed_files(&home) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_is_unread_until_it_was_read_and_again_when_it_was_corrected() {
+    let (peer, _folder, home) = enrolled(LeaseMode::None).await;
+    let at = Timestamp::from_second(1_800_000_000).unwrap();
+    peer.library(|library| {
+        library.notify(1, "会計課の窓口は2階です。", at);
+        library.publish(2, b"a document");
+    });
+    let phone = Phone::of(open(&home)).await;
+    let read = |list: &[Document]| list.first().and_then(|first| first.notice).map(|notice| notice.is_read);
+    phone.look_until("both are there", |list| list.len() == 2 && list.iter().all(is_there)).await;
+    let list = phone.list();
+    assert_eq!(list[0].notice, Some(NoticeState { published_at: at, is_read: false }));
+    assert_eq!(list[1].notice, None);
+    for number in [1, 1, 2, 9] {
+        phone.agent.mark_read(id(number)).unwrap();
+    }
+    assert_eq!(read(&phone.list()), Some(true));
+    drop(phone);
+    let phone = Phone::of(open(&home)).await;
+    assert_eq!(read(&phone.list()), Some(true), "after a restart as well");
+    peer.library(|library| library.notify(1, "会計課の窓口は1階です。", at));
+    phone
+        .look_until("the corrected one is there", |list| list[0].version == 2 && list.iter().all(is_there))
+        .await;
+    assert_eq!(read(&phone.list()), Some(false));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use quinn::Connection;
 use shared::crypto::hazmat::sha256;
 use shared::ids::DocumentId;
@@ -51,8 +52,17 @@ impl Library {
             size: bytes.len() as u64,
             hash: sha256(&[bytes]),
             level: 2,
+            notice: None,
         };
         self.documents.insert(number, (entry, bytes.to_vec()));
+    }
+
+    /// Publishes or replaces a notice.
+    pub(crate) fn notify(&mut self, number: u8, text: &str, at: Timestamp) {
+        self.publish(number, text.as_bytes());
+        if let Some((entry, _)) = self.documents.get_mut(&number) {
+            entry.notice = Some(at);
+        }
     }
 
     /// Tells other bytes than the entry says, of the same length.

@@ -29,6 +29,7 @@ fn entry(id: u8, version: u32) -> DocumentEntry {
         size: bytes.len() as u64,
         hash: sha256(&[&bytes]),
         level: 1,
+        notice: None,
     }
 }
 

@@ -77,6 +77,7 @@ impl Document {
             size: self.content.size,
             hash: self.content.hash,
             level: self.label.level.into(),
+            notice: self.label.notice.then_some(self.published_at),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use shared::ids::DocumentId;
 
-use super::{Audience, Content, Document, Label, MAX_DEPARTMENTS, MAX_PERSONS, MAX_PUBLISHED};
+use super::{
+    Audience, Content, Document, Label, MAX_DEPARTMENTS, MAX_NOTICE, MAX_PERSONS, MAX_PUBLISHED, MediaType,
+};
 use crate::audit::{AuditEvent, Happening, PersonalValue, Subject};
 use crate::change::{Changeset, Record, Stored};
 use crate::operator::rules::Acting;
@@ -16,6 +18,12 @@ pub enum DocumentError {
     /// There are as many as there may be.
     #[error("{MAX_PUBLISHED} documents are published, which is the most: unpublish one first")]
     TooMany,
+    /// Something else than text.
+    #[error("a notice is plain text: publish the file as a document, and name it in a notice")]
+    NoticeIsNotText,
+    /// Longer than [`MAX_NOTICE`].
+    #[error("a notice has at most {MAX_NOTICE} bytes: publish the rest as a document")]
+    NoticeTooLong,
     /// For nobody, or for too many one by one.
     #[error(transparent)]
     Audience(#[from] AudienceError),
@@ -72,18 +80,31 @@ impl Audience {
 
 fn event(document: &Document, what: Happening, acting: Acting) -> AuditEvent {
     let (audience, named) = document.label.audience.in_short();
-    AuditEvent::new(acting.now, acting.actor, what, Subject::document(document.id))
+    let event = AuditEvent::new(acting.now, acting.actor, what, Subject::document(document.id))
         .fact("version", document.version)
         .fact("level", u8::from(document.label.level))
         .fact("audience", audience)
         .fact("named", named)
         .fact("bytes", document.content.size)
-        .fact("file-sha256", data_encoding::HEXLOWER.encode(&document.content.hash))
+        .fact("file-sha256", data_encoding::HEXLOWER.encode(&document.content.hash));
+    if document.label.notice { event.fact("kind", "notice") } else { event }
 }
 
-/// Whether a label's audience can be kept.
+/// Whether a label can be kept.
 pub fn check(label: &Label) -> Result<(), DocumentError> {
     label.audience.clone().in_order()?;
+    if label.notice && label.media_type != MediaType::text() {
+        return Err(DocumentError::NoticeIsNotText);
+    }
+    Ok(())
+}
+
+/// The same, with its contents.
+fn check_with(label: &Label, content: &Content) -> Result<(), DocumentError> {
+    check(label)?;
+    if label.notice && content.size > MAX_NOTICE {
+        return Err(DocumentError::NoticeTooLong);
+    }
     Ok(())
 }
 
@@ -99,6 +120,7 @@ pub fn publish(
     if published >= MAX_PUBLISHED {
         return Err(DocumentError::TooMany);
     }
+    check_with(&label, &content)?;
     let label = Label { audience: label.audience.in_order()?, ..label };
     let document = Document {
         id,
@@ -127,10 +149,12 @@ pub fn replace(
     if !before.is_published() {
         return Err(DocumentError::Unpublished(before.id));
     }
+    let content = content.unwrap_or(before.content);
+    check_with(&label, &content)?;
     let document = Document {
         version: before.version.saturating_add(1),
         label: Label { audience: label.audience.in_order()?, ..label },
-        content: content.unwrap_or(before.content),
+        content,
         published_at: acting.now,
         published_by: acting.actor,
         ..before

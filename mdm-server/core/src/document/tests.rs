@@ -36,6 +36,7 @@ fn document(number: u8, audience: Audience) -> Document {
             media_type: MediaType::unknown(),
             level: Level::One,
             audience,
+            notice: false,
         },
         content: Content { id: ContentId([number; 16]), size: 10, hash: [number; 32] },
         published_at: noon(),
@@ -293,4 +294,30 @@ proptest! {
             prop_assert_eq!(seen.entries.iter().any(|entry| entry.id == document.id), expected);
         }
     }
+}
+
+#[test]
+fn a_notice_is_short_text_and_says_since_when_it_is_one() {
+    let content = |size| Content { size, ..document(1, Audience::Organisation).content };
+    let id = DocumentId::from_bytes([1; 16]);
+    let notice = Label { notice: true, media_type: MediaType::text(), ..label(Audience::Organisation) };
+    let publish = |label: &Label, size| {
+        rules::publish(id, label.clone(), content(size), 0, title(), acting()).map(|(document, _)| document)
+    };
+    let file = Label { media_type: MediaType::unknown(), ..notice.clone() };
+    assert_eq!(publish(&file, 10), Err(DocumentError::NoticeIsNotText));
+    assert_eq!(publish(&notice, MAX_NOTICE + 1), Err(DocumentError::NoticeTooLong));
+    let made = publish(&notice, MAX_NOTICE).unwrap();
+
+    let entries = |documents: &[Document]| manifest(documents, &posted(&["税務課"]), &RULES, noon()).entries;
+    let told: Vec<_> = entries(&[made.clone(), document(2, Audience::Organisation)]);
+    assert_eq!(told.iter().filter_map(|entry| entry.notice).collect::<Vec<_>>(), [acting().now]);
+    let longer = rules::replace(
+        Stored { version: Version(1), value: made },
+        notice,
+        Some(content(MAX_NOTICE + 1)),
+        title(),
+        acting(),
+    );
+    assert_eq!(longer.map(drop), Err(DocumentError::NoticeTooLong));
 }

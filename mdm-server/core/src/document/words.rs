@@ -92,6 +92,11 @@ impl MediaType {
         Self("application/octet-stream".to_owned())
     }
 
+    /// Of plain text, which is all that a notice is.
+    pub fn text() -> Self {
+        Self("text/plain".to_owned())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -58,6 +58,9 @@ pub struct DocumentRequest {
     pub level: Level,
     /// To whom.
     pub audience: AudienceWord,
+    /// お知らせ: shown before documents on phones, and marked until it was read. Its contents are plain text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notice: bool,
     /// How many bytes the contents have, so that too many are refused before they are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -84,6 +87,9 @@ pub struct DocumentView {
     pub level: Level,
     /// To whom.
     pub audience: AudienceWord,
+    /// It is a notice.
+    #[serde(default)]
+    pub notice: bool,
     /// How many people may read it by the posts they have now.
     pub readers: u32,
     /// When this version was published.

@@ -38,6 +38,7 @@ impl DocumentView {
             sha256: HEXLOWER.encode(&document.content.hash),
             level: document.label.level,
             audience: AudienceWord::from(&document.label.audience),
+            notice: document.label.notice,
             readers: count(readers),
             published_at: document.published_at,
             unpublished_at: document.unpublished_at,

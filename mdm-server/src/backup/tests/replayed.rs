@@ -142,6 +142,7 @@ fn label(title: &str) -> Label {
         media_type: MediaType::unknown(),
         level: Level::Two,
         audience: Audience::Organisation,
+        notice: false,
     }
 }
 

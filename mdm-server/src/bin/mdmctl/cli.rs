@@ -526,6 +526,9 @@ pub(crate) struct Publish {
     /// The source of departments or staff numbers, where several have them.
     #[arg(long, value_name = "NAME")]
     pub(crate) source: Option<String>,
+    /// お知らせ: shown before documents on phones, and marked until it was read. The file is plain text in UTF-8.
+    #[arg(long)]
+    pub(crate) notice: bool,
     /// Publish it as a newer version of this document.
     #[arg(long, value_name = "DOCUMENT")]
     pub(crate) replace: Option<DocumentId>,

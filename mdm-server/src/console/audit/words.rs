@@ -240,6 +240,7 @@ pub(super) fn value(language: Language, name: &str, value: &str) -> String {
         ("form", "csv") => "audit-value-csv",
         ("kind", "move") => "audit-fact-move",
         ("kind", "change") => "audit-fact-change",
+        ("kind", "notice") => "audit-value-notice",
         ("kind", "number-passed") => "audit-value-number-passed",
         ("whose", "same") => "audit-value-whose-same",
         ("whose", "another") => "audit-value-whose-another",

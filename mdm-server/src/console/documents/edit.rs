@@ -4,16 +4,16 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use mdm_core::document::{Document, Level};
+use mdm_core::document::{Document, Level, MAX_NOTICE};
 use shared::ids::DocumentId;
 
-use super::form::{DocumentForm, Filled, Problems, To, department_value};
+use super::form::{DocumentForm, Filled, Problems, To, What, department_value};
 use super::{failed, level};
 use crate::console::Console;
 use crate::console::choice::Choice;
 use crate::console::failure::Failure;
 use crate::console::notice::Notice;
-use crate::console::page::{Nav, Page};
+use crate::console::page::{Nav, Page, grouped};
 use crate::console::render::render_with;
 use crate::console::viewer::Viewer;
 use crate::directory::{self, Snapshot};
@@ -46,9 +46,19 @@ struct EditPage {
     groups: Vec<Group>,
     most: String,
     handover_days: u16,
+    notice: bool,
 }
 
 impl EditPage {
+    fn heading(&self) -> &'static str {
+        match (self.notice, self.before.is_some()) {
+            (false, false) => "documents-new",
+            (false, true) => "documents-replace",
+            (true, false) => "documents-notice-new",
+            (true, true) => "documents-notice-replace",
+        }
+    }
+
     fn is_to(&self, to: &str) -> bool {
         match to {
             "organisation" => self.filled.to == Some(To::Organisation),
@@ -77,7 +87,7 @@ fn groups(directory: &Snapshot, filled: &Filled) -> Vec<Group> {
 async fn show(
     viewer: &Viewer<Manage>,
     console: &Console,
-    before: Option<&Document>,
+    what: What<'_>,
     filled: Filled,
     problems: Problems,
 ) -> Result<Response, Failure> {
@@ -93,10 +103,11 @@ async fn show(
     let status = if problems.are_there() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let shown = EditPage {
         page: viewer.page(Nav::Documents, console),
-        before: before.map(|document| (document.id, document.label.title.to_string())),
+        before: what.before.map(|document| (document.id, document.label.title.to_string())),
         levels: levels.collect(),
         groups: groups(&directory, &filled),
-        most: crate::console::page::grouped(settings.largest_mib.into()),
+        most: grouped(if what.notice { MAX_NOTICE / 1024 } else { settings.largest_mib.into() }),
+        notice: what.notice,
         handover_days: settings.handover_days,
         filled,
         problems,
@@ -104,12 +115,23 @@ async fn show(
     Ok(render_with(status, &shown))
 }
 
+const DOCUMENT: What<'_> = What { before: None, notice: false };
+const NOTICE: What<'_> = What { before: None, notice: true };
+
 /// The form for a new document.
 pub(in crate::console) async fn new_form(
     viewer: Viewer<Manage>,
     State(console): State<Console>,
 ) -> Result<Response, Failure> {
-    show(&viewer, &console, None, Filled::default(), Problems::default()).await
+    show(&viewer, &console, DOCUMENT, Filled::default(), Problems::default()).await
+}
+
+/// The form for a new notice.
+pub(in crate::console) async fn new_notice_form(
+    viewer: Viewer<Manage>,
+    State(console): State<Console>,
+) -> Result<Response, Failure> {
+    show(&viewer, &console, NOTICE, Filled::default(), Problems::default()).await
 }
 
 /// Publishes a new document.
@@ -118,16 +140,34 @@ pub(in crate::console) async fn publish(
     State(console): State<Console>,
     form: DocumentForm,
 ) -> Result<Response, Failure> {
-    match form.judged(&console, viewer.visit.language, None).await {
+    publish_as(&viewer, &console, form, DOCUMENT).await
+}
+
+/// Publishes a new notice.
+pub(in crate::console) async fn publish_notice(
+    viewer: Viewer<Manage>,
+    State(console): State<Console>,
+    form: DocumentForm,
+) -> Result<Response, Failure> {
+    publish_as(&viewer, &console, form, NOTICE).await
+}
+
+async fn publish_as(
+    viewer: &Viewer<Manage>,
+    console: &Console,
+    form: DocumentForm,
+    what: What<'_>,
+) -> Result<Response, Failure> {
+    match form.judged(console, viewer.visit.language, what).await {
         Ok((label, Some(received))) => {
             let title = label.title.to_string();
             let published = documents::publish(&console.service, label, received, viewer.actor()).await;
             let document = published.map_err(failed::<UseCaseError>(&viewer.visit))?;
-            viewer.notify(&console, Notice::done("documents-published-notice").with("title", title));
+            viewer.notify(console, Notice::done("documents-published-notice").with("title", title));
             Ok(Redirect::to(&format!("/documents/{}", document.id)).into_response())
         }
         Ok((_, None)) => Err(Failure::Malformed(viewer.visit.language)),
-        Err((filled, problems)) => show(&viewer, &console, None, filled, problems).await,
+        Err((filled, problems)) => show(viewer, console, what, filled, problems).await,
     }
 }
 
@@ -140,7 +180,7 @@ pub(in crate::console) async fn replace_form(
     let before = standing(&viewer, &console, id).await?;
     let directory = directory::current(&console.service).await.map_err(failed(&viewer.visit))?;
     let filled = Filled::of(&before, &directory);
-    show(&viewer, &console, Some(&before), filled, Problems::default()).await
+    show(&viewer, &console, What::newer(&before), filled, Problems::default()).await
 }
 
 /// Publishes a newer version.
@@ -151,7 +191,7 @@ pub(in crate::console) async fn replace(
     form: DocumentForm,
 ) -> Result<Response, Failure> {
     let before = standing(&viewer, &console, id).await?;
-    match form.judged(&console, viewer.visit.language, Some(&before)).await {
+    match form.judged(&console, viewer.visit.language, What::newer(&before)).await {
         Ok((label, received)) => {
             let title = label.title.to_string();
             let replaced = documents::replace(&console.service, id, label, received, viewer.actor()).await;
@@ -159,7 +199,7 @@ pub(in crate::console) async fn replace(
             viewer.notify(&console, Notice::done("documents-replaced-notice").with("title", title));
             Ok(Redirect::to(&format!("/documents/{id}")).into_response())
         }
-        Err((filled, problems)) => show(&viewer, &console, Some(&before), filled, problems).await,
+        Err((filled, problems)) => show(&viewer, &console, What::newer(&before), filled, problems).await,
     }
 }
 

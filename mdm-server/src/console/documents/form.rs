@@ -1,10 +1,14 @@
 //! The form by which a document comes in: what is said of it, then its file, which is received as it comes.
 
+use std::convert::Infallible;
+
 use axum::extract::multipart::Field;
 use axum::extract::{FromRequest, Multipart, Request};
 use futures_util::StreamExt as _;
 use mdm_core::account::SourceName;
-use mdm_core::document::{Audience, Document, Folder, Label, Level, MediaType, Title};
+use mdm_core::document::{
+    Audience, Document, DocumentError, Folder, Label, Level, MAX_NOTICE, MediaType, Title,
+};
 
 use crate::console::Console;
 use crate::console::failure::Failure;
@@ -24,6 +28,21 @@ const FIELDS_BYTES: usize = 256 * 1024;
 /// Between source and name in the value of a department's box. No source has a control character.
 const BETWEEN: char = '\t';
 
+/// What a form is about.
+#[derive(Clone, Copy)]
+pub(super) struct What<'a> {
+    /// What is replaced.
+    pub(super) before: Option<&'a Document>,
+    /// お知らせ: text is typed in, and no file chosen.
+    pub(super) notice: bool,
+}
+
+impl<'a> What<'a> {
+    pub(super) fn newer(before: &'a Document) -> Self {
+        Self { before: Some(before), notice: before.label.notice }
+    }
+}
+
 /// Whom somebody chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum To {
@@ -41,6 +60,8 @@ pub(super) struct Filled {
     pub(super) to: Option<To>,
     pub(super) departments: Vec<String>,
     pub(super) persons: String,
+    /// The text of a notice.
+    pub(super) body: String,
 }
 
 /// What is wrong with it, beside the field.
@@ -103,6 +124,7 @@ impl Filled {
             "level" => self.level = value.parse::<u8>().ok().and_then(|level| level.try_into().ok()),
             "department" => self.departments.push(value),
             "persons" => self.persons = value,
+            "body" => self.body = value,
             "to" => {
                 self.to = match value.as_str() {
                     "organisation" => Some(To::Organisation),
@@ -186,14 +208,39 @@ impl DocumentForm {
         Ok(())
     }
 
+    /// The text of a notice takes the place of a file.
+    async fn take_body(&mut self, console: &Console) {
+        self.media_type = Some(MediaType::text());
+        // A file that came all the same is no notice.
+        self.received = None;
+        let body = self.filled.body.trim().replace("\r\n", "\n");
+        if body.is_empty() {
+            return;
+        }
+        if body.len() as u64 > MAX_NOTICE {
+            self.refused = Some(DocumentError::NoticeTooLong.into());
+            return;
+        }
+        let stream = futures_util::stream::iter([Ok::<_, Infallible>(body)]);
+        match documents::receive(&console.service, None, stream).await {
+            Ok(received) => self.received = Some(received),
+            Err(ReceiveError::Refused(error)) => self.refused = Some(error),
+            Err(ReceiveError::Source(never)) => match never {},
+        }
+    }
+
     /// The label and the file, or what is wrong. `before` is the document that is replaced: its file may stay.
     pub(super) async fn judged(
         mut self,
         console: &Console,
         language: Language,
-        before: Option<&Document>,
+        what: What<'_>,
     ) -> Result<(Label, Option<Received>), (Filled, Problems)> {
         let service = &console.service;
+        let (before, notice) = (what.before, what.notice);
+        if notice {
+            self.take_body(console).await;
+        }
         let say = |key: &str| Some(language.say(key, &[]));
         let mut problems = Problems::default();
         let (title, folder) = (Title::new(&self.filled.title), Folder::new(&self.filled.folder));
@@ -202,6 +249,9 @@ impl DocumentForm {
         problems.level = if self.filled.level.is_none() { say("documents-level-missing") } else { None };
         problems.file = match &self.refused {
             Some(error) => Some(refusals::text(language, error)),
+            None if self.received.is_none() && before.is_none() && notice => {
+                say("documents-notice-body-missing")
+            }
             None if self.received.is_none() && before.is_none() => say("documents-file-missing"),
             None => None,
         };
@@ -229,7 +279,7 @@ impl DocumentForm {
             return Err((self.filled, problems));
         };
         let media_type = media_type.unwrap_or_else(MediaType::unknown);
-        let label = Label { title, folder, media_type, level, audience };
+        let label = Label { title, folder, media_type, level, audience, notice };
         match documents::check(service, &label) {
             Ok(()) => Ok((label, self.received.take())),
             Err(error) => {

@@ -75,6 +75,39 @@ async fn persons_are_named_by_number_and_shown_again_in_the_form_that_replaces()
 }
 
 #[tokio::test]
+async fn a_notice_is_typed_in_corrected_and_marked_in_the_list() {
+    let (world, browser) = bench(Role::Operator).await;
+    let text = "4月1日から、会計課の窓口は2階です。\r\n3階にはありません。";
+    let good = [("title", "窓口の移転"), ("level", "1"), ("to", "organisation"), ("body", text)];
+    let empty = browser.post_multipart("/documents/new-notice", &good[..3]).await;
+    assert!(empty.text().contains("id=\"body-error\""), "{}", empty.text());
+    let sent = browser.post_multipart("/documents/new-notice", &good).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+    let body = || async { String::from_utf8(browser.get(&format!("{}/content", sent.location)).await.bytes) };
+    assert_eq!(body().await.unwrap(), text.replace("\r\n", "\n"));
+    assert!(browser.get("/documents").await.text().contains("お知らせ</span>"));
+
+    let replace = format!("{}/replace", sent.location);
+    assert!(browser.get(&replace).await.text().contains("お知らせを訂正する"));
+    let title = [("title", "窓口の移転 訂正"), ("level", "1"), ("to", "organisation")];
+    assert_eq!(browser.post_multipart(&replace, &title).await.status, StatusCode::SEE_OTHER);
+    assert!(body().await.unwrap().contains("2階"), "without a text the present one stays");
+    let corrected = [title[0], title[1], title[2], ("body", "1階です。")];
+    assert_eq!(browser.post_multipart(&replace, &corrected).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(body().await.unwrap(), "1階です。");
+    assert_eq!(noted(&world, Happening::DocumentReplaced).await, 2);
+
+    let long = "あ".repeat(25_000);
+    let too_long = [title[0], title[1], title[2], ("body", long.as_str())];
+    let refused = browser.post_multipart("/documents/new-notice", &too_long).await;
+    let beside = refused.text();
+    let said =
+        beside.split("id=\"body-error\"").nth(1).unwrap_or_else(|| panic!("{}: {beside}", refused.status));
+    assert!(said.contains("64 KBまで"), "{said}");
+    assert_eq!(noted(&world, Happening::DocumentPublished).await, 1);
+}
+
+#[tokio::test]
 async fn what_is_wrong_stands_beside_its_field_and_nothing_is_stored() {
     let (world, browser) = bench(Role::Operator).await;
     let cases: [(&[(&str, &str)], &str); 6] = [

@@ -16,6 +16,7 @@ fn label(title: &str, audience: Audience) -> Label {
         media_type: MediaType::unknown(),
         level: Level::Two,
         audience,
+        notice: false,
     }
 }
 

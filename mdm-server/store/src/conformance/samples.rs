@@ -295,6 +295,7 @@ pub(crate) fn document(number: u32) -> Document {
             media_type: MediaType::unknown(),
             level: Level::Two,
             audience: Audience::Departments((0..MAX_DEPARTMENTS).map(department).collect()),
+            notice: false,
         },
         content: Content { id: ContentId(bytes(number)), size: number.into(), hash: [6; 32] },
         published_at: at(0),

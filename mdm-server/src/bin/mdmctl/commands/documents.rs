@@ -41,6 +41,7 @@ fn send(client: &Client, publish: &Publish) -> Result<DocumentView, Failure> {
         media_type: Some(media_type(publish)),
         level: Level::try_from(publish.level).map_err(|error| Failure::Usage(format!("--level: {error}")))?,
         audience: audience(publish),
+        notice: publish.notice,
         size: Some(size),
     };
     match publish.replace {
@@ -100,6 +101,7 @@ fn list(documents: &[DocumentView]) -> String {
         vec![
             document.id.to_string(),
             document.version.to_string(),
+            if document.notice { "notice" } else { "document" }.to_owned(),
             document.title.clone(),
             document.folder.clone(),
             u8::from(document.level).to_string(),
@@ -109,7 +111,7 @@ fn list(documents: &[DocumentView]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = documents.iter().map(row).collect();
-    let header = ["id", "version", "title", "folder", "level", "published to", "readers", "bytes"];
+    let header = ["id", "version", "kind", "title", "folder", "level", "published to", "readers", "bytes"];
     format!("{} documents\n\n{}", rows.len(), table(&header, &rows))
 }
 
@@ -123,7 +125,7 @@ fn show(document: &DocumentView) -> String {
         ("published to", to(&document.audience)),
         ("readers", document.readers.to_string()),
         ("bytes", document.size.to_string()),
-        ("kind", document.media_type.clone()),
+        ("kind", if document.notice { "notice".to_owned() } else { document.media_type.clone() }),
         ("sha256", document.sha256.clone()),
         ("published", time(document.published_at)),
     ];
