@@ -25,7 +25,10 @@ pub enum InstallError {
 /// The windows are drawn by the processor: the app has little to draw, and no driver keeps what it drew.
 pub fn install() -> Result<AppClipboard, InstallError> {
     let backend = i_slint_backend_winit::Backend::builder().with_renderer_name("software").build()?;
-    install_around(backend)
+    let clipboard = install_around(backend)?;
+    // Desktops find icon and name of a window by it.
+    slint::set_xdg_app_id("tamatebako")?;
+    Ok(clipboard)
 }
 
 /// Installs any platform with the guard around it.

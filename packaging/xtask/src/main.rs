@@ -6,6 +6,7 @@
 
 mod axe;
 mod bench;
+mod deb;
 mod fuzz;
 mod interop;
 mod run;
@@ -72,6 +73,8 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
+    /// Build the app's Debian package, have Debian's tools judge it, and start what is in it under X11 and Wayland
+    Deb,
     /// Take the pictures that the tests have made over into docs/screens
     Screens,
     /// Write a believable staff file: --seed N --rows N --year Y --encoding cp932|utf-8|utf-8-bom OUT
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Task::Bench { name, args } => bench::run(&name, &args),
         Task::Fuzz { target, seconds, keep } => fuzz::target(target.as_deref(), seconds, keep),
         Task::Simulate { args } => simulate::play(&args),
+        Task::Deb => deb::package(),
         Task::Screens => screens::take_over(),
         Task::Roster { args } => roster(&args),
     };

@@ -122,19 +122,64 @@ const PEERS_OF_BATCH: [Tool; 2] = [
     },
 ];
 
+/// What makes and judges the app's Debian package.
+const DEBIAN_PACKAGE: [Tool; 6] = [
+    Tool {
+        name: "dpkg-shlibdeps",
+        why: "it finds the libraries that the program needs",
+        package: "dpkg-dev",
+        works: probes::dpkg_dev,
+    },
+    Tool {
+        name: "desktop-file-validate, appstreamcli and lintian",
+        why: "they judge the package and what is in it",
+        package: "desktop-file-utils appstream lintian",
+        works: probes::package_linters,
+    },
+    Tool {
+        name: "rsvg-convert",
+        why: "the icon's pictures are made with it",
+        package: "librsvg2-bin",
+        works: probes::rsvg,
+    },
+    Tool {
+        name: "Xvfb",
+        why: "the installed program is started on a display of its own",
+        package: "xvfb",
+        works: probes::xvfb,
+    },
+    Tool {
+        name: "xwininfo",
+        why: "it sees whether the window is there",
+        package: "x11-utils",
+        works: probes::xwininfo,
+    },
+    Tool {
+        name: "weston",
+        why: "the installed program is started under Wayland, too",
+        package: "weston",
+        works: probes::weston,
+    },
+];
+
 /// Installs them.
 pub(crate) fn peers_of_batch() -> Result<()> {
-    let missing: Vec<&Tool> = PEERS_OF_BATCH.iter().filter(|tool| !(tool.works)()).collect();
+    installed(&PEERS_OF_BATCH)
+}
+
+/// Installs what the app's Debian package is built and judged with.
+pub(crate) fn debian_package() -> Result<()> {
+    installed([&COMPILER].into_iter().chain(&APP).chain(&DEBIAN_PACKAGE))
+}
+
+fn installed(tools: impl IntoIterator<Item = &'static Tool>) -> Result<()> {
+    let missing: Vec<&Tool> = tools.into_iter().filter(|tool| !(tool.works)()).collect();
     if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
 
 /// All tools of the tests.
 pub(crate) fn all() -> Result<()> {
-    let tools = [&COMPILER].into_iter().chain(&APP).chain(&TESTS);
-    let missing: Vec<&Tool> = tools.filter(|tool| !(tool.works)()).collect();
-    if !missing.is_empty() {
-        install(&missing)?;
-    }
+    installed([&COMPILER].into_iter().chain(&APP).chain(&TESTS))?;
     component("rustfmt", "fmt")?;
     component("clippy", "clippy")
 }

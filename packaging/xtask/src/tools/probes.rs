@@ -127,3 +127,29 @@ pub(super) fn postgresql() -> bool {
 pub(super) fn openldap() -> bool {
     succeeds("/usr/sbin/slapd", &["-VV"]) && succeeds("ldapadd", &["-VV"])
 }
+
+/// What finds a program's libraries.
+pub(super) fn dpkg_dev() -> bool {
+    succeeds("dpkg-shlibdeps", &["--version"])
+}
+
+/// What judges a package, the desktop's entry in it, and its description.
+pub(super) fn package_linters() -> bool {
+    ["appstreamcli", "lintian"].iter().all(|program| succeeds(program, &["--version"]))
+        && succeeds("desktop-file-validate", &["--help"])
+}
+
+/// Draws SVG.
+pub(super) fn rsvg() -> bool {
+    succeeds("rsvg-convert", &["--version"])
+}
+
+/// Asks an X server what is on it.
+pub(super) fn xwininfo() -> bool {
+    succeeds("xwininfo", &["-version"])
+}
+
+/// A Wayland compositor, and what shows its scene.
+pub(super) fn weston() -> bool {
+    succeeds("weston", &["--version"]) && output("which", &["weston-debug"]).is_some()
+}
