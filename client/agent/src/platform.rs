@@ -1,6 +1,7 @@
 //! What differs between a phone with a secure element and a folder on a desktop: where the device key and the device secret
 //! live. The files of the vault and the rules know nothing of it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ pub enum KeyError {
     /// It is there, but it is no key.
     #[error("{0} is damaged: have this device wiped and enrol it again")]
     Damaged(&'static str),
+    /// The system holds it and does not let it be used: what it holds, and what it said.
+    #[error("{0} is not available: {1}")]
+    Unavailable(&'static str, String),
     /// The system refused to make one.
     #[error("the system could not make {0}: try again")]
     NotMade(&'static str),
@@ -57,6 +61,13 @@ pub struct Platform {
     pub description: DeviceDescription,
     /// How far this process has confined itself.
     pub confinement: Confinement,
+}
+
+impl fmt::Debug for Platform {
+    /// Where the keys are, and nothing of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform").field("key_level", &self.description.key_level).finish_non_exhaustive()
+    }
 }
 
 impl Platform {

@@ -4,6 +4,7 @@
 //! standard library, clap and anyhow alone, so that it builds in seconds. The programs that it starts (the
 //! demo, the roster generator) live in the crate `e2e`.
 
+mod android;
 mod axe;
 mod bench;
 mod deb;
@@ -75,6 +76,8 @@ enum Task {
     },
     /// Build the app's Debian package, have Debian's tools judge it, and start what is in it under X11 and Wayland
     Deb,
+    /// Build for Android as far as a machine without Google's SDK gets, sign it with a key that is thrown away, and say what was seen
+    AndroidCheck,
     /// Take the pictures that the tests have made over into docs/screens
     Screens,
     /// Write a believable staff file: --seed N --rows N --year Y --encoding cp932|utf-8|utf-8-bom OUT
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Task::Bench { name, args } => bench::run(&name, &args),
         Task::Fuzz { target, seconds, keep } => fuzz::target(target.as_deref(), seconds, keep),
         Task::Simulate { args } => simulate::play(&args),
+        Task::AndroidCheck => android::check(),
         Task::Deb => deb::package(),
         Task::Screens => screens::take_over(),
         Task::Roster { args } => roster(&args),

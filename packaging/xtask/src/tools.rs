@@ -162,6 +162,28 @@ const DEBIAN_PACKAGE: [Tool; 6] = [
     },
 ];
 
+/// What Debian has for Android.
+const ANDROID: [Tool; 3] = [
+    Tool {
+        name: "Debian's Rust with the source of its standard library",
+        why: "the library is built for Android with it",
+        package: "rustc-web cargo-web rust-web-src",
+        works: probes::rust_of_debian,
+    },
+    Tool {
+        name: "clang, lld and headers for a phone's processor",
+        why: "ring has C in it, and the library is linked",
+        package: "clang-19 lld-19 llvm-19 libc6-dev-arm64-cross",
+        works: probes::cross_compiler,
+    },
+    Tool {
+        name: "aapt, zipalign, apksigner, keytool and Android's resources",
+        why: "they pack, align, sign and read back",
+        package: "aapt zipalign apksigner default-jre-headless android-framework-res",
+        works: probes::android_packers,
+    },
+];
+
 /// Installs them.
 pub(crate) fn peers_of_batch() -> Result<()> {
     installed(&PEERS_OF_BATCH)
@@ -170,6 +192,11 @@ pub(crate) fn peers_of_batch() -> Result<()> {
 /// Installs what the app's Debian package is built and judged with.
 pub(crate) fn debian_package() -> Result<()> {
     installed([&COMPILER].into_iter().chain(&APP).chain(&DEBIAN_PACKAGE))
+}
+
+/// Installs what Debian has for Android.
+pub(crate) fn android() -> Result<()> {
+    installed([&COMPILER].into_iter().chain(&ANDROID))
 }
 
 fn installed(tools: impl IntoIterator<Item = &'static Tool>) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A C compiler.
@@ -152,4 +152,26 @@ pub(super) fn xwininfo() -> bool {
 /// A Wayland compositor, and what shows its scene.
 pub(super) fn weston() -> bool {
     succeeds("weston", &["--version"]) && output("which", &["weston-debug"]).is_some()
+}
+
+/// Under /usr/bin, whatever else is in the PATH.
+pub(super) fn rust_of_debian() -> bool {
+    let source = Path::new("/usr/lib/rustlib/src/rust/library/Cargo.lock");
+    ["/usr/bin/rustc", "/usr/bin/cargo"].iter().all(|program| succeeds(program, &["--version"]))
+        && source.is_file()
+}
+
+/// All of one version, and the headers that stand in for Android's.
+pub(super) fn cross_compiler() -> bool {
+    let programs = ["clang-19", "ld.lld-19", "llvm-nm-19", "llvm-ar-19", "llvm-readelf-19"];
+    programs.iter().all(|program| succeeds(program, &["--version"]))
+        && Path::new("/usr/aarch64-linux-gnu/include/stdio.h").is_file()
+}
+
+/// What makes a package of Android.
+pub(super) fn android_packers() -> bool {
+    let found = |program: &&str| output("which", &[program]).is_some();
+    ["aapt", "zipalign", "keytool"].iter().all(found)
+        && succeeds("apksigner", &["--version"])
+        && Path::new("/usr/share/android-framework-res/framework-res.apk").is_file()
 }
