@@ -166,7 +166,7 @@ pub fn apply(
     head.update(batch.version, Record::Batch(batch.value));
     head.update(roster.version, Record::Roster(next));
     head.extend(of_lines);
-    let befores = befores.into_iter().map(|chunk| Write::insert(Record::BeforeChunk(chunk)));
+    let befores = befores.into_iter().rev().map(|chunk| Write::insert(Record::BeforeChunk(chunk)));
     let changes = LongChangeset { head, events: Box::new(events), writes: Box::new(befores.chain(lines)) };
     let applied =
         Applied { block, unblock, not_undone, seats_given: given, seats_freed: freed, seats_kept, waiting };

@@ -341,14 +341,15 @@ impl<'a> Ledger<'a> {
         let Self { mut pool, seats, waiting, accounts, codes, happenings, mut outcome, .. } = self;
         pool.now = Some(seats);
         outcome.changes.writes.extend(pool.write(Key::Pool, Record::Pool));
-        let waiting =
-            waiting.into_iter().filter_map(|(id, tracked)| tracked.write(Key::Waiting(id), Record::Waiting));
-        let accounts =
-            accounts.into_iter().filter_map(|(id, tracked)| tracked.write(Key::Account(id), Record::Account));
-        let codes = codes.into_values().flatten().filter_map(|tracked| {
+        // What was made last goes first: so an allocator can give memory back while there is more to be written.
+        let waiting = waiting.into_iter().rev();
+        let waiting = waiting.filter_map(|(id, tracked)| tracked.write(Key::Waiting(id), Record::Waiting));
+        let accounts = accounts.into_iter().rev();
+        let accounts = accounts.filter_map(|(id, tracked)| tracked.write(Key::Account(id), Record::Account));
+        let codes = codes.into_values().rev().flatten().filter_map(|tracked| {
             let index = tracked.now.as_ref()?.index;
             tracked.write(Key::Code(index), Record::Code)
         });
-        (outcome, happenings, waiting.chain(accounts).chain(codes))
+        (outcome, happenings, codes.chain(waiting).chain(accounts))
     }
 }

@@ -15,7 +15,7 @@ use shared::signed::JournalHead;
 
 use super::encode;
 use super::engine::{Engine, EngineError, Puts};
-use super::layers::{self, Forward, Layers};
+use super::layers::{self, Entries, Forward, Layers};
 use super::layout;
 use super::planner::{Planner, Worked, work_out, written_twice};
 use super::stage::{Place, Places, Tail};
@@ -82,7 +82,7 @@ struct Linking {
     after: JournalHead,
     linked: usize,
     /// Where their entries stand.
-    entries: Places,
+    entries: Entries,
     tail: Tail,
 }
 
@@ -180,7 +180,14 @@ impl Job {
     /// Begins to link its events, behind everything else that is staged.
     fn linking(&self, head: &JournalHead, tries: u32) -> Linking {
         let (before, after) = (head.clone(), head.clone());
-        Linking { tries, before, after, linked: 0, entries: Places::new(), tail: self.tail.clone() }
+        Linking {
+            tries,
+            before,
+            after,
+            linked: 0,
+            entries: Entries::from(head.sequence + 1),
+            tail: self.tail.clone(),
+        }
     }
 }
 
@@ -198,7 +205,7 @@ impl Linking {
             }
             let key = layout::journal(self.after.sequence);
             let place = self.tail.add(&key, Some(&value));
-            self.entries.insert(key.into_boxed_slice(), place);
+            self.entries.push(place);
         }
         self.linked += more;
         Ok(())
@@ -439,17 +446,18 @@ impl<E: Engine> Writer<E> {
         {
             let layers = layers::read(&self.shared.layers);
             let Forward { puts: records, entries } = &layers.forward;
+            let records = records.iter().map(|(key, place)| (key.to_vec(), *place));
             for (key, place) in entries.iter().chain(records) {
                 if passed.len() >= PUTS_PER_TURN || bytes >= BYTES_PER_TURN {
                     break;
                 }
                 // Of what is superseded the new value is applied already, and the old one hidden when that is durable.
-                if !self.superseded.contains(&**key) {
+                if !self.superseded.contains(&key) {
                     let value = place.load(&self.shared.engine).map_err(Refusal::Engine)?;
                     bytes += place.length();
-                    puts.push((key.to_vec(), value));
+                    puts.push((key.clone(), value));
                 }
-                passed.push(key.clone());
+                passed.push(key);
             }
         }
         let Some(last) = passed.last() else {
@@ -462,7 +470,7 @@ impl<E: Engine> Writer<E> {
             (self.large.in_place, self.large.to_move) = (true, 0);
             return Ok(None);
         };
-        flipped.moved = Some(last.to_vec());
+        flipped.moved = Some(last.clone());
         puts.push(flipped.marker());
         self.take_marks(&flipped, &mut puts);
         self.apply_large(puts, bytes)?;
@@ -470,7 +478,7 @@ impl<E: Engine> Writer<E> {
         let mut layers = layers::write(&self.shared.layers);
         passed
             .iter()
-            .filter(|key| !self.superseded.contains(&***key))
+            .filter(|key| !self.superseded.contains(*key))
             .for_each(|key| layers.forward.remove(key));
         Ok(Some(flipped))
     }

@@ -4,12 +4,14 @@
 //! has made true and the writer has not moved into place yet. A reader looks into shadow, then forward, then the engine,
 //! under one lock: it sees only durable states, each of them whole.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Bound, ControlFlow};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::engine::{Engine, EngineError, Range};
+use super::layout;
 use super::stage::{Place, Places};
 use crate::error::IoProblem;
 
@@ -21,8 +23,75 @@ type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 pub(super) struct Forward {
     /// Records and index entries.
     pub(super) puts: Places,
-    /// Entries of the journal.
-    pub(super) entries: Places,
+    pub(super) entries: Entries,
+}
+
+/// Entries of the journal, which follow one another: their keys need not be kept.
+#[derive(Default)]
+pub(super) struct Entries {
+    /// The sequence number of the first.
+    first: u64,
+    places: VecDeque<Place>,
+}
+
+impl Entries {
+    /// Entries from this number on.
+    pub(super) fn from(first: u64) -> Self {
+        Self { first, places: VecDeque::new() }
+    }
+
+    /// Adds the next one.
+    pub(super) fn push(&mut self, place: Place) {
+        self.places.push_back(place);
+    }
+
+    fn index(&self, key: &[u8]) -> Option<usize> {
+        let index = layout::journal_sequence(key)?.checked_sub(self.first)?;
+        usize::try_from(index).ok().filter(|index| *index < self.places.len())
+    }
+
+    fn get(&self, key: &[u8]) -> Option<&Place> {
+        self.places.get(self.index(key)?)
+    }
+
+    /// Takes the first away, if it is that one: they are moved in their order, and never written over.
+    fn remove(&mut self, key: &[u8]) {
+        if self.index(key) == Some(0) {
+            self.places.pop_front();
+            self.first += 1;
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.places.len() as u64
+    }
+
+    /// Those from `start` (included) to `end` (not included).
+    fn range(&self, range: &Range) -> impl DoubleEndedIterator<Item = (Vec<u8>, Place)> + '_ {
+        let number = |key: &[u8]| self.first + self.below(key);
+        let (start, end) = (number(&range.start), number(&range.end));
+        (start..end.max(start)).map(|sequence| {
+            let index = usize::try_from(sequence - self.first).expect("an index of what is in memory");
+            (layout::journal(sequence), self.places[index])
+        })
+    }
+
+    /// How many have keys below this one.
+    fn below(&self, key: &[u8]) -> u64 {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match layout::journal(self.first + middle).as_slice() < key {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Vec<u8>, Place)> + '_ {
+        (self.first..).map(layout::journal).zip(self.places.iter().copied())
+    }
 }
 
 impl Forward {
@@ -70,7 +139,7 @@ impl Layered<'_> {
     }
 }
 
-type Pair<'a> = (&'a [u8], Layered<'a>);
+type Pair<'a> = (Cow<'a, [u8]>, Layered<'a>);
 
 impl Layers {
     fn over(&self, key: &[u8]) -> Option<Layered<'_>> {
@@ -110,12 +179,12 @@ impl Layers {
         engine.scan(range, &mut |key, load| {
             let comes_before = |other: &[u8]| if range.reverse { other > key } else { other < key };
             while let Some((other, value)) = over.next_if(|(other, _)| comes_before(other)) {
-                if show(other, value.load(engine)?)?.is_break() {
+                if show(&other, value.load(engine)?)?.is_break() {
                     stopped = true;
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            let flow = match over.next_if(|(other, _)| *other == key) {
+            let flow = match over.next_if(|(other, _)| **other == *key) {
                 Some((_, value)) => show(key, value.load(engine)?)?,
                 None => show(key, load()?)?,
             };
@@ -126,7 +195,7 @@ impl Layers {
             if stopped {
                 break;
             }
-            stopped = show(other, value.load(engine)?)?.is_break();
+            stopped = show(&other, value.load(engine)?)?.is_break();
         }
         Ok(())
     }
@@ -137,8 +206,10 @@ impl Layers {
         let Forward { puts, entries } = &self.forward;
         let bounds = (Bound::Included(range.start.as_slice()), Bound::Excluded(range.end.as_slice()));
         let shadow = self.shadow.range::<[u8], _>(bounds);
-        let shadow = shadow.map(|(key, value)| (key.as_slice(), Layered::Shadow(value.as_ref())));
-        let forward = merge(staged(puts, range), staged(entries, range), range.reverse);
+        let shadow =
+            shadow.map(|(key, value)| (Cow::Borrowed(key.as_slice()), Layered::Shadow(value.as_ref())));
+        let entries = entries.range(range).map(|(key, place)| (Cow::Owned(key), Layered::Forward(place)));
+        let forward = merge(staged(puts, range), in_order(entries, range.reverse), range.reverse);
         Box::new(merge(in_order(shadow, range.reverse), forward, range.reverse))
     }
 }
@@ -146,7 +217,7 @@ impl Layers {
 fn staged<'a>(places: &'a Places, range: &Range) -> Box<dyn Iterator<Item = Pair<'a>> + 'a> {
     let bounds = (Bound::Included(range.start.as_slice()), Bound::Excluded(range.end.as_slice()));
     let pairs = places.range::<[u8], _>(bounds);
-    in_order(pairs.map(|(key, place)| (&**key, Layered::Forward(*place))), range.reverse)
+    in_order(pairs.map(|(key, place)| (Cow::Borrowed(&**key), Layered::Forward(*place))), range.reverse)
 }
 
 fn in_order<'a>(

@@ -213,6 +213,14 @@ pub(super) fn journal(sequence: u64) -> Vec<u8> {
     key(JOURNAL, &[&sequence.to_be_bytes()])
 }
 
+/// The sequence number of a journal entry, if it is the key of one.
+pub(super) fn journal_sequence(key: &[u8]) -> Option<u64> {
+    match key.split_first()? {
+        (&JOURNAL, sequence) => sequence.try_into().ok().map(u64::from_be_bytes),
+        _ => None,
+    }
+}
+
 pub(super) fn overtaken(by_key: &[u8]) -> Vec<u8> {
     key(OVERTAKEN, &[by_key])
 }
