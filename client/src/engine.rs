@@ -9,7 +9,7 @@ use client_agent::{
     SavedNote, Status, UnlockError, Unlocked, WayBack,
 };
 use client_core::EraseStep;
-use shared::ids::NoteId;
+use shared::ids::{DocumentId, NoteId};
 use shared::policy::Policy;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -227,6 +227,11 @@ impl Engine {
     /// The documents that this account may read, there or coming.
     pub(crate) async fn documents(&self) -> Result<Vec<Document>, AgentError> {
         self.blocking(Agent::documents).await?
+    }
+
+    /// A notice was read.
+    pub(crate) async fn mark_read(&self, id: DocumentId) -> Result<(), AgentError> {
+        self.blocking(move |agent| agent.mark_read(id)).await?
     }
 
     /// The contents of a document of at most `limit` bytes, as of a file.

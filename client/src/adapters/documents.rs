@@ -1,6 +1,7 @@
 //! Documents of the organisation: the list with its folders, what is still coming, and the text that is read.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::rc::Rc;
 
 use client_agent::{AgentError, Document, DocumentState, FileTransferError};
@@ -100,28 +101,36 @@ impl Documents {
         }
     }
 
-    /// Lists what matches, folder by folder.
+    /// Lists what matches: notices, the newest first, then documents, folder by folder.
     pub(super) fn list(&self, search: &Search) {
         let now = Zoned::now();
         let known = self.known.borrow();
         let is_there = |document: &&Document| matches!(document.state, DocumentState::There { .. });
         let coming = known.len() - known.iter().filter(is_there).count();
-        let found =
-            known.iter().filter(|document| search.is_in(&document.title) || search.is_in(&document.folder));
-        let mut folder = "";
-        let rows: Vec<_> = found
-            .map(|document| {
-                let heading = if document.folder == folder { "" } else { document.folder.as_str() };
-                folder = &document.folder;
-                ui::DocumentRow { heading: heading.into(), ..row(document, &now) }
+        let is_unread = |document: &&Document| document.notice.is_some_and(|notice| !notice.is_read);
+        let unread = known.iter().filter(is_unread).count();
+        let mut found: Vec<&Document> = known
+            .iter()
+            .filter(|document| search.is_in(&document.title) || search.is_in(&document.folder))
+            .collect();
+        // Stable: documents stay in their order.
+        found.sort_by_key(|document| document.notice.map(|notice| Reverse(notice.published_at)).ok_or(()));
+        let rows: Vec<_> = std::iter::once(None)
+            .chain(found.iter().copied().map(Some))
+            .zip(&found)
+            .map(|(before, document)| {
+                let section = begun_by(document, before);
+                ui::DocumentRow { heading: document.folder.as_str().into(), section, ..row(document, &now) }
             })
             .collect();
         let coming = i32::try_from(coming).unwrap_or(i32::MAX);
+        let unread = i32::try_from(unread).unwrap_or(i32::MAX);
         drop(known);
         self.shared.with_window(|window| {
             let global = ui::Documents::get(window);
             global.set_rows(ModelRc::new(VecModel::from(rows)));
             global.set_coming(coming);
+            global.set_unread(unread);
         });
     }
 
@@ -158,15 +167,42 @@ impl Documents {
             id: id.to_string().into(),
             title: document.title.as_str().into(),
             body: body.into(),
-            changed: times::changed(since, &Zoned::now()).into(),
+            changed: times::changed(
+                document.notice.map_or(since, |notice| notice.published_at),
+                &Zoned::now(),
+            )
+            .into(),
         });
         self.shared.show(Screen::Document);
+        if document.notice.is_some_and(|notice| !notice.is_read) {
+            match engine.mark_read(id).await {
+                Ok(()) => self.look().await,
+                // It is shown as unread again, which is true of it.
+                Err(error) => tracing::warn!(%error, "that a notice was read is not kept"),
+            }
+        }
+    }
+}
+
+/// What begins with a row that follows another one.
+fn begun_by(document: &Document, before: Option<&Document>) -> ui::Section {
+    let is_notice = |document: &Document| document.notice.is_some();
+    match (is_notice(document), before) {
+        (true, None) => ui::Section::Notices,
+        (true, Some(_)) => ui::Section::None,
+        (false, Some(before)) if !is_notice(before) && before.folder == document.folder => ui::Section::None,
+        (false, None) if document.folder.is_empty() => ui::Section::None,
+        (false, _) if document.folder.is_empty() => ui::Section::Documents,
+        (false, _) => ui::Section::Folder,
     }
 }
 
 fn row(document: &Document, now: &Zoned) -> ui::DocumentRow {
     let (state, percent, changed) = match document.state {
-        DocumentState::There { since } => (ui::DocumentState::There, 100, times::changed(since, now)),
+        DocumentState::There { since } => {
+            let since = document.notice.map_or(since, |notice| notice.published_at);
+            (ui::DocumentState::There, 100, times::changed(since, now))
+        }
         DocumentState::Coming { received } => {
             (ui::DocumentState::Coming, percent(received, document.size), String::new())
         }
@@ -175,7 +211,13 @@ fn row(document: &Document, now: &Zoned) -> ui::DocumentRow {
     };
     ui::DocumentRow {
         id: document.id.to_string().into(),
+        section: ui::Section::None,
         heading: slint::SharedString::new(),
+        notice: match document.notice {
+            None => ui::NoticeState::None,
+            Some(notice) if notice.is_read => ui::NoticeState::Read,
+            Some(_) => ui::NoticeState::Unread,
+        },
         title: document.title.as_str().into(),
         state,
         percent,

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use client_ui::{
     App, Confinement, ConfinementGaps, DocumentRow, DocumentState, DocumentText, Documents, EraseStep,
-    EraseStepKind, LostItem, LostKind, NoteNews, NoteRow, NoteState, NoteText, Notes, Problem, Repair,
-    Repaired, SaveState, Screen, Session,
+    EraseStepKind, LostItem, LostKind, NoteNews, NoteRow, NoteState, NoteText, Notes, NoticeState, Problem,
+    Repair, Repaired, SaveState, Screen, Section, Session,
 };
 use slint::{ComponentHandle, ModelRc, VecModel};
 
@@ -358,15 +358,24 @@ fn model<T: Clone + 'static>(rows: Vec<T>) -> ModelRc<T> {
 fn fill_lists(app: &App, language: &str) {
     let titles = pick(
         language,
-        "夏季休業期間中の施設管理について|畜舎の立入検査の手引(令和8年度版)|営業施設調査票|避難所開設時の連絡体制",
-        "Facilities during the summer closure|Farm inspections: a manual (2026)|Premises survey form|Who to call when a shelter opens",
+        "会計課の窓口は4月1日から2階です|住民情報システムの停止(11月29日 20:00から)|夏季休業期間中の施設管理について|畜舎の立入検査の手引(令和8年度版)|営業施設調査票|避難所開設時の連絡体制",
+        "The accounting counter moves to the second floor|Resident records are down on 29 November from 20:00|Facilities during the summer closure|Farm inspections: a manual (2026)|Premises survey form|Who to call when a shelter opens",
     );
-    let headings = pick(language, "|農政/手引き||防災", "|Farming/Manuals||Emergencies");
-    let states = [DocumentState::There, DocumentState::There, DocumentState::There, DocumentState::Coming];
+    let headings = pick(language, "|||農政/手引き||防災", "|||Farming/Manuals||Emergencies");
+    let there = DocumentState::There;
+    let states = [there, there, there, there, there, DocumentState::Coming];
+    let notices = [NoticeState::Unread, NoticeState::Read];
     let rows = titles.split('|').zip(headings.split('|')).zip(states).zip(1..);
     let rows = rows.map(|(((title, heading), state), number)| DocumentRow {
         id: number.to_string().into(),
+        section: match number {
+            1 => Section::Notices,
+            3 => Section::Documents,
+            _ if heading.is_empty() => Section::None,
+            _ => Section::Folder,
+        },
         heading: heading.into(),
+        notice: notices.get(number - 1).copied().unwrap_or_default(),
         title: title.into(),
         state,
         percent: 45,
@@ -378,6 +387,7 @@ fn fill_lists(app: &App, language: &str) {
         size: format!("{} KB", 7 * number).into(),
     });
     app.global::<Documents<'_>>().set_coming(1);
+    app.global::<Documents<'_>>().set_unread(1);
     app.global::<Documents<'_>>().set_rows(model(rows.collect()));
     let current = note(language);
     let rows = vec![NoteRow {

@@ -23,6 +23,7 @@ pub(super) fn from_the_letter_to_the_receipt() {
     play(options, &person.code.clone(), move |hands| {
         enrols_from_a_pasted_code(&hands, &person.code);
         reads_a_document(&hands, &world);
+        reads_a_notice(&hands, &world);
         writes_a_note_and_finds_it(&hands);
         locks(&hands, &world);
         is_told_of_a_wrong_pin(&hands);
@@ -71,6 +72,31 @@ fn reads_a_document(hands: &Hands, world: &World) {
     });
     hands.touch("Back");
     hands.wait_for_screen(Screen::Home);
+}
+
+/// A notice stands before the documents and is unread until it was opened.
+fn reads_a_notice(hands: &Hands, world: &World) {
+    let text = "Marker-4713: the counter has moved to the second floor.";
+    let file = world.file("notice.txt", text.as_bytes()).expect("a file");
+    let file = file.to_str().expect("a path in UTF-8");
+    let more = ["--notice", "--level", "1", "--title", "The counter has moved", "--organisation"];
+    world.mdmctl(&[&["documents", "publish", file], &more[..]].concat()).expect("a notice");
+    hands.touch("Lock");
+    unlock(hands);
+    hands.wait_for_screen(Screen::Home);
+    let first = |app: &ui::App| ui::Documents::get(app).get_rows().row_data(0);
+    hands.wait("the notice", move |app| {
+        first(app).filter(|row| row.notice == ui::NoticeState::Unread).map(drop)
+    });
+    hands.wait_for("Notices");
+    hands.wait_for("1 notice is unread.");
+    hands.touch("The counter has moved");
+    hands.wait_for_screen(Screen::Document);
+    hands.wait("the notice's text", move |app| {
+        (ui::Documents::get(app).get_current().body == text).then_some(())
+    });
+    hands.touch("Back");
+    hands.wait("no unread notice", |app| (ui::Documents::get(app).get_unread() == 0).then_some(()));
 }
 
 fn publish(world: &World, name: &str, bytes: &[u8], title: &str) {
