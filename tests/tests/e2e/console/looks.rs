@@ -102,6 +102,7 @@ fn inside(office: &Office) -> Vec<Named> {
         ("documents", "/documents".to_owned()),
         ("document", format!("/documents/{document}")),
         ("document-new", "/documents/new".to_owned()),
+        ("notice-new", "/documents/new-notice".to_owned()),
         ("document-replace", format!("/documents/{document}/replace")),
         ("document-unpublish", format!("/documents/{document}/unpublish")),
         ("codes", "/codes".to_owned()),
