@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client_agent::{Agent, Confinement};
+use client_agent::{Agent, Confinement, Platform};
 use client_ui as ui;
 use slint::{CloseRequestResponse, ComponentHandle as _, PlatformError};
 use tokio::runtime::Runtime;
@@ -32,6 +32,8 @@ pub struct Options {
     pub restart_when_closed: bool,
     /// How far this process has confined itself.
     pub confinement: Confinement,
+    /// Where the keys are; none keeps them in files of the home.
+    pub device: Option<Platform>,
 }
 
 impl Options {
@@ -46,6 +48,7 @@ impl Options {
             idle_lock: Self::IDLE_LOCK,
             restart_when_closed: false,
             confinement: Confinement::default(),
+            device: None,
         }
     }
 }
@@ -57,6 +60,19 @@ pub enum End {
     Closed,
     /// The vault was closed: a fresh process is to take over, in whose memory nothing of the vault is.
     Restart,
+}
+
+/// Tells the app what happened outside of it.
+#[cfg(target_os = "android")]
+pub(crate) struct Teller(UnboundedSender<Told>);
+
+#[cfg(target_os = "android")]
+impl Teller {
+    pub(crate) fn tell(&self, told: Told) {
+        if self.0.send(told).is_err() {
+            tracing::debug!(?told, "told when the app had ended");
+        }
+    }
 }
 
 /// Why the app does not start.
@@ -93,6 +109,7 @@ impl App {
             idle_lock: options.idle_lock,
             restart_when_closed: options.restart_when_closed,
             confinement: options.confinement,
+            device: options.device,
         };
         let session = Session::start(
             Rc::clone(&shared),
@@ -124,6 +141,12 @@ impl App {
     /// Has `watcher` told of every screen that is shown from now on.
     pub fn watch_screens(&self, watcher: impl Fn(ui::Screen) + 'static) {
         self.shared.watch_screens(Box::new(watcher));
+    }
+
+    /// Tells the app what happened outside of it, from any thread.
+    #[cfg(target_os = "android")]
+    pub(crate) fn teller(&self) -> Teller {
+        Teller(self.told.clone())
     }
 
     /// Ends in an orderly way when the system says so (SIGTERM, SIGINT): what was typed is stored before.

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use client_agent::{
-    Agent, AgentError, ChangePinError, Confinement, Document, DocumentsProgress, EnrolError, EnrolRequest,
-    Enrolled, Event, FileTransferError, Mended, NoteStatus, NotesProgress, Observer, OpenError, Platform,
-    SavedNote, Status, UnlockError, Unlocked, WayBack,
+    Agent, AgentError, ChangePinError, Document, DocumentsProgress, EnrolError, EnrolRequest, Enrolled,
+    Event, FileTransferError, Mended, NoteStatus, NotesProgress, Observer, OpenError, Platform, SavedNote,
+    Status, UnlockError, Unlocked, WayBack,
 };
 use client_core::EraseStep;
 use shared::ids::{DocumentId, NoteId};
@@ -32,6 +32,12 @@ pub(crate) enum Told {
     Unusable,
     /// The system asks the app to end.
     Terminate,
+    /// The app cannot be seen any more.
+    #[cfg(target_os = "android")]
+    Hidden,
+    /// The connection may be gone, or another network is there.
+    #[cfg(target_os = "android")]
+    Network,
 }
 
 /// Passes on what the agent tells.
@@ -77,12 +83,10 @@ impl Engine {
     pub(crate) fn open(
         runtime: Handle,
         home: &Home,
-        confinement: Confinement,
+        platform: Platform,
         told: UnboundedSender<Told>,
     ) -> Result<Self, OpenError> {
         home.create()?;
-        let platform =
-            Platform::software(home, std::env::consts::OS, env!("CARGO_PKG_VERSION")).confined(confinement);
         let messenger = Messenger(told);
         let agent = Agent::open(home.clone(), platform, Arc::new(messenger.clone()))?;
         Ok(Self { runtime, agent, connection: Mutex::default(), messenger })

@@ -5,6 +5,8 @@
 //! `engine` runs the agent off the UI thread, and [`platform`] keeps the clipboard inside.
 
 mod adapters;
+#[cfg(target_os = "android")]
+mod android;
 mod app;
 pub mod confinement;
 mod engine;

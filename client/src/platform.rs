@@ -23,6 +23,7 @@ pub enum InstallError {
 /// Installs the desktop's windowing system with the guard around it.
 ///
 /// The windows are drawn by the processor: the app has little to draw, and no driver keeps what it drew.
+#[cfg(not(target_os = "android"))]
 pub fn install() -> Result<AppClipboard, InstallError> {
     let backend = i_slint_backend_winit::Backend::builder().with_renderer_name("software").build()?;
     let clipboard = install_around(backend)?;

@@ -79,6 +79,7 @@ pub enum Access {
 
 /// An entry of the list. What does not exist is passed over.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no other kernel is asked"))]
 pub struct Allowed {
     path: PathBuf,
     access: Access,
@@ -122,6 +123,7 @@ const LOADERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch6
 
 /// What a process keeps.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no other kernel is asked"))]
 pub struct Plan {
     home: PathBuf,
     allowed: Vec<Allowed>,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use client_agent::confine::{Gap, Unconfined};
-use client_agent::{Confinement, Event, Status, moment};
+use client_agent::{Confinement, Event, Platform, Status, moment};
 use client_core::Notice;
 use client_ui::{self as ui, Problem, Screen};
 use jiff::{Timestamp, Zoned};
@@ -47,6 +47,8 @@ pub(crate) struct SessionOptions {
     pub(crate) restart_when_closed: bool,
     /// How far this process has confined itself.
     pub(crate) confinement: Confinement,
+    /// Where the keys are; none keeps them in files of the home.
+    pub(crate) device: Option<Platform>,
 }
 
 /// A code that was typed, until the PIN is chosen.
@@ -140,13 +142,14 @@ impl Session {
         });
     }
 
+    fn platform(&self) -> Platform {
+        let files = || Platform::software(&self.shared.home, std::env::consts::OS, env!("CARGO_PKG_VERSION"));
+        let device = self.options.device.clone().unwrap_or_else(files);
+        device.confined(self.options.confinement.clone())
+    }
+
     fn open_home(self: &Rc<Self>) {
-        match Engine::open(
-            self.runtime.clone(),
-            &self.shared.home,
-            self.options.confinement.clone(),
-            self.told.clone(),
-        ) {
+        match Engine::open(self.runtime.clone(), &self.shared.home, self.platform(), self.told.clone()) {
             Ok(engine) => {
                 let status = engine.agent().status();
                 engine.stay_connected();
@@ -202,6 +205,14 @@ impl Session {
         while let Some(told) = events.recv().await {
             match told {
                 Told::Terminate => Rc::clone(&self).close(true).await,
+                #[cfg(target_os = "android")]
+                Told::Hidden => Rc::clone(&self).lock().await,
+                #[cfg(target_os = "android")]
+                Told::Network => {
+                    if let Some(engine) = self.shared.engine() {
+                        engine.stay_connected();
+                    }
+                }
                 Told::Unusable => {
                     // What can still be stored is. What cannot is kept, and said by the problem that is shown.
                     let _: Result<(), Problem> = self.notes.flush().await;

@@ -5,6 +5,7 @@
 mod apk;
 mod findings;
 mod rust;
+mod screens;
 
 use std::fs;
 use std::path::Path;
@@ -44,7 +45,12 @@ fn steps(work: &Path, findings: &mut Findings) -> Result<()> {
     findings.manifest = Some(apk::manifest(&package)?);
     findings.aligned = Some(apk::is_aligned(&package)?);
     findings.signature = Some(apk::verified(&package)?);
-    println!("{}", package.display());
+    println!(
+        "{}\nchecking the types of the app with its screens: ten minutes, the first time",
+        package.display()
+    );
+    screens::types(work)?;
+    findings.types = true;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub(crate) const EDGES: [(&str, &[&str]); 16] = [
     ("client-agent", &["shared", "client-core", "vault"]),
     ("client-android", &["shared", "vault", "client-agent"]),
     ("client-ui", &[]),
-    ("client", &["shared", "client-core", "vault", "client-agent", "client-ui"]),
+    ("client", &["shared", "client-core", "vault", "client-agent", "client-android", "client-ui"]),
     ("e2e", &["shared", "mdm-core", "mdm-store", "mdm-server", "client-core", "vault", "client-agent"]),
     ("e2e-app", &["shared", "client-core", "vault", "client-agent", "client-ui", "client", "e2e"]),
     ("e2e-fuzz", &["shared", "mdm-core", "mdm-store", "mdm-server", "client-core", "vault", "client-agent"]),
@@ -96,6 +96,7 @@ pub(crate) const LICENSES_FOR: [(&str, &[&str]); 6] = [
     (
         "LicenseRef-Slint-Royalty-free-2.0",
         &[
+            "i-slint-backend-android-activity",
             "i-slint-backend-linuxkms",
             "i-slint-backend-selector",
             "i-slint-backend-testing",

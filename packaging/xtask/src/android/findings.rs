@@ -7,6 +7,8 @@ use super::apk::{LEAST, NAME, NEWEST};
 pub(super) struct Findings {
     /// The compiler that ended well.
     pub(super) compiled: Option<String>,
+    /// Whether the types of the app with its screens are right.
+    pub(super) types: bool,
     /// How many names were left to Android's libraries, when all were found in one.
     pub(super) symbols: Option<usize>,
     /// readelf, of the library.
@@ -35,6 +37,7 @@ impl Findings {
             Some(found) => faults.extend(found.into_iter().map(|fault| format!("{what}: {fault}"))),
         };
         judge("compiled", self.compiled.as_ref().map(|_| Vec::new()));
+        judge("types of the app", self.types.then(Vec::new));
         judge("linked", self.symbols.map(|_| Vec::new()));
         judge("library", self.elf.as_deref().map(library));
         judge("package", self.badging.as_deref().map(badging));
@@ -132,7 +135,8 @@ pub(super) fn table(findings: &Findings) -> String {
         Some(faults) => format!("no: {}", faults.join("; ")),
     };
     let compiled = findings.compiled.as_deref().map_or("no".to_owned(), |by| {
-        format!("yes: the agent for aarch64-linux-android, by {by}. The app with its screens: no")
+        let screens = if findings.types { "its types are right, no more" } else { "no" };
+        format!("yes: the agent for aarch64-linux-android, by {by}. The app with its screens: {screens}")
     });
     let linked = judged(findings.elf.as_deref().map(library), {
         let names = findings.symbols.unwrap_or_default();

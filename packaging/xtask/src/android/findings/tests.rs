@@ -35,6 +35,7 @@ Verified using v3 scheme (APK Signature Scheme v3): true
 fn all() -> Findings {
     Findings {
         compiled: Some("rustc 1.96.0".into()),
+        types: true,
         symbols: Some(200),
         elf: Some(ELF.into()),
         badging: Some(BADGING.into()),
@@ -67,10 +68,18 @@ fn a_step_that_was_not_reached_is_no_yes() {
     for row in ["compiled", "linked", "signed"] {
         assert_eq!(answer(&Findings::default(), row), "no", "{row}");
     }
-    assert_eq!(Findings::default().faults().len(), 7);
+    assert_eq!(Findings::default().faults().len(), 8);
     let unsigned = Findings { signature: None, ..all() };
     assert_eq!(answer(&unsigned, "signed"), "no");
     assert_eq!(unsigned.faults(), ["signature: not reached"]);
+}
+
+#[test]
+fn the_app_with_its_screens_is_never_said_to_be_more_than_typed() {
+    assert!(table(&all()).contains("The app with its screens: its types are right, no more"));
+    let untyped = Findings { types: false, ..all() };
+    assert!(table(&untyped).contains("The app with its screens: no\n"));
+    assert_eq!(untyped.faults(), ["types of the app: not reached"]);
 }
 
 #[test]
