@@ -75,6 +75,7 @@ pub(crate) struct Preferences {
     pub(crate) language: Option<Language>,
     pub(crate) colours: Colours,
     pub(crate) text_size: TextSize,
+    pub(crate) high_contrast: bool,
 }
 
 impl Preferences {
@@ -121,6 +122,7 @@ mod tests {
             language: Some(Language::Ja),
             colours: Colours::Dark,
             text_size: TextSize::Largest,
+            high_contrast: true,
         };
         chosen.store(&home).unwrap();
         assert_eq!(Preferences::load(&home), chosen);

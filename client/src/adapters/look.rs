@@ -24,6 +24,7 @@ impl Look {
             let global = ui::Look::get(window);
             global.set_colours(to_ui_colours(chosen.colours));
             global.set_text_size(to_ui_size(chosen.text_size));
+            global.set_high_contrast(chosen.high_contrast);
             let listener = Rc::downgrade(&look);
             global.on_changed(move || {
                 if let Some(look) = listener.upgrade() {
@@ -57,6 +58,7 @@ impl Look {
             Preferences {
                 colours: from_ui_colours(colours),
                 text_size: from_ui_size(text_size),
+                high_contrast: global.get_high_contrast(),
                 ..self.chosen.get()
             }
         });

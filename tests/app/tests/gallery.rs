@@ -3,6 +3,7 @@
 //! No server, no agent: the globals are filled with believable content. What the screens do is told in the story.
 
 mod content;
+mod contrast;
 mod geometry;
 mod keyboard;
 mod pictures;
@@ -14,6 +15,8 @@ mod words;
 pub(crate) fn tests() -> Vec<(&'static str, fn())> {
     vec![
         ("gallery::every_screen_is_drawn_in_both_languages_and_themes", pictures::draw_all),
+        ("gallery::every_screen_is_drawn_in_high_contrast", pictures::draw_high_contrast),
+        ("gallery::high_contrast_is_seven_to_one_and_the_rest_what_wcag_asks", contrast::ratios),
         ("gallery::every_screen_is_drawn_in_small_and_wide_windows", pictures::draw_windows),
         ("gallery::every_control_can_be_touched_named_and_seen", geometry::controls),
         ("gallery::no_text_is_squeezed_where_the_window_is_low", geometry::squeezed_text),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use client_ui::{App, ColourChoice, TextSize};
+use client_ui::{App, TextSize};
 use i_slint_backend_testing::{AccessibleRole, ElementHandle, ElementQuery};
 
 use super::content::SCENES;
@@ -68,7 +68,7 @@ pub(super) fn controls() {
             for (width, height) in SIZES {
                 for scene in SCENES {
                     let at = format!("{} {language} {text:?} {width}x{height}", scene.name);
-                    let view = View { language, text, colours: ColourChoice::Light, size: (width, height) };
+                    let view = View { language, text, size: (width, height), ..View::PHONE };
                     stage::show(&app, scene, view);
                     look_across(&everything(&app), width, &at, &mut complaints);
                     stage::show(&app, scene, View { size: (width, TALL), ..view });

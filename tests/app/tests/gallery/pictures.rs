@@ -21,6 +21,14 @@ pub(super) fn draw_all() {
     }
 }
 
+/// Draws each scene in high contrast: Japanese in light, English in dark colours.
+pub(super) fn draw_high_contrast() {
+    let app = stage::open();
+    let high = View { high_contrast: true, ..View::PHONE };
+    draw(&app, high, "ja-contrast");
+    draw(&app, View { language: "en", colours: ColourChoice::Dark, ..high }, "en-contrast-dark");
+}
+
 /// Draws each scene on a small phone with the largest text and on a desktop, to be looked at by who changes a screen.
 pub(super) fn draw_windows() {
     let app = stage::open();

@@ -18,13 +18,19 @@ pub(super) struct View {
     pub(super) language: &'static str,
     pub(super) colours: ColourChoice,
     pub(super) text: TextSize,
+    pub(super) high_contrast: bool,
     pub(super) size: (f32, f32),
 }
 
 impl View {
     /// The phone that the screens were designed on.
-    pub(super) const PHONE: Self =
-        Self { language: "ja", colours: ColourChoice::Light, text: TextSize::Standard, size: (390.0, 844.0) };
+    pub(super) const PHONE: Self = Self {
+        language: "ja",
+        colours: ColourChoice::Light,
+        text: TextSize::Standard,
+        high_contrast: false,
+        size: (390.0, 844.0),
+    };
 }
 
 /// Makes the platform and the window: once per process.
@@ -46,6 +52,7 @@ pub(super) fn show(app: &App, scene: &Scene, view: View) {
     app.global::<Session<'_>>().set_language(view.language.into());
     app.global::<Look<'_>>().set_colours(view.colours);
     app.global::<Look<'_>>().set_text_size(view.text);
+    app.global::<Look<'_>>().set_high_contrast(view.high_contrast);
     app.window().set_size(LogicalSize::new(view.size.0, view.size.1));
     content::leave(app);
     settle();
