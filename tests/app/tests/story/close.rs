@@ -100,7 +100,7 @@ pub(super) fn damaged() {
     });
 }
 
-/// Language and colours are in a file of the home after they were chosen.
+/// Language, colours and contrast are in a file of the home after they were chosen.
 pub(super) fn preferences() {
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().join("app");
@@ -111,10 +111,12 @@ pub(super) fn preferences() {
         hands.touch("日本語");
         hands.wait_for("設定");
         hands.touch("暗い");
+        hands.touch("高い");
         let stored = e2e::world::wait::until("the file", || {
-            fs::read_to_string(&kept).ok().filter(|text| text.contains("dark"))
+            fs::read_to_string(&kept).ok().filter(|text| text.contains("true"))
         });
-        assert_eq!(stored.expect("a file"), r#"{"language":"ja","colours":"dark","text_size":"standard"}"#);
+        let expected = r#"{"language":"ja","colours":"dark","text_size":"standard","high_contrast":true}"#;
+        assert_eq!(stored.expect("a file"), expected);
         hands.session(|session| assert_eq!(session.get_language(), "ja"));
     });
 }
