@@ -4,7 +4,9 @@ use super::*;
 use crate::format::{HEADER_KEY, ROOT_KEY, SEALS_KEY};
 use crate::world::*;
 use crate::{CHUNK_LEN, StoreError};
+use rustix::process::{Signal, getpid, kill_process};
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::Ordering;
@@ -388,19 +390,20 @@ fn a_full_disk_is_said_before_anything_is_written_and_reading_and_removing_go_on
 }
 
 /// Runs one test of this binary in a process of its own: with files no longer than `blocks`, a write fails in the middle.
-fn with_file_limit(test: &str, folder: &Path, blocks: u32) -> std::process::ExitStatus {
+fn with_file_limit(test: &str, folder: &Path, blocks: u32) -> std::process::Output {
     let script =
         format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" --exact {test} --nocapture --ignored");
     let mut command = Command::new("bash");
     command.args(["-c", &script]).arg(std::env::current_exe().unwrap()).env("VAULT_UNDER_LIMIT", folder);
-    command.status().unwrap()
+    command.output().unwrap()
 }
 
 #[test]
 fn a_write_that_fails_in_the_middle_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let test = "salvage::tests::fills_a_limited_disk";
-    assert!(with_file_limit(test, folder.path(), 3072).success());
+    let ended = with_file_limit(test, folder.path(), 3072);
+    assert_eq!(ended.status.signal(), Some(Signal::KILL.as_raw()), "{ended:?}");
     let acknowledged: usize =
         fs::read_to_string(folder.path().join("acknowledged")).unwrap().parse().unwrap();
     assert!(acknowledged > 0);
@@ -440,8 +443,8 @@ fn fills_a_limited_disk() {
         Err(refused) => assert!(matches!(refused, VaultError::Store(_)), "{refused}"),
     }
     fs::write(folder.join("acknowledged"), acknowledged.to_string()).unwrap();
-    // sled's threads may go on trying: the process ends here.
-    std::process::exit(0);
+    // sled's threads may go on trying, and what it left to be dropped when a thread ends may fail: nothing more runs here.
+    kill_process(getpid(), Signal::KILL).unwrap();
 }
 
 #[test]
