@@ -1,12 +1,14 @@
 //! `tamatebako`: the app on a desktop.
 
 use std::ffi::OsStr;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use client::{App, End, Options, confinement};
 use client_agent::Confinement;
+use tracing_subscriber::EnvFilter;
 
 /// The staff member's app.
 #[derive(Parser)]
@@ -23,10 +25,9 @@ struct Cli {
 fn main() -> Result<()> {
     client_agent::keep_memory_private().context("the memory of this process cannot be kept from others")?;
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
+    let filter = EnvFilter::from_default_env().add_directive(vault::LOG_DIRECTIVE.parse()?);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     let home = cli.home.map_or_else(default_home, Ok)?;
     // Before there are threads: those would not be confined.
     let confined = confinement::confine(&home);

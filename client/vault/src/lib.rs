@@ -50,5 +50,5 @@ pub use home::{Home, HomeError, HomeLock};
 pub use records::{Entry, EntryInfo, MAX_RECORDS, Vault};
 pub use salvage::{Lost, Salvaged};
 pub use slots::{DurableLease, LoadSlotError, Slot, SlotError, SlotHeader, SlotKind, VaultKey};
-pub use store::StoreError;
+pub use store::{LOG_DIRECTIVE, StoreError};
 pub use transfer::MAX_SOURCE;

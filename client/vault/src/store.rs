@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use crate::files::{self, FileError, at};
 
+/// What a program adds to its log filter. sled's trace lines may be written while a thread ends, when the subscriber's own
+/// thread-local is gone already, and such a panic ends the process.
+pub const LOG_DIRECTIVE: &str = "sled=debug";
+
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Free disk that is left alone by whatever adds to the vault, in bytes: once a write of sled has failed it writes no more.
 const RESERVE: u64 = 8 * 1024 * 1024;

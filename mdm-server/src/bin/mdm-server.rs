@@ -1,5 +1,6 @@
 //! The server's binary: `init` once, `serve` from then on.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -190,8 +191,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_env("MDM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_env("MDM_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info"))
+        .add_directive(mdm_store::sled::LOG_DIRECTIVE.parse()?);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     match arguments.command {
         Command::Init(arguments) => run_init(*arguments).await,
         Command::InviteOwner { config, owner } => invite_owner(&config, &owner).await,

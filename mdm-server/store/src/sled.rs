@@ -15,6 +15,10 @@ use crate::keyed::{EngineError, KeyedStore};
 use crate::traits::Store;
 use engine::SledEngine;
 
+/// What a program adds to its log filter. sled's trace lines may be written while a thread ends, when the subscriber's own
+/// thread-local is gone already, and such a panic ends the process.
+pub const LOG_DIRECTIVE: &str = "sled=debug";
+
 /// How the folder is used.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -218,6 +218,7 @@ fn no_secret_is_in_logs_at_trace_level_panics_temporary_files_or_data() {
     let logs = [("the phone's log", &traced.said), ("the server's log", &world.log())];
     for (whose, log) in logs {
         assert!(log.contains("TRACE") && log.contains("DEBUG"), "{whose} is not at trace level");
+        assert!(log.contains("DEBUG sled") && !log.contains("TRACE sled"), "{whose}: sled's lines");
         assert_eq!(found(log.as_bytes(), &secrets), [], "{whose}");
         let names = [person.name.as_str()];
         assert_eq!(names_above_debug(log, &names), Vec::<String>::new(), "{whose}");
