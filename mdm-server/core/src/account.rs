@@ -125,6 +125,25 @@ pub struct Attributes {
     pub departments: Vec<Department>,
 }
 
+impl Attributes {
+    /// Of somebody of whom nothing else is told.
+    pub(crate) fn named(staff_number: StaffNumber, name: String) -> Self {
+        Self {
+            staff_number,
+            name,
+            kana: None,
+            mail: None,
+            title: None,
+            employment: None,
+            term_ends: None,
+            temporary_until: None,
+            born: None,
+            hired: None,
+            departments: Vec::new(),
+        }
+    }
+}
+
 /// Where an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -32,6 +32,32 @@ pub enum Mode {
     Roster,
     /// Some of the source: nobody leaves.
     Upsert,
+    /// Those who leave: everybody on the list does, and nothing else happens.
+    Remove,
+}
+
+impl Mode {
+    /// As it is sent and stored: `roster`, `upsert`, `remove`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Roster => "roster",
+            Self::Upsert => "upsert",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// The mode of a name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Roster, Self::Upsert, Self::Remove].into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// How a part of a file that is compared this way is compared by itself: nobody is absent from a part.
+    pub fn of_part(self) -> Self {
+        match self {
+            Self::Roster | Self::Upsert => Self::Upsert,
+            Self::Remove => Self::Remove,
+        }
+    }
 }
 
 /// 外字: a private-use character, kept as it is. Only the organisation that made it knows what it looks like.

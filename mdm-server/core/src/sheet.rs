@@ -69,6 +69,8 @@ pub struct Declared {
     /// Staff numbers of digits only have lost zeros in front: they are put back up to this length, at most
     /// [`MAX_PADDING`].
     pub pad_numbers_to: Option<u8>,
+    /// It lists those who leave: a staff number is enough, and no row says anything else of a person.
+    pub of_leavers: bool,
     /// What columns are, by their headers. Of no use where there are none.
     pub columns: Assigned,
 }
@@ -153,8 +155,7 @@ pub enum Post {
 /// Reads a staff file.
 pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
     let source = Source::open(bytes, declared)?;
-    let columns =
-        numbered(&source, &declared.columns).map_err(|error| blame_encoding(error, declared, bytes))?;
+    let columns = numbered(&source, declared).map_err(|error| blame_encoding(error, declared, bytes))?;
     let pad_to = declared.pad_numbers_to.map(|width| width.min(MAX_PADDING));
     let mut notes = Notes::default();
     let mut rows = Vec::new();
@@ -195,8 +196,8 @@ pub fn read(bytes: &[u8], declared: &Declared) -> Result<Sheet, SheetError> {
 }
 
 /// The columns, and which of them names people: where nobody has a staff number, the login name.
-fn numbered(source: &Source<'_>, assigned: &Assigned) -> Result<Columns, SheetError> {
-    let mut columns = recognise(source, assigned)?;
+fn numbered(source: &Source<'_>, declared: &Declared) -> Result<Columns, SheetError> {
+    let mut columns = recognise(source, declared)?;
     let by_login = if columns.layout() == Layout::Own {
         false
     } else if columns.has_reasons() && columns.index(Column::StaffNumber).is_some() {
@@ -212,14 +213,14 @@ fn numbered(source: &Source<'_>, assigned: &Assigned) -> Result<Columns, SheetEr
 }
 
 /// The columns, from the first row that says something.
-fn recognise(source: &Source<'_>, assigned: &Assigned) -> Result<Columns, SheetError> {
+fn recognise(source: &Source<'_>, declared: &Declared) -> Result<Columns, SheetError> {
     let mut found = None;
     source.each(&mut |record| {
         if record.is_empty() || text::is_version(&record) {
             return Ok(ControlFlow::Continue(()));
         }
         record.within_limits().map_err(|error| in_workbook(error, source))?;
-        found = Some(Columns::recognise(&record, assigned)?);
+        found = Some(Columns::recognise(&record, declared)?);
         Ok(ControlFlow::Break(()))
     })?;
     found.ok_or(SheetError::Empty)

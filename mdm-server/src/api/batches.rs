@@ -49,6 +49,7 @@ pub(super) async fn upload(
         delimiter: delimiter.transpose()?,
         pad_numbers_to: padding(query.pad_numbers_to)?,
         columns: columns::said(query.columns.as_deref())?,
+        ..Declared::default()
     };
     let effective_at = query.effective_at.as_deref().map(|text| time(&api, text)).transpose()?;
     let UploadQuery { mode, file_name, temporary_until, .. } = query;

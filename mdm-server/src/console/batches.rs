@@ -147,6 +147,7 @@ fn mode(language: Language, mode: Mode) -> String {
     let key = match mode {
         Mode::Roster => "batches-mode-roster",
         Mode::Upsert => "batches-mode-upsert",
+        Mode::Remove => "batches-mode-remove",
     };
     language.say(key, &[])
 }

@@ -89,7 +89,9 @@ pub async fn upload(
     }
     let remembered = service.store.assignments_of(&source).await.map_err(UseCaseError::from)?;
     let remembered = remembered.map(|stored| stored.value);
-    let declared = Declared { columns: Assignments::beside(remembered.as_ref(), &said), ..declared };
+    // Whether it lists leavers is for the mode to say.
+    let columns = Assignments::beside(remembered.as_ref(), &said);
+    let declared = Declared { columns, of_leavers: mode == Mode::Remove, ..declared };
     let bytes = Arc::new(bytes);
     let (file, reading, wanted) = (bytes.clone(), declared.clone(), said.clone());
     let sheet = service
@@ -106,8 +108,12 @@ pub async fn upload(
     let accounts = accounts_of(service, &source).await?;
     let pool = service.store.pool().await.map_err(UseCaseError::from)?.value;
     let now = service.clock.now();
-    plan::fits_list(&accounts, temporary_until, day_of(now))
-        .map_err(|wrong| UseCaseError::from(Refusal::from(wrong)))?;
+    // Who leaves does so from either kind of list.
+    let temporary_until = temporary_until.filter(|_| mode != Mode::Remove);
+    if mode != Mode::Remove {
+        plan::fits_list(&accounts, temporary_until, day_of(now))
+            .map_err(|wrong| UseCaseError::from(Refusal::from(wrong)))?;
+    }
     let dates = Arc::clone(&service.keyring.dates);
     let padded_to = declared.pad_numbers_to;
     let mut plan = service

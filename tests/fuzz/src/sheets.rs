@@ -12,21 +12,21 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::encodings::read_as;
 
-/// The first byte declares an encoding, or none; the rest is the file.
+/// The first byte declares an encoding, or none, and whether it is a list of leavers; the rest is the file.
 pub(crate) fn staff_sheet(bytes: &[u8]) {
-    let Some((declared, file)) = bytes.split_first() else { return };
+    let Some((first, file)) = bytes.split_first() else { return };
     if file.starts_with(b"PK") {
         // For the target `workbook`, with the allowance of what unfolds.
         return;
     }
-    let declared = match declared % 5 {
+    let encoding = match first % 5 {
         0 => None,
         1 => Some(Encoding::Utf8),
         2 => Some(Encoding::Utf8Bom),
         3 => Some(Encoding::Cp932),
         _ => Some(Encoding::Utf16),
     };
-    check(file, Declared { encoding: declared, ..Declared::default() });
+    check(file, Declared { encoding, of_leavers: first / 5 % 2 == 1, ..Declared::default() });
 }
 
 /// The first byte is 0 for a whole file, or else says which part of a workbook the rest is, the others being sound.
@@ -148,7 +148,9 @@ fn within_limits(row: &Row) {
 
 fn acceptable(person: &Person) {
     let attributes = &person.attributes;
-    let name = Some(&attributes.name).filter(|_| !person.kept.contains(&Column::Name));
+    // Of a leaver a number is enough.
+    let untold = person.kept.contains(&Column::Name) || (person.leaves && attributes.name.is_empty());
+    let name = Some(&attributes.name).filter(|_| !untold);
     let texts = [name, attributes.kana.as_ref(), attributes.mail.as_ref()];
     for text in texts.into_iter().flatten() {
         assert!(!text.is_empty() && text.chars().count() <= MAX_CELL);

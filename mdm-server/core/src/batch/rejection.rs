@@ -95,6 +95,18 @@ pub enum RowProblem {
     /// A leaver who is not known.
     #[error("the row says that this person leaves, but nobody with this number is known; remove the row")]
     LeaverUnknown,
+    /// On a list of those who leave, a row that says something else of the person.
+    #[error(
+        "the list is of people who leave, but the row says something else of this person; remove the row, or upload the \
+         list as one of some people"
+    )]
+    NotLeaving,
+    /// On a list of those who leave, a name that is not that of the person with this number.
+    #[error(
+        "the person with this number has another name; correct the number, or write the name as it is known, or leave the \
+         cell empty"
+    )]
+    OtherName,
     /// A known number with another kana and another date of birth or hire.
     #[error(
         "the number is known, but kana and date of birth or hire are another's; say whether this is the same person or \

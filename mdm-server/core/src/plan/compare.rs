@@ -217,6 +217,10 @@ fn of_number(row: &Row, problem: RowProblem, sheet: &Sheet) -> PlanKind {
 fn accepted(row: &Row, person: &Person, account: Option<&Account>, input: &PlanInput<'_>) -> PlanKind {
     let sheet = input.sheet;
     match account {
+        Some(account) if input.mode == Mode::Remove && is_other_name(person, account) => {
+            let name = &person.attributes.name;
+            PlanKind::Rejected(vec![Rejection::new(&sheet.name_header, name, RowProblem::OtherName)])
+        }
         Some(account) if person.leaves && account.may_work() => PlanKind::Leave,
         Some(_) if person.leaves => PlanKind::Unchanged,
         None if person.leaves => of_number(row, RowProblem::LeaverUnknown, sheet),
@@ -226,6 +230,13 @@ fn accepted(row: &Row, person: &Person, account: Option<&Account>, input: &PlanI
         None => join(person, input),
         Some(account) => difference(person, account, input),
     }
+}
+
+/// Whether the row tells a name that is not the known one. Blanks make no difference: they are written in many ways.
+fn is_other_name(person: &Person, account: &Account) -> bool {
+    let letters = |name: &str| name.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let told = letters(&person.attributes.name);
+    !told.is_empty() && told != letters(&account.current().name)
 }
 
 fn join(person: &Person, input: &PlanInput<'_>) -> PlanKind {

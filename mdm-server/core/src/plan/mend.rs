@@ -15,7 +15,7 @@ use super::{Plan, PlanInput, compare, count, plan};
 use crate::account::{Account, StaffNumber};
 use crate::audit::Actor;
 use crate::batch::{
-    Batch, LISTED, LISTED_KINDS, LikeLeave, Mode, NotNow, Origin, PlanItem, PlanKind, PrivateUse, Step,
+    Batch, LISTED, LISTED_KINDS, LikeLeave, NotNow, Origin, PlanItem, PlanKind, PrivateUse, Step,
 };
 use crate::identity::{Decided, MAX_DECIDED, Whose, fits as fits_batch};
 use crate::sheet::{Column, Person, Post, Row, Sheet};
@@ -147,7 +147,7 @@ fn all_decided(before: &[Decided], now: &[Decided]) -> Result<Vec<Decided>, Mend
 }
 
 /// The plan that the file of `mending` would have been with `input.sheet` in the place of its rejected rows. `input.mode`
-/// is not looked at: it is that of the first plan.
+/// is not looked at: the first plan's holds.
 pub fn mend(
     mending: Mending<'_>,
     input: &PlanInput<'_>,
@@ -162,7 +162,7 @@ pub fn mend(
     let decided = all_decided(&base.decided, input.decided)?;
     let mended = PlanInput {
         sheet: rows,
-        mode: Mode::Upsert,
+        mode: base.mode.of_part(),
         source: input.source.clone(),
         temporary_until,
         decided: &decided,

@@ -1,5 +1,7 @@
 //! What a file would do, one rule a test; and that plans of the longest rows fit what is stored.
 
+mod leavers;
+
 use super::*;
 use crate::account::{AccountState, Dated, MAX_HISTORY, StaffNumber};
 use crate::batch::LISTED_KINDS;

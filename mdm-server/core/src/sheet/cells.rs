@@ -124,6 +124,23 @@ impl<'a> Cells<'a> {
         Some(joined(&family, &given))
     }
 
+    /// The name, if there is a column for it with something in it.
+    pub(super) fn name_if_told(&mut self) -> Option<String> {
+        let is_there = |column: &Column| !self.cell(*column).is_empty();
+        let columns = [Column::Name, Column::FamilyName, Column::GivenName];
+        if columns.iter().any(is_there) { self.name() } else { None }
+    }
+
+    /// What else than leaving a row of a list of those who leave says of the person.
+    pub(super) fn refuse_other_than_leaving(&mut self) {
+        if self.text(Column::Deleted, 40).is_some_and(|said| said != "1") {
+            self.refuse::<()>(Column::Deleted, RowProblem::NotLeaving);
+        }
+        if self.text(Column::Appointment, 40).is_some_and(|said| !is_leave(&said)) {
+            self.refuse::<()>(Column::Appointment, RowProblem::NotLeaving);
+        }
+    }
+
     pub(super) fn kana(&mut self) -> Option<String> {
         if self.columns.index(Column::Kana).is_some() {
             let kana = self.text(Column::Kana, 60)?;

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::assigned::{Assigned, AssignedColumn, Meaning, overrule};
+use super::assigned::{AssignedColumn, Meaning, overrule};
 use super::column::{Column, DEPARTMENT};
 use super::layout::{self, Layout};
 use super::rows::Record;
-use super::{SheetError, rejected};
+use super::{Declared, SheetError, rejected};
 use crate::batch::shown;
 use Column::{
-    Bureau, Department, Division, FamilyKana, FamilyName, GivenKana, GivenName, Kana, Login, Name, Section,
-    StaffNumber,
+    Appointment, Bureau, Deleted, Department, Division, FamilyKana, FamilyName, GivenKana, GivenName, Kana,
+    Login, Name, Post, Section, StaffNumber,
 };
+
+/// What a list of those who leave tells: who it is, and that they do.
+const OF_LEAVERS: [Column; 8] = [StaffNumber, Login, Name, FamilyName, GivenName, Post, Appointment, Deleted];
 
 /// Where each used column stands.
 pub(super) struct Columns {
@@ -21,13 +24,16 @@ pub(super) struct Columns {
     unused: Vec<String>,
     /// Of which the uploader has said what they are.
     assigned: BTreeMap<usize, AssignedColumn>,
+    /// It lists those who leave.
+    of_leavers: bool,
     /// The file has a column of reasons, and whether they say that login names stand for staff numbers.
     reasons: Option<bool>,
 }
 
 impl Columns {
     /// From the first row that is not empty, and from what was said of its headers.
-    pub(super) fn recognise(first: &Record, assigned: &Assigned) -> Result<Self, SheetError> {
+    pub(super) fn recognise(first: &Record, declared: &Declared) -> Result<Self, SheetError> {
+        let Declared { of_leavers, columns: ref assigned, .. } = *declared;
         let cells: Vec<&str> = first.cells.iter().map(str::trim).collect();
         let layout = Layout::of(&cells);
         let headers: Vec<String> = if layout.is_headerless() {
@@ -42,7 +48,8 @@ impl Columns {
             overrule(assigned, &cells, by_header)
         };
         let mut at = BTreeMap::new();
-        for (index, column) in found {
+        let is_told = |column: &Column| !of_leavers || OF_LEAVERS.contains(column);
+        for (index, column) in found.into_iter().filter(|(_, column)| is_told(column)) {
             if let Some(first) = at.insert(column, index) {
                 let (first, second) = (shown(&headers[first]), shown(&headers[index]));
                 return Err(SheetError::DuplicateColumn { column, first, second });
@@ -53,7 +60,7 @@ impl Columns {
             if layout.is_headerless() { rejected::is_reason(cell) } else { rejected::is_reason_header(cell) }
         };
         let reasons = cells.iter().find(is_reason).map(|cell| rejected::is_by_login(cell));
-        let mut columns = Self { layout, at, headers, unused: Vec::new(), assigned, reasons };
+        let mut columns = Self { layout, at, headers, unused: Vec::new(), assigned, of_leavers, reasons };
         columns.require()?;
         columns.list_unused();
         Ok(columns)
@@ -67,6 +74,9 @@ impl Columns {
         let has = |column: &Column| self.at.contains_key(column);
         if !has(&StaffNumber) && !has(&Login) {
             return Err(missing(StaffNumber));
+        }
+        if self.of_leavers {
+            return Ok(());
         }
         let named = has(&Name) || (has(&FamilyName) && has(&GivenName));
         if !named {
@@ -123,6 +133,11 @@ impl Columns {
             used.insert(Kana);
         }
         used
+    }
+
+    /// The file lists those who leave.
+    pub(super) fn of_leavers(&self) -> bool {
+        self.of_leavers
     }
 
     pub(super) fn unused(&self) -> &[String] {

@@ -95,7 +95,7 @@ pub fn keep(
         let row = std::iter::once(tag).chain(cells);
         writer.write_record(row).expect("a vector takes any row");
     };
-    let columns = numbered(&source, &declared.columns)?;
+    let columns = numbered(&source, declared)?;
     if source.has_sep_line() {
         put(&mut writer, SEP, &StringRecord::new());
     }

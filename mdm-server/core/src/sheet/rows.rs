@@ -1,5 +1,7 @@
 //! From a record to a row.
 
+use std::collections::BTreeSet;
+
 use csv::StringRecord;
 
 use super::cells::Cells;
@@ -80,7 +82,10 @@ pub(super) fn read(record: &Record, columns: &Columns, pad_to: Option<u8>, notes
     }
     let mut cells = Cells::new(record, columns, notes);
     let staff_number = cells.staff_number(pad_to);
-    let person = person(&mut cells, staff_number.clone());
+    let person = match columns.of_leavers() {
+        true => leaver(&mut cells, staff_number.clone()),
+        false => person(&mut cells, staff_number.clone()),
+    };
     // A line break in a cell that never has one: a stray quotation mark may have swallowed the row below. So nobody
     // is told of for sure, not even if the rest of the row can be read.
     if cells.broken_line.is_some() {
@@ -124,6 +129,28 @@ fn person(cells: &mut Cells<'_>, staff_number: Option<StaffNumber>) -> Option<Pe
         return None;
     }
     Some(Person { attributes, born, hired, wishes_seat, post: post?, leaves, kept })
+}
+
+/// Somebody on a list of those who leave. A name is there to be compared with the known one, and empty if there is none.
+fn leaver(cells: &mut Cells<'_>, staff_number: Option<StaffNumber>) -> Option<Person> {
+    let name = cells.name_if_told();
+    let post = cells.post();
+    cells.refuse_other_than_leaving();
+    // A cell that leaves what is known says nothing against it.
+    cells.kept.clear();
+    if !cells.problems.is_empty() {
+        return None;
+    }
+    let attributes = Attributes::named(staff_number?, name.unwrap_or_default());
+    Some(Person {
+        attributes,
+        born: None,
+        hired: None,
+        wishes_seat: None,
+        post: post?,
+        leaves: true,
+        kept: BTreeSet::new(),
+    })
 }
 
 fn departments(cells: &mut Cells<'_>) -> Vec<Department> {

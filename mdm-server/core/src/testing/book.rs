@@ -129,7 +129,8 @@ impl Book {
 
     /// Reads and plans a file without storing anything.
     pub(crate) fn plan(&self, file: &str, mode: Mode, now: Timestamp, rng: &mut StdRng) -> Plan {
-        let sheet = sheet::read(file.as_bytes(), &Declared::default()).unwrap();
+        let declared = Declared { of_leavers: mode == Mode::Remove, ..Declared::default() };
+        let sheet = sheet::read(file.as_bytes(), &declared).unwrap();
         self.plan_sheet(&sheet, mode, now, rng)
     }
 

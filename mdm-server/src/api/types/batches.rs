@@ -15,7 +15,7 @@ use super::columns::AssignedView;
 pub struct UploadQuery {
     /// 名簿区分.
     pub source: String,
-    /// `roster`: who is absent leaves; `upsert`: nobody leaves.
+    /// `roster`: who is absent leaves; `upsert`: nobody leaves; `remove`: who is on the list leaves, and a staff number is enough.
     pub mode: Mode,
     /// The file's name, for the audit journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -77,6 +77,8 @@ pub(crate) enum Mode {
     Roster,
     /// Some of the source: nobody leaves.
     Upsert,
+    /// Those who leave: a staff number is enough, and names, if there are any, must be the known ones.
+    Remove,
 }
 
 #[derive(Debug, Subcommand)]

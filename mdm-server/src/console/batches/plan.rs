@@ -9,7 +9,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use mdm_core::apply::UNDO_WINDOW;
 use mdm_core::audit::{Body, Happening};
-use mdm_core::batch::{Batch, BatchState, Capacity, Mode, PlanSummary};
+use mdm_core::batch::{Batch, BatchState, Capacity, PlanSummary};
 use mdm_core::plan::mend::takes_mended_rows;
 use mdm_core::substitute::CodePoint;
 use serde::Deserialize;

@@ -229,6 +229,8 @@ pub(super) fn row_why(language: Language, problem: RowProblem) -> String {
         RowProblem::PostsDisagree => "batches-why-posts-disagree",
         RowProblem::OtherPost => "batches-why-other-post",
         RowProblem::LeaverUnknown => "batches-why-leaver-unknown",
+        RowProblem::NotLeaving => "batches-why-not-leaving",
+        RowProblem::OtherName => "batches-why-other-name",
         RowProblem::PossiblyAnother => "batches-why-possibly-another",
     };
     language.say(key, &[])
@@ -284,6 +286,8 @@ pub(super) fn row_cure(language: Language, problem: RowProblem, in_workbook: boo
         RowProblem::PostsDisagree => "batches-do-posts-disagree",
         RowProblem::OtherPost => "batches-do-other-post",
         RowProblem::LeaverUnknown => "batches-do-leaver-unknown",
+        RowProblem::NotLeaving => "batches-do-not-leaving",
+        RowProblem::OtherName => "batches-do-other-name",
         RowProblem::PossiblyAnother => "batches-do-possibly-another",
     };
     language.say(key, &[])

@@ -141,11 +141,7 @@ pub(in crate::console) async fn upload(
     let language = viewer.visit.language;
     let filled = Filled {
         source: uploaded.field("source").to_owned(),
-        mode: match uploaded.field("mode") {
-            "roster" => Some(Mode::Roster),
-            "upsert" => Some(Mode::Upsert),
-            _ => None,
-        },
+        mode: Mode::of_name(uploaded.field("mode")),
         encoding: uploaded.field("encoding").parse().ok(),
         delimiter: Delimiter::of_name(uploaded.field("delimiter")),
         pad: uploaded.field("pad").trim().to_owned(),
@@ -173,7 +169,13 @@ pub(in crate::console) async fn upload(
     };
     let pad_numbers_to = pad.unwrap_or_default();
     let (encoding, delimiter) = (filled.encoding, filled.delimiter);
-    let declared = Declared { encoding, delimiter, pad_numbers_to, columns: filled.columns.clone() };
+    let declared = Declared {
+        encoding,
+        delimiter,
+        pad_numbers_to,
+        columns: filled.columns.clone(),
+        ..Declared::default()
+    };
     let temporary_until = until.unwrap_or_default();
     let file_name = uploaded.file_name;
     let upload = Upload { source, mode, declared, file_name, effective_at: None, temporary_until };

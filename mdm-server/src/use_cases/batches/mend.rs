@@ -64,7 +64,8 @@ pub async fn mend(
     let first = show(service, id).await?;
     // Cells come back as they were written: zeros are put back as they were then, and columns are what they were.
     let columns = first.assigned.iter().map(|column| (column.header.clone(), column.meaning)).collect();
-    let declared = Declared { pad_numbers_to: first.padded_to, columns, ..declared };
+    let of_leavers = first.mode == Mode::Remove;
+    let declared = Declared { pad_numbers_to: first.padded_to, of_leavers, columns, ..declared };
     let bytes = Arc::new(bytes);
     let (file, reading) = (bytes.clone(), declared.clone());
     let sheet = service.heavy.run(move || sheet::read((*file).as_ref(), &reading)).await?;
@@ -89,7 +90,7 @@ pub async fn mend(
         .run(move || {
             let input = PlanInput {
                 source: first.source.clone(),
-                mode: Mode::Upsert,
+                mode: first.mode,
                 sheet: &sheet,
                 accounts: &accounts,
                 temporary_until: None,

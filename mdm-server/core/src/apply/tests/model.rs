@@ -100,6 +100,11 @@ pub(crate) fn typed() -> impl Strategy<Value = Typed> {
     )
 }
 
+/// How a file is compared.
+pub(crate) fn mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![2 => Just(Mode::Roster), 2 => Just(Mode::Upsert), 1 => Just(Mode::Remove)]
+}
+
 /// A file of these rows.
 pub(crate) fn file(rows: &[Typed]) -> String {
     let lines: String = rows.iter().map(Typed::line).collect();
@@ -162,6 +167,17 @@ impl Model {
                 counts.rejected += 1;
                 continue;
             }
+            if mode == Mode::Remove {
+                *match self.people.get_mut(&row.number) {
+                    Some(known) if known.name == row.name && known.works => {
+                        known.works = false;
+                        &mut counts.leave
+                    }
+                    Some(known) if known.name == row.name => &mut counts.unchanged,
+                    _ => &mut counts.rejected,
+                } += 1;
+                continue;
+            }
             let mut now = Person::of(row);
             if let Some(before) = self.people.get(&row.number) {
                 let said = row.whose.filter(|whose| *whose == Whose::Same || !held_back);
@@ -218,14 +234,14 @@ proptest! {
     #[test]
     fn applying_does_exactly_what_the_plan_said(
         pool in 0_u32..10,
-        files in proptest::collection::vec((proptest::collection::vec(typed(), 1..16), any::<bool>()), 1..6),
+        files in proptest::collection::vec((proptest::collection::vec(typed(), 1..16), mode()), 1..6),
         sign_ins in proptest::collection::vec(0_usize..14, 0..6),
     ) {
         let mut book = Book::default();
         book.set_pool(pool);
         let mut model = Model::default();
-        for (day, (rows, whole)) in (0..).zip(&files) {
-            let mode = if *whole { Mode::Roster } else { Mode::Upsert };
+        for (day, (rows, mode)) in (0..).zip(&files) {
+            let mode = *mode;
             let expected = model.take(rows, mode);
             let text = file(rows);
             book.decided = decided(rows);

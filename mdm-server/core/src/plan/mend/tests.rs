@@ -6,7 +6,7 @@ use shared::ids::OperatorId;
 
 use super::*;
 use crate::audit::Actor;
-use crate::batch::{Approval, BatchState, Capacity};
+use crate::batch::{Approval, BatchState, Capacity, Mode, PlanWord};
 use crate::sheet::rejected::{Kept, REASON_HEADERS};
 use crate::sheet::{self, Declared};
 use crate::testing::book::{Book, date_key, source};
@@ -33,7 +33,8 @@ fn planned(book: &Book, rows: &[String], mode: Mode) -> Plan {
 }
 
 fn mended(book: &Book, plan: &Plan, text: &str) -> Result<Plan, MendError> {
-    let sheet = sheet::read(text.as_bytes(), &Declared::default()).unwrap();
+    let of_leavers = plan.batch.mode == Mode::Remove;
+    let sheet = sheet::read(text.as_bytes(), &Declared { of_leavers, ..Declared::default() }).unwrap();
     let pool = book.pool().value;
     let input = PlanInput {
         source: source(),
@@ -175,6 +176,22 @@ fn two_rejected() -> (Book, Plan) {
     );
     assert!(plan.batch.summary.leavers_held_back && plan.batch.summary.rejected == 2);
     (book, plan)
+}
+
+#[test]
+fn mended_leavers_leave_with_the_others_and_nobody_else_does() {
+    let mut book = Book::default();
+    let known = rows(&["0001,山田,総務課,主事,,", "0002,佐藤,総務課,主事,,", "0003,鈴木,総務課,主事,,"]);
+    book.upload(&file(&known), Mode::Roster, noon(), &mut rng());
+    let mut plan = book.plan("職員番号,氏名\n0001,山田\n0002,鈴木\n", Mode::Remove, noon(), &mut rng());
+    plan.keep(Kept { bytes: Vec::new(), rows: 1 });
+    let back = |name: &str| format!("職員番号,氏名,{}\n0002,{name},却下: 氏名\n", REASON_HEADERS[0]);
+    let words = |plan: &Plan| plan.items.iter().map(|item| item.kind.word()).collect::<Vec<_>>();
+    let unmended = mended(&book, &plan, &back("鈴木")).unwrap();
+    assert_eq!(words(&unmended), [PlanWord::Leave, PlanWord::Rejected]);
+    let whole = mended(&book, &plan, &back("佐藤")).unwrap();
+    assert_eq!(words(&whole), [PlanWord::Leave, PlanWord::Leave]);
+    assert_eq!((whole.batch.mode, whole.batch.summary.leave), (Mode::Remove, 2));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use shared::ids::{AccountId, BatchId};
 
 use crate::account::{AccountState, Attributes, NumberPassed, Seat};
-use crate::apply::tests::model::{Typed, decided, file, typed};
+use crate::apply::tests::model::{Typed, decided, file, mode, typed};
 use crate::apply::tests::{on_day, rng_of};
 use crate::batch::{Mode, PlanWord};
 use crate::identity::Whose;
@@ -69,18 +69,17 @@ fn ids(book: &Book) -> BTreeSet<AccountId> {
 }
 
 /// Uploads the files day by day; some people sign in, and of those who left some are closed.
-fn history(pool: u32, files: &[(Vec<Typed>, bool)], lucky: &[usize]) -> Book {
+fn history(pool: u32, files: &[(Vec<Typed>, Mode)], lucky: &[usize]) -> Book {
     let mut book = Book::default();
     book.set_pool(pool);
-    for (day, (rows, whole)) in (0..).zip(files) {
-        upload(&mut book, rows, *whole, day);
+    for (day, (rows, mode)) in (0..).zip(files) {
+        upload(&mut book, rows, *mode, day);
         events(&mut book, lucky, day);
     }
     book
 }
 
-fn upload(book: &mut Book, rows: &[Typed], whole: bool, day: i64) -> BatchId {
-    let mode = if whole { Mode::Roster } else { Mode::Upsert };
+fn upload(book: &mut Book, rows: &[Typed], mode: Mode, day: i64) -> BatchId {
     book.decided = decided(rows);
     book.upload(&file(rows), mode, on_day(day), &mut rng_of(day)).0.batch.id
 }
@@ -99,18 +98,18 @@ fn events(book: &mut Book, lucky: &[usize], day: i64) {
     }
 }
 
-type Files = Vec<(Vec<Typed>, bool)>;
+type Files = Vec<(Vec<Typed>, Mode)>;
 
 fn files() -> impl Strategy<Value = Files> {
-    proptest::collection::vec((proptest::collection::vec(typed(), 1..16), any::<bool>()), 1..5)
+    proptest::collection::vec((proptest::collection::vec(typed(), 1..16), mode()), 1..5)
 }
 
 /// Applies a file and undoes it, with the record of what people were before changed by `mistake`; says whether what is
 /// seen is the same.
-fn comes_back(book: &mut Book, rows: &[Typed], whole: bool, mistake: impl Fn(&mut Before)) -> bool {
+fn comes_back(book: &mut Book, rows: &[Typed], mode: Mode, mistake: impl Fn(&mut Before)) -> bool {
     let known = ids(book);
     let before = Seen::of(book, None);
-    let batch = upload(book, rows, whole, 10);
+    let batch = upload(book, rows, mode, 10);
     book.check();
     book.change_befores(batch, mistake);
     book.undo(batch, None, on_day(11), &mut rng_of(11));
@@ -129,10 +128,10 @@ proptest! {
         past in files(),
         lucky in proptest::collection::vec(0_usize..14, 0..6),
         last in proptest::collection::vec(typed(), 1..16),
-        whole in any::<bool>(),
+        mode in mode(),
     ) {
         let mut book = history(pool, &past, &lucky);
-        let is_as_it_was = comes_back(&mut book, &last, whole, |_| {});
+        let is_as_it_was = comes_back(&mut book, &last, mode, |_| {});
         prop_assert!(is_as_it_was);
         book.check();
     }
@@ -148,7 +147,7 @@ proptest! {
     ) {
         let mut book = history(pool, &past, &lucky);
         let known = Seen::of(&book, None).people;
-        let batch = upload(&mut book, &last, true, 10);
+        let batch = upload(&mut book, &last, Mode::Roster, 10);
         events(&mut book, &lucky_then, 11);
         let only: BTreeSet<AccountId> =
             (0_u32..).zip(ids(&book)).filter(|(place, _)| choice >> (place % 32) & 1 == 1).map(|(_, id)| id).collect();
@@ -195,11 +194,11 @@ type Mistake = fn(&mut Before);
 fn a_mistake_in_what_is_restored_is_noticed() {
     let row = |number: u8, department: u8, wish: bool| Typed::whole(number, department, wish);
     let before = [row(1, 0, true), row(2, 0, true), row(3, 0, true), row(4, 0, false)];
-    let past = vec![([before.to_vec(), vec![row(6, 0, false).who(0, None)]].concat(), true)];
+    let past = vec![([before.to_vec(), vec![row(6, 0, false).who(0, None)]].concat(), Mode::Roster)];
     // The number of 6 is another person's, 1 leaves, 2 withdraws the wish, 3 gets a seat, 4 moves, 5 joins.
     let other = row(6, 0, false).who(1, Some(Whose::Another));
     let last = [row(2, 0, false), row(3, 0, true), row(4, 1, false), row(5, 0, true), other];
-    let outcome = |mistake: Mistake| comes_back(&mut history(2, &past, &[]), &last, true, mistake);
+    let outcome = |mistake: Mistake| comes_back(&mut history(2, &past, &[]), &last, Mode::Roster, mistake);
     assert!(outcome(|_| {}), "without a mistake all is as it was");
     let mistakes: [(&str, Mistake); 6] = [
         ("nobody is restored", |before| before.word = None),

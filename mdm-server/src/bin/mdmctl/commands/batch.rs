@@ -235,6 +235,7 @@ fn upload(
     let mode = match mode {
         Mode::Roster => "roster",
         Mode::Upsert => "upsert",
+        Mode::Remove => "remove",
     };
     let name = name_of(file);
     let mut query = vec![("source", source), ("mode", mode), ("file_name", &name)];

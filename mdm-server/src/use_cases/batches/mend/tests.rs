@@ -19,16 +19,20 @@ const FIRST: &str = "職員番号,氏名,所属,内線\n001,髙橋,総務課,11\
 const NEXT: &str =
     "職員番号,氏名,所属,内線\n001,髙橋,防災課,11\n002,=1+1,税務課,12\n003,濵田,,13\n004,森,総務課,14\n";
 
-async fn put(world: &World, file: &str, at: Option<SignedDuration>) -> Batch {
-    use crate::clock::Clock as _;
-    let how = Upload {
+fn roster() -> Upload {
+    Upload {
         temporary_until: None,
         source: SourceName::new("知事部局").unwrap(),
         mode: Mode::Roster,
         declared: Declared::default(),
         file_name: None,
-        effective_at: at.map(|at| world.clock.now() + at),
-    };
+        effective_at: None,
+    }
+}
+
+async fn put(world: &World, file: &str, at: Option<SignedDuration>) -> Batch {
+    use crate::clock::Clock as _;
+    let how = Upload { effective_at: at.map(|at| world.clock.now() + at), ..roster() };
     upload(&world.service, file.as_bytes().to_vec(), how, Actor::Server).await.unwrap()
 }
 
@@ -57,6 +61,29 @@ async fn waiting() -> (World, Batch) {
     apply(&world.service, first.id, Consent::default(), Actor::Server).await.unwrap();
     let next = put(&world, NEXT, Some(SignedDuration::from_hours(24))).await;
     (world, next)
+}
+
+#[tokio::test]
+async fn leavers_of_temporary_accounts_need_no_last_day_and_come_back_mended() {
+    let world = World::new();
+    let until = mdm_core::license::day_of(world.now()).saturating_add(jiff::Span::new().days(30));
+    let temporary = Upload { temporary_until: Some(until), ..roster() };
+    let first = upload(&world.service, FIRST.as_bytes().to_vec(), temporary, Actor::Server).await.unwrap();
+    apply(&world.service, first.id, Consent::default(), Actor::Server).await.unwrap();
+    let list = "職員番号,氏名\n003,濵田\n001,高橋\n";
+    let how = Upload { mode: Mode::Remove, ..roster() };
+    let batch = upload(&world.service, list.as_bytes().to_vec(), how, Actor::Server).await.unwrap();
+    assert_eq!((batch.summary.leave, batch.summary.rejected), (1, 1));
+    let back = handed_back(&world, &batch).await;
+    assert!(back.contains("001,高橋,"), "{back}");
+    let whole = bring(&world, &batch, &back.replace("高橋", "髙橋")).await.unwrap();
+    assert_eq!((whole.mode, whole.summary.leave, whole.summary.rejected), (Mode::Remove, 2, 0));
+    apply(&world.service, whole.id, Consent { leavers: Some(2) }, Actor::Server).await.unwrap();
+    let mut works = Vec::new();
+    for number in ["001", "002", "003"] {
+        works.push(world.account(number).await.may_work());
+    }
+    assert_eq!(works, [false, true, false]);
 }
 
 #[tokio::test]
