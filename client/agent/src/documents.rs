@@ -105,9 +105,7 @@ impl Agent {
     /// A notice was read, as it is now: a corrected one is unread again. Of anything else nothing is kept. Blocking.
     pub fn mark_read(&self, id: DocumentId) -> Result<(), AgentError> {
         let desk = self.desk()?;
-        let Some(edition) = desk.notice(id) else { return Ok(()) };
-        let read = self.with_vault(desk::read)?;
-        if read.contains(&edition) { Ok(()) } else { desk::keep_read(self, edition) }
+        desk.notice(id).map_or(Ok(()), |edition| desk::keep_read(self, edition))
     }
 
     /// How far documents are. Blocking.

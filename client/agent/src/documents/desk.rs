@@ -61,10 +61,15 @@ pub(super) fn read(vault: &Vault) -> Result<BTreeSet<Edition>, VaultError> {
     Ok(read)
 }
 
-/// Keeps that a notice was read.
+/// Keeps that a notice was read, if it is not kept yet.
 pub(super) fn keep_read(agent: &Agent, edition: Edition) -> Result<(), AgentError> {
     let name = named(READ, edition);
-    agent.with_vault(|vault| vault.put(DOCUMENTS, &name, &[], moment().now, &mut rng()).map(drop))
+    agent.with_vault(|vault| {
+        if vault.entry(DOCUMENTS, &name)?.is_none() {
+            vault.put(DOCUMENTS, &name, &[], moment().now, &mut rng())?;
+        }
+        Ok(())
+    })
 }
 
 /// What the machine wants next.

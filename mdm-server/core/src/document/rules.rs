@@ -92,20 +92,24 @@ fn event(document: &Document, what: Happening, acting: Acting) -> AuditEvent {
 
 /// Whether a label can be kept.
 pub fn check(label: &Label) -> Result<(), DocumentError> {
-    label.audience.clone().in_order()?;
+    in_order(label.clone()).map(drop)
+}
+
+/// The label as it is kept.
+fn in_order(label: Label) -> Result<Label, DocumentError> {
     if label.notice && label.media_type != MediaType::text() {
         return Err(DocumentError::NoticeIsNotText);
     }
-    Ok(())
+    Ok(Label { audience: label.audience.in_order()?, ..label })
 }
 
-/// The same, with its contents.
-fn check_with(label: &Label, content: &Content) -> Result<(), DocumentError> {
-    check(label)?;
+/// The same of a label with its contents.
+fn in_order_with(label: Label, content: &Content) -> Result<Label, DocumentError> {
+    let label = in_order(label)?;
     if label.notice && content.size > MAX_NOTICE {
         return Err(DocumentError::NoticeTooLong);
     }
-    Ok(())
+    Ok(label)
 }
 
 /// Publishes a new document. `published` is how many there are; `title` is its title for the journal's personal part.
@@ -120,8 +124,7 @@ pub fn publish(
     if published >= MAX_PUBLISHED {
         return Err(DocumentError::TooMany);
     }
-    check_with(&label, &content)?;
-    let label = Label { audience: label.audience.in_order()?, ..label };
+    let label = in_order_with(label, &content)?;
     let document = Document {
         id,
         version: 1,
@@ -150,10 +153,10 @@ pub fn replace(
         return Err(DocumentError::Unpublished(before.id));
     }
     let content = content.unwrap_or(before.content);
-    check_with(&label, &content)?;
+    let label = in_order_with(label, &content)?;
     let document = Document {
         version: before.version.saturating_add(1),
-        label: Label { audience: label.audience.in_order()?, ..label },
+        label,
         content,
         published_at: acting.now,
         published_by: acting.actor,

@@ -1,11 +1,12 @@
 //! Other commits in the middle of a large change.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use mdm_core::audit::{GENESIS, Happening};
 use mdm_core::change::{Changeset, Key, Record, Version};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::disk::{Failing, Image};
@@ -18,7 +19,7 @@ use crate::traits::{Committed, LargeChange, Store};
 
 /// What became of a change that was asked for in the middle of another.
 struct Asked {
-    answer: Receiver<Result<Committed, CommitError>>,
+    answer: Receiver<Answer>,
     /// The keys of the first write that the writer began after the asking; none of a write to the stage.
     next_write: Arc<Mutex<Option<Vec<Vec<u8>>>>>,
 }
@@ -30,6 +31,20 @@ impl Asked {
         let next = self.next_write.lock().unwrap();
         assert!(next.as_ref().unwrap().contains(&layout::record(key)), "it had to wait for another write");
     }
+}
+
+type Answer = Result<Committed, CommitError>;
+
+/// Asks for `changes`, and returns when they stand in the writer's queue: the call itself puts them there, so before the
+/// write at which this is called.
+fn ask(runtime: &Handle, store: Arc<dyn Store>, changes: Changeset, answers: Sender<Answer>) {
+    let (sent, wait) = oneshot::channel();
+    runtime.spawn(async move {
+        let answer = store.commit(changes);
+        sent.send(()).unwrap();
+        answers.send(answer.await).unwrap();
+    });
+    wait.blocking_recv().unwrap();
 }
 
 /// A store in which, when the writer is about to apply a write that `moment` picks, `changes` is asked for: once, so that
@@ -45,7 +60,7 @@ fn ask_at(
     let asked = Asked { answer, next_write: Arc::default() };
     let next_write = Arc::clone(&asked.next_write);
     let changes = Mutex::new(Some(changes));
-    let runtime = tokio::runtime::Handle::current();
+    let runtime = Handle::current();
     engine.0.lock().unwrap().on_write = Some(Arc::new(move |write: Option<&Puts>| {
         let mut changes = changes.lock().unwrap();
         if changes.is_none() {
@@ -55,15 +70,7 @@ fn ask_at(
             && let Some(changes) = changes.take()
             && let Some(store) = weak.upgrade()
         {
-            let answers = answers.clone();
-            // Sent to the writer by the call itself, before this write is applied.
-            let (sent, wait) = oneshot::channel();
-            runtime.spawn(async move {
-                let answer = store.commit(changes);
-                sent.send(()).unwrap();
-                answers.send(answer.await).unwrap();
-            });
-            wait.blocking_recv().unwrap();
+            ask(&runtime, store, changes, answers.clone());
         }
     }));
     (store, asked)
@@ -137,7 +144,7 @@ async fn a_commit_on_a_record_that_is_being_moved_wins_without_waiting() {
 /// What is asked for at each write to the stage, one after the other, and when it was applied: before how many more of them.
 struct AskedOften {
     waited: Arc<Mutex<HashMap<u32, u32>>>,
-    answers: Receiver<Result<Committed, CommitError>>,
+    answers: Receiver<Answer>,
 }
 
 impl AskedOften {
@@ -160,27 +167,19 @@ fn ask_often(
     let waited: Arc<Mutex<HashMap<u32, u32>>> = Arc::default();
     let asked = AskedOften { waited: Arc::clone(&waited), answers: answered };
     let (staged, pending) = (Mutex::new(0), Mutex::new(BTreeMap::new()));
-    let runtime = tokio::runtime::Handle::current();
+    let runtime = Handle::current();
     engine.0.lock().unwrap().on_write = Some(Arc::new(move |write: Option<&Puts>| {
         let (mut staged, mut pending) = (staged.lock().unwrap(), pending.lock().unwrap());
         for (key, _) in write.into_iter().flatten() {
-            if let Some((number, since)) = pending.remove(key) {
-                waited.lock().unwrap().insert(number, *staged - since);
+            if let Some(number) = pending.remove(key) {
+                waited.lock().unwrap().insert(number, *staged - number);
             }
         }
         let Some(store) = weak.upgrade().filter(|_| write.is_none()) else { return };
         *staged += 1;
         let Some(changes) = make(*staged) else { return };
-        let number = *staged;
-        pending.insert(layout::record(&changes.writes[0].key), (number, number));
-        let answers = answers.clone();
-        let (sent, wait) = oneshot::channel();
-        runtime.spawn(async move {
-            let answer = store.commit(changes);
-            sent.send(()).unwrap();
-            answers.send(answer.await).unwrap();
-        });
-        wait.blocking_recv().unwrap();
+        pending.insert(layout::record(&changes.writes[0].key), *staged);
+        ask(&runtime, store, changes, answers.clone());
     }));
     (store, asked)
 }
