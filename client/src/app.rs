@@ -15,6 +15,7 @@ use vault::Home;
 use crate::adapters::{Session, SessionOptions, Shared};
 use crate::engine::Told;
 use crate::platform::AppClipboard;
+use crate::viewer::Viewer;
 
 /// How long what still runs beside the event loop may take to end.
 const END_WITHIN: Duration = Duration::from_secs(2);
@@ -34,6 +35,8 @@ pub struct Options {
     pub confinement: Confinement,
     /// Where the keys are; none keeps them in files of the home.
     pub device: Option<Platform>,
+    /// What shows documents.
+    pub viewer: Viewer,
 }
 
 impl Options {
@@ -49,6 +52,7 @@ impl Options {
             restart_when_closed: false,
             confinement: Confinement::default(),
             device: None,
+            viewer: Viewer::default(),
         }
     }
 }
@@ -110,6 +114,7 @@ impl App {
             restart_when_closed: options.restart_when_closed,
             confinement: options.confinement,
             device: options.device,
+            viewer: options.viewer,
         };
         let session = Session::start(
             Rc::clone(&shared),

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ::viewer::{Ask, Content};
 use client_agent::{
     Agent, AgentError, ChangePinError, Document, DocumentsProgress, EnrolError, EnrolRequest, Enrolled,
     Event, FileTransferError, Mended, NoteStatus, NotesProgress, Observer, OpenError, Platform, SavedNote,
@@ -16,6 +17,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use vault::Home;
 use zeroize::Zeroizing;
+
+use crate::viewer::{NotShown, Viewer};
 
 /// What happened by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,15 @@ impl Observer for Messenger {
 
     fn notes(&self, _progress: NotesProgress) {
         self.send(Told::Notes);
+    }
+}
+
+/// Work that nobody waits for any more is not gone on with.
+struct EndedWhenDropped<T>(JoinHandle<T>);
+
+impl<T> Drop for EndedWhenDropped<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -250,6 +262,19 @@ impl Engine {
             Ok(sink.bytes)
         })
         .await?
+    }
+
+    /// What of a document can be drawn. Dropped, it ends what draws it.
+    pub(crate) async fn view(
+        &self,
+        viewer: Viewer,
+        bytes: Zeroizing<Vec<u8>>,
+        declared: String,
+        ask: Ask,
+    ) -> Result<Content, NotShown> {
+        let work = self.runtime.spawn(async move { viewer.view(&bytes, &declared, ask).await });
+        let mut work = EndedWhenDropped(work);
+        (&mut work.0).await.unwrap_or(Err(NotShown::NotStarted))
     }
 
     /// The version and the contents of a note of at most `limit` bytes.

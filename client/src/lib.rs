@@ -15,5 +15,6 @@ pub mod platform;
 mod preferences;
 mod problem;
 mod times;
+pub mod viewer;
 
 pub use app::{App, End, Options, StartError};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use client::{App, End, Options, confinement};
+use client::{App, End, Options, confinement, viewer};
 use client_agent::Confinement;
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +24,9 @@ struct Cli {
 
 fn main() -> Result<()> {
     client_agent::keep_memory_private().context("the memory of this process cannot be kept from others")?;
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == viewer::ARGUMENT) {
+        return viewer::serve();
+    }
     let cli = Cli::parse();
     let filter = EnvFilter::from_default_env().add_directive(vault::LOG_DIRECTIVE.parse()?);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -174,6 +174,17 @@ pub fn confine(plan: &Plan) -> Confinement {
     Confinement::None(Unconfined::WithoutEffect)
 }
 
+/// Leaves this process no file at all, in the domain that it may have already: of what is open it keeps the use. To be called
+/// while there is one thread.
+pub fn confine_to_nothing() -> Confinement {
+    let nothing = Plan { home: PathBuf::new(), allowed: Vec::new(), abstract_sockets: false };
+    let confinement = restrict(&nothing);
+    if matches!(confinement, Confinement::None(_)) || is_denied() {
+        return confinement;
+    }
+    Confinement::None(Unconfined::WithoutEffect)
+}
+
 /// What a process was told by the one that it took over from, if that is so: a domain of the kernel outlives the program,
 /// and each further one on top of it counts against a limit of sixteen.
 pub fn inherited(told: &str) -> Option<Confinement> {

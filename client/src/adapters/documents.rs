@@ -1,29 +1,29 @@
-//! Documents of the organisation: the list with its folders, what is still coming, and the text that is read.
+//! Documents of the organisation: the list with its folders, what is still coming, and which one is read.
+
+mod reader;
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::rc::Rc;
 
-use client_agent::{AgentError, Document, DocumentState, FileTransferError};
+use client_agent::{Document, DocumentState};
 use client_ui as ui;
 use client_ui::{Problem, Screen};
 use jiff::Zoned;
 use shared::ids::DocumentId;
 use slint::{Global as _, ModelRc, VecModel};
-use vault::VaultError;
 
+use self::reader::Reader;
 use super::shared::{Shared, spawn};
 use crate::note::Search;
+use crate::viewer::Viewer;
 use crate::{problem, times};
-
-/// Longest document that is shown, in bytes.
-const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
 /// The documents that this person may read, while the vault is open.
 pub(super) struct Documents {
     shared: Rc<Shared>,
     known: RefCell<Vec<Document>>,
-    is_open: Cell<bool>,
+    reader: Reader,
     /// They are being read from the vault.
     loading: Cell<bool>,
     /// Something came or went meanwhile.
@@ -31,19 +31,32 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn start(shared: &Rc<Shared>) -> Rc<Self> {
+    pub(super) fn start(shared: &Rc<Shared>, viewer: Viewer) -> Rc<Self> {
         let documents = Rc::new(Self {
             shared: Rc::clone(shared),
             known: RefCell::default(),
-            is_open: Cell::default(),
+            reader: Reader::new(shared, viewer),
             loading: Cell::default(),
             outdated: Cell::default(),
         });
-        let listener = Rc::downgrade(&documents);
+        let (listener, turner, rotator) =
+            (Rc::downgrade(&documents), Rc::downgrade(&documents), Rc::downgrade(&documents));
         shared.with_window(|window| {
             ui::Documents::get(window).on_open(move |id| {
                 if let (Some(documents), Ok(id)) = (listener.upgrade(), id.parse()) {
                     spawn(documents.open(id));
+                }
+            });
+            let viewer = ui::Viewer::get(window);
+            viewer.on_turn_to(move |page| {
+                let page = page.checked_sub(1).and_then(|page| u32::try_from(page).ok());
+                if let (Some(documents), Some(page)) = (turner.upgrade(), page) {
+                    spawn(documents.turn_to(page));
+                }
+            });
+            viewer.on_rotate(move || {
+                if let Some(documents) = rotator.upgrade() {
+                    documents.reader.rotate();
                 }
             });
         });
@@ -52,7 +65,7 @@ impl Documents {
 
     /// Whether a document is there to be shown.
     pub(super) fn is_open(&self) -> bool {
-        self.is_open.get()
+        self.reader.is_open()
     }
 
     /// Something came or went, or the vault was opened: reads what is known of them, and lists it.
@@ -96,9 +109,7 @@ impl Documents {
 
     /// The document is not shown any more.
     pub(super) fn leave(&self) {
-        if self.is_open.replace(false) {
-            self.set_current(ui::DocumentText::default());
-        }
+        self.reader.leave();
     }
 
     /// Lists what matches: notices, the newest first, then documents, folder by folder.
@@ -144,35 +155,27 @@ impl Documents {
         let DocumentState::There { since } = document.state else {
             return self.shared.set_problem(Problem::DocumentComing);
         };
-        if !is_text(&document) {
-            return self.shared.set_problem(Problem::DocumentNotShown);
-        }
-        let bytes = match engine.document(&document, MAX_DOCUMENT).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                tracing::warn!(%error, "a document is not read");
-                return self.shared.set_problem(of_document(&error));
-            }
-        };
-        // The vault may have been closed meanwhile.
-        if !self.known.borrow().iter().any(|known| known.id == id) {
-            return;
-        }
-        let Ok(body) = std::str::from_utf8(&bytes) else {
-            return self.shared.set_problem(Problem::DocumentNotShown);
-        };
-        self.shared.set_problem(Problem::None);
-        self.is_open.set(true);
-        self.set_current(ui::DocumentText {
+        let current = ui::DocumentText {
             id: id.to_string().into(),
             title: document.title.as_str().into(),
-            body: body.into(),
+            body: slint::SharedString::new(),
             changed: times::changed(
                 document.notice.map_or(since, |notice| notice.published_at),
                 &Zoned::now(),
             )
             .into(),
-        });
+        };
+        self.shared.set_problem(Problem::None);
+        self.set_current(current);
+        match self.reader.page(&engine, &document, 0).await {
+            Ok(true) => {}
+            // Another one was opened meanwhile, or the vault closed.
+            Ok(false) => return,
+            Err(problem) => {
+                self.reader.leave();
+                return self.shared.set_problem(problem);
+            }
+        }
         self.shared.show(Screen::Document);
         if document.notice.is_some_and(|notice| !notice.is_read) {
             match engine.mark_read(id).await {
@@ -180,6 +183,15 @@ impl Documents {
                 // It is shown as unread again, which is true of it.
                 Err(error) => tracing::warn!(%error, "that a notice was read is not kept"),
             }
+        }
+    }
+}
+
+impl Documents {
+    async fn turn_to(self: Rc<Self>, page: u32) {
+        let (Some(document), Some(engine)) = (self.reader.document(), self.shared.engine()) else { return };
+        if let Err(problem) = self.reader.page(&engine, &document, page).await {
+            self.shared.set_problem(problem);
         }
     }
 }
@@ -232,21 +244,6 @@ fn percent(received: u64, size: u64) -> i32 {
     i32::try_from(percent.min(99)).unwrap_or(99)
 }
 
-/// What is shown here; everything else waits for a viewer of its own.
-fn is_text(document: &Document) -> bool {
-    document.media_type.starts_with("text/") && document.size <= MAX_DOCUMENT as u64
-}
-
-/// Contents that are damaged come again by themselves.
-fn of_document(error: &FileTransferError) -> Problem {
-    match error {
-        FileTransferError::Agent(AgentError::Vault(VaultError::Damaged(_) | VaultError::NotFound)) => {
-            Problem::DocumentComing
-        }
-        error => problem::of_transfer(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,11 +255,5 @@ mod tests {
         assert_eq!(percent(200, 200), 99);
         assert_eq!(percent(u64::MAX, u64::MAX), 99);
         assert_eq!(percent(0, 0), 0);
-    }
-
-    #[test]
-    fn a_damaged_document_is_not_taken_for_damage_to_the_vault() {
-        let damaged = FileTransferError::Agent(VaultError::Damaged(vault::Damage::Chunk(1)).into());
-        assert_eq!(of_document(&damaged), Problem::DocumentComing);
     }
 }

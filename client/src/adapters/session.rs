@@ -30,6 +30,7 @@ use super::shared::{Shared, spawn};
 use super::stage::Stage;
 use crate::app::End;
 use crate::engine::{Engine, Told};
+use crate::viewer::Viewer;
 use crate::{problem, times};
 
 /// How often times and the state of the connection are looked at without an event.
@@ -49,6 +50,8 @@ pub(crate) struct SessionOptions {
     pub(crate) confinement: Confinement,
     /// Where the keys are; none keeps them in files of the home.
     pub(crate) device: Option<Platform>,
+    /// What shows documents.
+    pub(crate) viewer: Viewer,
 }
 
 /// A code that was typed, until the PIN is chosen.
@@ -95,7 +98,7 @@ impl Session {
         (told, events): (UnboundedSender<Told>, UnboundedReceiver<Told>),
     ) -> Rc<Self> {
         let look = Look::start(&shared);
-        let documents = Documents::start(&shared);
+        let documents = Documents::start(&shared, options.viewer.clone());
         let notes = Notes::start(&shared, &documents);
         let session = Rc::new(Self {
             shared,

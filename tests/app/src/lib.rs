@@ -2,6 +2,7 @@
 
 mod children;
 mod hands;
+pub mod papers;
 
 pub use children::{Test, main};
 pub use hands::{Hands, play};

@@ -2,7 +2,7 @@
 
 /// Each crate of the workspace and the others it may name in its manifest, for its tests too. A crate that is
 /// missing here is reported: its place in the house is a decision.
-pub(crate) const EDGES: [(&str, &[&str]); 16] = [
+pub(crate) const EDGES: [(&str, &[&str]); 17] = [
     ("shared", &[]),
     ("mdm-core", &["shared"]),
     ("mdm-store", &["shared", "mdm-core"]),
@@ -13,16 +13,17 @@ pub(crate) const EDGES: [(&str, &[&str]); 16] = [
     ("client-agent", &["shared", "client-core", "vault"]),
     ("client-android", &["shared", "vault", "client-agent"]),
     ("client-ui", &[]),
-    ("client", &["shared", "client-core", "vault", "client-agent", "client-android", "client-ui"]),
+    ("viewer", &[]),
+    ("client", &["shared", "client-core", "vault", "client-agent", "client-android", "client-ui", "viewer"]),
     ("e2e", &["shared", "mdm-core", "mdm-store", "mdm-server", "client-core", "vault", "client-agent"]),
-    ("e2e-app", &["shared", "client-core", "vault", "client-agent", "client-ui", "client", "e2e"]),
+    ("e2e-app", &["shared", "client-core", "vault", "client-agent", "client-ui", "viewer", "client", "e2e"]),
     ("e2e-fuzz", &["shared", "mdm-core", "mdm-store", "mdm-server", "client-core", "vault", "client-agent"]),
     ("e2e-simulation", &["shared", "mdm-core", "mdm-store", "client-core"]),
     ("xtask", &[]),
 ];
 
 /// Crates without IO: rules that run the same in a test, a simulator and a phone.
-pub(crate) const CORES: [&str; 4] = ["shared", "mdm-core", "mdm-letters", "client-core"];
+pub(crate) const CORES: [&str; 5] = ["shared", "mdm-core", "mdm-letters", "client-core", "viewer"];
 
 /// Runtimes, networks, windows and databases. A name stands for its family too: `tokio` for `tokio-util`.
 pub(crate) const NOT_IN_CORES: [&str; 30] = [

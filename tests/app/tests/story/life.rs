@@ -48,12 +48,12 @@ fn enrols_from_a_pasted_code(hands: &Hands, code: &str) {
     assert_eq!(shown, [Screen::Enrol, Screen::SetPin, Screen::Home], "nothing is shown on the way");
 }
 
-/// What was published comes by itself after an unlock, into its folder; only the text can be shown.
+/// What was published comes by itself after an unlock, into its folder.
 fn reads_a_document(hands: &Hands, world: &World) {
     hands.touch("Documents");
     hands.wait_for_text("There are no documents yet.");
     publish(world, "menu.txt", NOTICE_TEXT.as_bytes(), NOTICE);
-    publish(world, "map.pdf", &[b'x'; 300_000], PICTURE);
+    publish(world, "map.pdf", &e2e_app::papers::pdf(3), PICTURE);
     hands.touch("Lock");
     unlock(hands);
     hands.wait_for_screen(Screen::Home);
@@ -64,7 +64,19 @@ fn reads_a_document(hands: &Hands, world: &World) {
     });
     hands.wait_for("Schools/Notices");
     hands.touch(PICTURE);
-    hands.wait_for("This document cannot be shown here yet");
+    hands.wait_for_screen(Screen::Document);
+    let page = |app: &ui::App| (ui::Viewer::get(app).get_kind(), ui::Viewer::get(app).get_page());
+    hands.wait("the first page", move |app| (page(app) == (ui::ViewKind::Page, 1)).then_some(()));
+    hands.wait_for("1 of 3");
+    hands.touch("Next page");
+    hands.wait("the second page", move |app| (page(app) == (ui::ViewKind::Page, 2)).then_some(()));
+    let size = |app: &ui::App| ui::Viewer::get(app).get_picture().size();
+    let high = hands.with(move |app| size(app));
+    hands.touch("Turn to the right");
+    let wide = hands.with(move |app| size(app));
+    assert_eq!((wide.width, wide.height), (high.height, high.width));
+    hands.touch("Back");
+    hands.wait("nothing of it", move |app| (size(app).width == 0).then_some(()));
     hands.touch(NOTICE);
     hands.wait_for_screen(Screen::Document);
     hands.wait("the document", |app| {
@@ -86,7 +98,8 @@ fn reads_a_notice(hands: &Hands, world: &World) {
     hands.wait_for_screen(Screen::Home);
     let first = |app: &ui::App| ui::Documents::get(app).get_rows().row_data(0);
     hands.wait("the notice", move |app| {
-        first(app).filter(|row| row.notice == ui::NoticeState::Unread).map(drop)
+        let is_there = |row: &ui::DocumentRow| row.state == ui::DocumentState::There;
+        first(app).filter(|row| row.notice == ui::NoticeState::Unread && is_there(row)).map(drop)
     });
     hands.wait_for("Notices");
     hands.wait_for("1 notice is unread.");
