@@ -1,5 +1,6 @@
 //! The only glue between the screens' globals and the agent: one adapter per global. All of it runs on the UI thread.
 
+mod covering;
 mod documents;
 mod erasing;
 mod look;

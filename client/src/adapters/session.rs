@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use self::idle::Idle;
 use self::mending::Damage;
+use super::covering::{self, Cover};
 use super::documents::Documents;
 use super::erasing;
 use super::look::Look;
@@ -66,6 +67,7 @@ pub(crate) struct Session {
     notes: Rc<Notes>,
     documents: Rc<Documents>,
     look: Rc<Look>,
+    _cover: Cover,
     options: SessionOptions,
     runtime: Handle,
     told: UnboundedSender<Told>,
@@ -98,6 +100,7 @@ impl Session {
         (told, events): (UnboundedSender<Told>, UnboundedReceiver<Told>),
     ) -> Rc<Self> {
         let look = Look::start(&shared);
+        let cover = Cover::start(&shared);
         let documents = Documents::start(&shared, options.viewer.clone());
         let notes = Notes::start(&shared, &documents);
         let session = Rc::new(Self {
@@ -105,6 +108,7 @@ impl Session {
             notes,
             documents,
             look,
+            _cover: cover,
             idle: Idle::new(options.idle_lock),
             options,
             runtime,
@@ -274,6 +278,7 @@ impl Session {
         let min = self.shared.engine().map(|engine| engine.policy().pin_min_length);
         self.shared.session(|session| {
             session.set_online(status.connected);
+            session.set_watermark(covering::mark(status.enrolment, now.date()).into());
             session.set_lease_running(lease.is_some());
             session.set_lease_ends(time(lease.map(|lease| lease.ends_at)).into());
             session.set_open_until(time(status.open_until).into());

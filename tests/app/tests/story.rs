@@ -1,6 +1,7 @@
 //! The app's stories against a real server process, without a display.
 
 mod close;
+mod covered;
 mod damage;
 mod enrol;
 mod life;
@@ -47,6 +48,8 @@ pub(crate) fn tests() -> Vec<e2e_app::Test> {
             "story::what_two_devices_make_of_one_note_is_shown_and_nothing_is_overwritten",
             two_devices::edit_one_note,
         ),
+        ("story::what_is_open_is_hidden_while_another_window_is_in_front", covered::behind),
+        ("story::what_is_open_is_marked_with_the_device", covered::marked),
         ("story::what_was_chosen_for_the_eye_is_kept", close::preferences),
     ]
 }

@@ -10,7 +10,7 @@ use client_ui::{
 use slint::{ComponentHandle, ModelRc, VecModel};
 
 /// One picture of the gallery.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     /// The file's name.
     pub(super) name: &'static str,
     /// Fills the globals and goes to the screen; the second argument is the language.
@@ -22,7 +22,7 @@ pub(super) struct Scene {
 }
 
 /// Every screen, and what it looks like when something is wrong.
-pub(super) const SCENES: &[Scene] = &[
+pub(crate) const SCENES: &[Scene] = &[
     scene("welcome", |app, _| go(app, Screen::Welcome)),
     scene("enrol", |app, _| {
         session(app).set_paste_allowed(true);
@@ -159,6 +159,18 @@ pub(super) const SCENES: &[Scene] = &[
         go(app, Screen::Note);
     }),
     scene("note-new", |app, _| go(app, Screen::Note)),
+    scene("covered", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        session(app).set_vault_open(true);
+        session(app).set_covered(true);
+        go(app, Screen::Note);
+    }),
+    scene("note-marked", |app, language| {
+        app.global::<Notes<'_>>().set_current(note(language));
+        session(app).set_vault_open(true);
+        session(app).set_watermark("0193588a-7c1e-7d40-a6b1-52f0c88e4d17\n2026-11-23".into());
+        go(app, Screen::Note);
+    }),
     scene("settings", |app, _| go(app, Screen::Settings)),
     scene("settings-open", |app, _| {
         session(app).set_vault_open(true);
@@ -309,6 +321,8 @@ pub(super) fn leave(app: &App) {
     session.set_confinement(Confinement::NotAsked);
     session.set_confinement_gaps(ConfinementGaps::default());
     session.set_vault_open(false);
+    session.set_covered(false);
+    session.set_watermark("".into());
     session.set_pin_changed(false);
     session.set_repair(Repair::None);
     session.set_mending(Repair::None);
