@@ -2,13 +2,13 @@
 //!
 //! No server, no agent: the globals are filled with believable content. What the screens do is told in the story.
 
-mod content;
+pub(crate) mod content;
 mod contrast;
 mod geometry;
 mod keyboard;
 mod pictures;
 mod pin;
-mod stage;
+pub(crate) mod stage;
 mod words;
 
 /// The gallery's tests. Each wants a process of its own.

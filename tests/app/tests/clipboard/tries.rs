@@ -10,6 +10,7 @@ pub(super) mod key {
     pub(crate) const CONTROL: u32 = 0xffe3;
     pub(crate) const SHIFT: u32 = 0xffe1;
     pub(crate) const INSERT: u32 = 0xff63;
+    pub(crate) const DELETE: u32 = 0xffff;
     pub(crate) const DOWN: u32 = 0xff54;
     pub(crate) const RETURN: u32 = 0xff0d;
     pub(crate) const MENU: u32 = 0xff67;
@@ -30,21 +31,33 @@ pub(super) enum WayOut {
     SelectAllAndCopy,
     SelectAllAndCut,
     SelectAllAndControlInsert,
+    SelectAllAndShiftDelete,
     SelectAllAndCopyByTheMenu,
+    /// It cuts, where the text can be edited.
+    SelectAllAndFirstOfTheMenu,
+    SelectAllAndCopyByTheRightButton,
     DoubleClick,
     TripleClick,
+    ShiftClick,
     Drag,
+    /// What is selected is dragged out of the window.
+    DragOut,
 }
 
 impl WayOut {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::SelectAllAndCopy,
         Self::SelectAllAndCut,
         Self::SelectAllAndControlInsert,
+        Self::SelectAllAndShiftDelete,
         Self::SelectAllAndCopyByTheMenu,
+        Self::SelectAllAndFirstOfTheMenu,
+        Self::SelectAllAndCopyByTheRightButton,
         Self::DoubleClick,
         Self::TripleClick,
+        Self::ShiftClick,
         Self::Drag,
+        Self::DragOut,
     ];
 }
 
@@ -88,11 +101,12 @@ impl Desk {
         // Layout is known once the window has drawn it.
         self.watcher.settle(self.window);
         let mut field = self.process.read(surface);
-        if surface == Surface::Pin {
-            // Typed: the screen fills its digits from nowhere else.
-            surface.text().chars().for_each(|digit| self.watcher.press(&[u32::from(digit)]));
-        } else {
+        if surface != Surface::Pin {
             self.click(LEFT, at(&field, 200.0), 1);
+        }
+        if matches!(surface, Surface::Pin | Surface::Code) {
+            // Typed: the screen fills it from nowhere else.
+            surface.text().chars().for_each(|key| self.watcher.press(&[u32::from(key)]));
         }
         self.watcher.settle(self.window);
         field.value = self.process.read(surface).value;
@@ -110,6 +124,10 @@ impl Desk {
     /// The menu of the field is opened by its key; `down` entries lie above the one that is chosen.
     fn choose(&self, down: usize) {
         self.watcher.press(&[key::MENU]);
+        self.choose_in_menu(down);
+    }
+
+    fn choose_in_menu(&self, down: usize) {
         self.watcher.settle(self.window);
         (0..=down).for_each(|_| self.watcher.press(&[key::DOWN]));
         self.watcher.press(&[key::RETURN]);
@@ -133,36 +151,50 @@ impl Desk {
                 select_all();
                 self.watcher.press(&[key::CONTROL, key::INSERT]);
             }
+            WayOut::SelectAllAndShiftDelete => {
+                select_all();
+                self.watcher.press(&[key::SHIFT, key::DELETE]);
+            }
             WayOut::SelectAllAndCopyByTheMenu => {
                 select_all();
-                // Cut, where the text can be edited, stands before copy.
-                self.choose(usize::from(surface != Surface::Document));
+                self.choose(above_copy(surface));
+            }
+            WayOut::SelectAllAndFirstOfTheMenu => {
+                select_all();
+                self.choose(0);
+            }
+            WayOut::SelectAllAndCopyByTheRightButton => {
+                select_all();
+                self.click(RIGHT, at(&field, 100.0), 1);
+                self.choose_in_menu(above_copy(surface));
             }
             WayOut::DoubleClick => self.click(LEFT, at(&field, 80.0), 2),
             WayOut::TripleClick => self.click(LEFT, at(&field, 80.0), 3),
-            WayOut::Drag => {
-                self.watcher.point(self.window, at(&field, 60.0));
-                self.watcher.button_down(LEFT);
-                for x in [70.0, 100.0, 140.0, 180.0] {
-                    self.watcher.point(self.window, at(&field, x));
-                    self.watcher.settle(self.window);
-                }
-                self.watcher.button_up(LEFT);
+            WayOut::ShiftClick => {
+                self.click(LEFT, at(&field, 60.0), 1);
+                self.watcher.settle(self.window);
+                self.watcher.key_down(key::SHIFT);
+                self.click(LEFT, at(&field, 180.0), 1);
+                self.watcher.key_up(key::SHIFT);
+            }
+            WayOut::Drag => self.drag([60.0, 70.0, 100.0, 140.0, 180.0].map(|right| at(&field, right))),
+            WayOut::DragOut => {
+                self.drag([60.0, 70.0, 100.0, 140.0, 180.0].map(|right| at(&field, right)));
+                self.drag([90.0, 300.0, 600.0, 800.0, 900.0].map(|right| at(&field, right)));
             }
         }
         self.watcher.settle(self.window);
     }
 
-    /// Opens the field's menu with the right button and takes its first entries.
-    pub(super) fn try_right_button(&mut self, surface: Surface) {
-        let field = self.begin(surface);
-        self.watcher.press(&[key::CONTROL, key::A]);
-        self.click(RIGHT, at(&field, 100.0), 1);
-        self.watcher.settle(self.window);
-        let down = usize::from(surface != Surface::Document) + 1;
-        (0..down).for_each(|_| self.watcher.press(&[key::DOWN]));
-        self.watcher.press(&[key::RETURN]);
-        self.watcher.settle(self.window);
+    /// Holds the left button from the first of these places to the last.
+    fn drag(&self, places: [(f32, f32); 5]) {
+        self.watcher.point(self.window, places[0]);
+        self.watcher.button_down(LEFT);
+        for place in &places[1..] {
+            self.watcher.point(self.window, *place);
+            self.watcher.settle(self.window);
+        }
+        self.watcher.button_up(LEFT);
     }
 
     /// Tries to get what other apps offer into the surface, and gives what is in it afterwards.
@@ -190,6 +222,11 @@ impl Desk {
         self.watcher.settle(self.window);
         self.process.read(surface).value
     }
+}
+
+/// Cut, where the text can be edited, stands before copy.
+fn above_copy(surface: Surface) -> usize {
+    usize::from(surface != Surface::Document)
 }
 
 /// A place on the first line of a field, so far from its left side.

@@ -43,6 +43,8 @@ pub(super) enum Surface {
     NoteTitle,
     Document,
     Search,
+    Code,
+    Server,
     Pin,
 }
 
@@ -52,6 +54,7 @@ impl Surface {
             Self::Note | Self::NoteTitle => Screen::Note,
             Self::Document => Screen::Document,
             Self::Search => Screen::Home,
+            Self::Code | Self::Server => Screen::Enrol,
             Self::Pin => Screen::Unlock,
         }
     }
@@ -63,6 +66,8 @@ impl Surface {
             Self::NoteTitle => "Title",
             Self::Document => "Text of the document",
             Self::Search => "Search documents and notes",
+            Self::Code => "Activation code",
+            Self::Server => "Server address",
             Self::Pin => "PIN",
         }
     }
@@ -74,6 +79,8 @@ impl Surface {
             Self::NoteTitle => "marked-note-title another-word of-the-title",
             Self::Document => "marked-document another-word of-the-document",
             Self::Search => "marked-search another-word in-search",
+            Self::Code => "marked-code another-word in-code",
+            Self::Server => "marked-server.example another-word in-server",
             Self::Pin => "271828",
         }
     }
@@ -149,6 +156,7 @@ fn fill(window: &ui::App, surface: Surface) {
         body: Surface::Document.text().into(),
         changed: "2027-04-01".into(),
     };
+    Session::get(window).set_server(Surface::Server.text().into());
     Notes::get(window).set_current(note);
     Notes::get(window).set_search(if surface == Surface::Search { surface.text().into() } else { "".into() });
     Documents::get(window).set_rows(ModelRc::new(VecModel::from(vec![row])));

@@ -13,18 +13,18 @@ use super::content::{self, Scene};
 
 /// How a scene is looked at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View {
+pub(crate) struct View {
     /// "ja" or "en".
-    pub(super) language: &'static str,
-    pub(super) colours: ColourChoice,
-    pub(super) text: TextSize,
-    pub(super) high_contrast: bool,
-    pub(super) size: (f32, f32),
+    pub(crate) language: &'static str,
+    pub(crate) colours: ColourChoice,
+    pub(crate) text: TextSize,
+    pub(crate) high_contrast: bool,
+    pub(crate) size: (f32, f32),
 }
 
 impl View {
     /// The phone that the screens were designed on.
-    pub(super) const PHONE: Self = Self {
+    pub(crate) const PHONE: Self = Self {
         language: "ja",
         colours: ColourChoice::Light,
         text: TextSize::Standard,
@@ -34,7 +34,7 @@ impl View {
 }
 
 /// Makes the platform and the window: once per process.
-pub(super) fn open() -> App {
+pub(crate) fn open() -> App {
     let backend = TestingBackend::new(TestingBackendOptions {
         mock_time: true,
         threading: false,
@@ -47,7 +47,7 @@ pub(super) fn open() -> App {
 }
 
 /// Shows a scene and lets it come to rest. The screen is made anew, as when the person comes to it.
-pub(super) fn show(app: &App, scene: &Scene, view: View) {
+pub(crate) fn show(app: &App, scene: &Scene, view: View) {
     slint::select_bundled_translation(view.language).expect("a language that is bundled");
     app.global::<Session<'_>>().set_language(view.language.into());
     app.global::<Look<'_>>().set_colours(view.colours);
