@@ -8,6 +8,8 @@
 //!
 //! On Android a program cannot start itself: there it is a thread, with the limits of the `viewer` crate alone.
 
+pub(crate) mod drawing;
+
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 
@@ -16,6 +18,8 @@ use client_agent::confine;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use viewer::{Ask, Content, MAX_SIDE, MAX_SOURCE, MAX_TEXT, ViewError};
+
+pub use drawing::fill;
 
 /// Tells this program to be such a process.
 pub const ARGUMENT: &str = "--show-one-document";

@@ -119,8 +119,31 @@ pub(crate) const SCENES: &[Scene] = &[
         })
     },
     scene("document", |app, language| {
+        let nothing = viewer::Text { body: String::new(), is_cut: false };
+        client::viewer::fill(app, &viewer::Content::Text(nothing), 0);
         app.global::<Documents<'_>>().set_current(document(language));
         go(app, Screen::Document);
+    }),
+    scene("document-page", |app, language| {
+        viewed(
+            app,
+            language,
+            "玉手川流域 避難経路図",
+            "Evacuation routes along the Tamate",
+            PAGE,
+            "application/pdf",
+        );
+    }),
+    scene("document-blocks", |app, language| {
+        viewed(app, language, "水害時の手順", "When the river rises", BLOCKS, "text/markdown");
+    }),
+    scene("document-table", |app, language| {
+        viewed(app, language, "備蓄品一覧(令和8年11月)", "Stocks, November 2026", TABLE, "text/csv");
+    }),
+    scene("document-too-large", |app, language| {
+        fill_lists(app, language);
+        session(app).set_problem(Problem::DocumentTooLarge);
+        go(app, Screen::Home);
     }),
     scene("note", |app, language| {
         app.global::<Notes<'_>>().set_current(note(language));
@@ -469,4 +492,54 @@ fn document(language: &str) -> DocumentText {
         )
         .into(),
     }
+}
+
+/// A document as the app's own code makes it, for a language.
+type Made = fn(&str) -> Vec<u8>;
+
+const PAGE: Made = |_| e2e_app::papers::pdf(3);
+const BLOCKS: Made = |language| {
+    pick(
+        language,
+        "# 水害時の手順\n\n警戒レベル3で**高齢者等避難**、レベル4で**全員避難**です。\n\n## 参集\n\n1. 安否を連絡する\n2. 担当の避難所へ向かう\n   - 鍵は総務課\n   - 名簿は各所属\n3. 受付を始める\n\n> 川の様子を見に行かないこと。\n\n## 記録\n\n様式は`避難所開設報告書`を使います。",
+        "# When the river rises\n\nAt level 3 **elderly people** leave, at level 4 **everybody** does.\n\n## Who goes where\n\n1. Say that you are safe\n2. Go to your shelter\n   - the key is at general affairs\n   - the lists are at each section\n3. Open the reception\n\n> Do not go and look at the river.\n\n## What is written down\n\nThe form is `shelter opened`.",
+    )
+    .as_bytes()
+    .to_vec()
+};
+const TABLE: Made = |language| {
+    let places =
+        [("中央公民館", "Central hall"), ("玉手小学校", "Tamate school"), ("北部体育館", "North gym")];
+    let items = [
+        ("毛布", "Blankets"),
+        ("飲料水 2L", "Water, 2 l"),
+        ("簡易トイレ", "Toilets"),
+        ("発電機", "Generators"),
+    ];
+    let mut csv = pick(language, "場所,品目,数量,期限\n", "Place,Item,Number,Best before\n").to_owned();
+    for (number, (place, item)) in
+        places.iter().flat_map(|place| items.iter().map(move |item| (place, item))).enumerate()
+    {
+        let (place, item) = (pick(language, place.0, place.1), pick(language, item.0, item.1));
+        csv += &format!("{place},{item},{},2028-{:02}-01\n", 40 + 25 * number, 1 + number);
+    }
+    csv.into_bytes()
+};
+
+/// Shows a document that was made by the code that the app shows it with.
+fn viewed(
+    app: &App,
+    language: &str,
+    japanese: &'static str,
+    english: &'static str,
+    made: Made,
+    declared: &str,
+) {
+    let (title, changed) = (pick(language, japanese, english).into(), "2026-11-19".into());
+    let documents = app.global::<Documents<'_>>();
+    documents.set_current(DocumentText { id: "1".into(), title, changed, body: slint::SharedString::new() });
+    let ask = viewer::Ask { page: 0, width: 1_600 };
+    let content = viewer::view(made(language), declared, ask).expect("a document");
+    client::viewer::fill(app, &content, 0);
+    go(app, Screen::Document);
 }
